@@ -1,0 +1,1 @@
+"""One camera to metric depth, point clouds and odometry: the ROS-free core."""

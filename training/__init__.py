@@ -1,0 +1,1 @@
+"""Offline training: synthetic and recorded drives in, checkpoints and numbers out."""

@@ -1,0 +1,1 @@
+"""Recorded drives as data: one reader for synthetic and public data."""

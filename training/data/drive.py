@@ -1,0 +1,119 @@
+"""A recorded drive on disk, whatever its folder form: camera, frames, stamps, poses, depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import DataError
+
+DEPTH_SCALE = 256.0
+"""Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
+MOVING, TEXTURELESS, SKY = 1, 2, 4
+"""Bits of a mask PNG."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of a drive and what is known about it.
+
+    Attributes:
+        image: path of the image.
+        stamp_ns: time of exposure, nanoseconds.
+        T_world_cam: pose (4, 4) of the camera, metres, in the frame of the first camera; or None.
+        depth: path of the depth PNG (``DEPTH_SCALE``), or None.
+        mask: path of the mask PNG (``MOVING | TEXTURELESS | SKY``), or None.
+    """
+
+    image: Path
+    stamp_ns: int
+    T_world_cam: NDArray[np.float64] | None = None
+    depth: Path | None = None
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Drive:
+    """Consecutive frames of one camera; ``camera_height_m`` above the road where known."""
+
+    name: str
+    camera: Camera
+    frames: tuple[Frame, ...]
+    camera_height_m: float | None = None
+
+
+def read_drive(folder: Path) -> Drive:
+    """Return the drive in ``folder``: a KITTI odometry sequence (ours too) or a KITTI raw drive.
+
+    Raises:
+        DataError: no such folder, no images, calibration missing, counts or times inconsistent.
+    """
+    from training.data import kitti_odometry, kitti_raw
+
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; expected a drive with images and calib.txt")
+    if (folder / "calib.txt").is_file():
+        return kitti_odometry.read(folder)
+    if (folder / "image_02").is_dir():
+        return kitti_raw.read(folder)
+    raise DataError(
+        f"{folder}: neither a KITTI odometry sequence (calib.txt, times.txt, image_2/) nor a KITTI "
+        "raw drive (image_02/data/ under DATE/DRIVE); make one with python -m training.synth"
+    )
+
+
+def find_drives(root: Path) -> list[Path]:
+    """Return the drive folders under ``root``: itself, ``sequences/*``, or raw ``DATE/DRIVE``.
+
+    Raises:
+        DataError: there is none.
+    """
+    if (root / "calib.txt").is_file() or (root / "image_02").is_dir():
+        return [root]
+    found = sorted(p.parent for p in root.glob("sequences/*/calib.txt"))
+    found = found or sorted(p.parent for p in root.glob("**/image_02") if p.is_dir())
+    if not found:
+        raise DataError(f"{root}: no drives found; expected {root}/sequences/NN/calib.txt")
+    return found
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return the image (H, W, 3), RGB; grey images come back with three equal channels.
+
+    Raises:
+        DataError: missing or truncated.
+    """
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise DataError(f"{path}: missing or not a whole image; copy or render it again")
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def read_depth(path: Path) -> NDArray[np.float32]:
+    """Return depth (H, W), metres along the optical axis, 0 where unknown.
+
+    Raises:
+        DataError: missing, truncated, or not a 16-bit PNG.
+    """
+    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if raw is None or raw.dtype != np.uint16:
+        got = "nothing readable" if raw is None else str(raw.dtype)
+        raise DataError(f"{path}: got {got}, expected a uint16 PNG of metres x {DEPTH_SCALE:.0f}")
+    return raw.astype(np.float32) / np.float32(DEPTH_SCALE)
+
+
+def read_mask(path: Path) -> NDArray[np.uint8]:
+    """Return the mask (H, W): bits ``MOVING``, ``TEXTURELESS``, ``SKY``.
+
+    Raises:
+        DataError: missing or truncated.
+    """
+    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if mask is None:
+        raise DataError(f"{path}: missing or not a whole image; render it again")
+    return mask.astype(np.uint8)

@@ -1,0 +1,114 @@
+"""KITTI odometry's folder form, which the synthetic world is written in too.
+
+    ROOT/sequences/NN/{calib.txt,times.txt,image_2/000000.png,...}   (image_0 where there is no colour)
+    ROOT/sequences/NN/{depth_2,mask_2}/000000.png                     (synthetic only)
+    ROOT/sequences/NN/meta.json                                       (synthetic only)
+    ROOT/poses/NN.txt                                                 (where known)
+
+Convention: ``calib.txt`` rows ``P0:`` to ``P3:`` are 3x4 projections with pixel centres at
+integers; ``poses/NN.txt`` rows are T_cam0_cami, 3x4, metres.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import DataError
+from training.data.drive import Drive, Frame
+
+
+def read(folder: Path) -> Drive:
+    """Return the sequence in ``folder``.
+
+    Raises:
+        DataError: images, calibration, times or poses missing, damaged or of unequal counts.
+    """
+    image_dir = next((d for d in (folder / "image_2", folder / "image_0") if d.is_dir()), None)
+    images = sorted(image_dir.glob("*.png")) if image_dir else []
+    if not images or image_dir is None:
+        raise DataError(f"{folder}: no images; expected image_2/000000.png (or image_0/)")
+    number = image_dir.name[-1]
+    stamps = read_times(folder / "times.txt", len(images))
+    poses_file = folder.parent.parent / "poses" / f"{folder.name}.txt"
+    poses = read_poses(poses_file, len(images)) if poses_file.is_file() else [None] * len(images)
+    frames = tuple(
+        Frame(
+            image,
+            stamp,
+            pose,
+            _sibling(folder / f"depth_{number}" / image.name),
+            _sibling(folder / f"mask_{number}" / image.name),
+        )
+        for image, stamp, pose in zip(images, stamps, poses, strict=True)
+    )
+    camera = _read_camera(folder / "calib.txt", f"P{number}", images[0])
+    meta = folder / "meta.json"
+    height = json.loads(meta.read_text())["camera_height_m"] if meta.is_file() else None
+    return Drive(folder.name, camera, frames, height)
+
+
+def read_times(path: Path, count: int) -> list[int]:
+    """Return ``count`` stamps, nanoseconds, from a file of seconds.
+
+    Raises:
+        DataError: missing, another count, or times that do not increase.
+    """
+    seconds = _read_numbers(path, 1)[:, 0]
+    if len(seconds) != count:
+        raise DataError(f"{path}: {len(seconds)} times for {count} images; expected one each")
+    back = np.flatnonzero(np.diff(seconds) <= 0)
+    if back.size:
+        raise DataError(
+            f"{path}: time does not increase after line {back[0] + 1}; "
+            "sort the frames or remove the repeated one"
+        )
+    return [round(s * 1e9) for s in seconds]
+
+
+def read_poses(path: Path, count: int) -> list[NDArray[np.float64]]:
+    """Return ``count`` poses T_cam0_cami (4, 4), metres.
+
+    Raises:
+        DataError: missing, or fewer poses than images.
+    """
+    rows = _read_numbers(path, 12)
+    if len(rows) < count:
+        raise DataError(f"{path}: {len(rows)} poses for {count} images; expected one each")
+    bottom = np.array([[0.0, 0.0, 0.0, 1.0]])
+    return [np.vstack([row.reshape(3, 4), bottom]) for row in rows[:count]]
+
+
+def _read_camera(path: Path, row: str, image: Path) -> Camera:
+    """Return the camera of the ``row`` of a calib.txt, sized as ``image``."""
+    rows = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+    if row not in rows:
+        raise DataError(f"{path}: no row '{row}:'; found {sorted(rows)}")
+    try:
+        P = np.array(rows[row].split(), np.float64).reshape(3, 4)
+    except ValueError as err:
+        raise DataError(f"{path}: row '{row}:' is not 12 numbers") from err
+    pixels = cv2.imread(str(image), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise DataError(f"{image}: not a whole image; copy or render it again")
+    return Camera.from_matrix(P, pixels.shape[1], pixels.shape[0])
+
+
+def _read_numbers(path: Path, columns: int) -> NDArray[np.float64]:
+    """Return the rows of numbers of a text file."""
+    try:
+        return np.loadtxt(path, np.float64, ndmin=2).reshape(-1, columns)
+    except FileNotFoundError as err:
+        raise DataError(f"{path}: missing") from err
+    except ValueError as err:
+        raise DataError(f"{path}: expected rows of {columns} numbers ({err})") from err
+
+
+def _sibling(path: Path) -> Path | None:
+    """Return ``path`` where it exists."""
+    return path if path.is_file() else None
