@@ -1,0 +1,174 @@
+"""Self-describing weights: NAME.safetensors with its card NAME.json; never pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sdepth.config import from_dict, to_dict
+from sdepth.errors import CheckpointError, ConfigError
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.encoder import ARCHITECTURES
+from sdepth.models.pose_net import PoseNet
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything a user of the weights must know; the JSON beside them.
+
+    Attributes:
+        depth_architecture: ``resnet18``, ``light`` or ``tiny``.
+        pose_architecture: likewise.
+        input_size: (height, width) of the image the networks take.
+        mean: of the RGB normalisation inside the networks; RGB is in [0, 1].
+        std: likewise.
+        depth_range_m: nearest and farthest depth for the canonical camera.
+        focal_ratio: of the canonical camera, sqrt(fx fy / (W H)).
+        pose_output_scale: factor on the pose network's raw output.
+        metric: whether depth and translation are metres, or metres up to one unknown factor.
+        domain: ``day`` or ``night``.
+        training_data: what the weights have seen.
+        command: what made them.
+        commit: of the code that made them.
+        step: training steps.
+        sha256: of the weights file.
+        format: of card and weights.
+    """
+
+    depth_architecture: str
+    pose_architecture: str
+    input_size: tuple[int, int]
+    depth_range_m: tuple[float, float]
+    metric: bool
+    domain: str
+    training_data: str
+    command: str
+    commit: str
+    step: int
+    focal_ratio: float
+    pose_output_scale: float
+    mean: float = 0.45
+    std: float = 0.225
+    sha256: str = ""
+    format: int = FORMAT
+
+
+def bundled(domain: str) -> Path:
+    """Return the path of the weights that ship, ``day`` or ``night``."""
+    return Path(__file__).parent / "weights" / f"{domain}.safetensors"
+
+
+def save(path: Path, depth: nn.Module, pose: nn.Module, card: Card, half: bool = True) -> None:
+    """Write both networks to ``path`` (.safetensors) and the card beside it, atomically.
+
+    Args:
+        path: ends in .safetensors.
+        depth: the depth network.
+        pose: the pose network.
+        card: its ``sha256`` is filled in here.
+        half: store 16-bit floats: half the size, depth within 0.1 %.
+    """
+    tensors = {f"depth.{k}": v for k, v in depth.state_dict().items()}
+    tensors |= {f"pose.{k}": v for k, v in pose.state_dict().items()}
+    write_tensors(path, {k: v.half() if half and v.is_floating_point() else v for k, v in tensors.items()})
+    card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    path.with_suffix(".json").write_text(json.dumps(to_dict(card), indent=2) + "\n")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors to ``path`` so that a crash leaves the old file or the new, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial)
+    partial.replace(path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a .safetensors file.
+
+    Raises:
+        CheckpointError: missing, damaged, or another kind of file (such as a pickle).
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as err:
+        start = path.read_bytes()[:2]
+        kind = "a pickle (.pth)" if start in (b"PK", b"\x80\x02", b"\x80\x04") else "damaged"
+        raise CheckpointError(
+            f"{path}: {kind}, expected safetensors ({err}); "
+            "copy it again, or export it with python -m training.export"
+        ) from err
+
+
+def read_card(path: Path) -> Card:
+    """Return the card beside the weights at ``path``.
+
+    Raises:
+        CheckpointError: missing, not a card, another format, or not the card of these weights.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file")
+    card_path = path.with_suffix(".json")
+    try:
+        card = from_dict(Card, json.loads(card_path.read_text()), card_path.name)
+    except FileNotFoundError as err:
+        raise CheckpointError(f"{card_path}: missing; copy it beside {path.name}") from err
+    except (json.JSONDecodeError, UnicodeDecodeError, ConfigError) as err:
+        raise CheckpointError(f"{card_path}: not a card of this version ({err})") from err
+    if card.format != FORMAT:
+        raise CheckpointError(
+            f"{card_path}: format {card.format}, this version reads {FORMAT}; "
+            "export it again with python -m training.export"
+        )
+    for name in (card.depth_architecture, card.pose_architecture):
+        if name not in ARCHITECTURES:
+            raise CheckpointError(f"{card_path}: architecture {name!r}, known {[*ARCHITECTURES]}")
+    return card
+
+
+def load_depth(path: Path, device: str | torch.device = "cpu") -> tuple[DepthNet, Card]:
+    """Return the depth network of a checkpoint, ready for inference, and its card.
+
+    Raises:
+        CheckpointError: the weights or the card are missing, damaged or do not belong together.
+    """
+    card = read_card(path)
+    net = DepthNet(card.depth_architecture)
+    _fill(net, "depth.", path, card)
+    return net.to(device).eval(), card
+
+
+def load_pose(path: Path, device: str | torch.device = "cpu") -> tuple[PoseNet, Card]:
+    """Return the pose network of a checkpoint, ready for inference, and its card.
+
+    Raises:
+        CheckpointError: the weights or the card are missing, damaged or do not belong together.
+    """
+    card = read_card(path)
+    net = PoseNet(card.pose_architecture, card.pose_output_scale)
+    _fill(net, "pose.", path, card)
+    return net.to(device).eval(), card
+
+
+def _fill(net: nn.Module, prefix: str, path: Path, card: Card) -> None:
+    """Load the tensors named ``prefix`` + the network's names."""
+    tensors = read_tensors(path)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
+        raise CheckpointError(f"{path}: not the weights of its card {path.stem}.json; copy both again")
+    mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    try:
+        net.load_state_dict(mine)
+    except RuntimeError as err:
+        raise CheckpointError(f"{path}: does not hold the networks its card names ({err})") from err

@@ -1,0 +1,98 @@
+"""Frozen dataclasses from YAML and ``a.b=value`` overrides: the only place a default lives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from sdepth.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def load_config(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
+    """Return a ``kind`` filled from a YAML file, then from ``key.key=value`` overrides.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, or a value of another type.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(path.read_text()) or {}
+        except FileNotFoundError as err:
+            raise ConfigError(f"{path}: no such file; see training/configs/") from err
+        except yaml.YAMLError as err:
+            raise ConfigError(f"{path}: not YAML ({err})") from err
+    for override in overrides:
+        _set(values, override)
+    return from_dict(kind, values, path.name if path else kind.__name__)
+
+
+def from_dict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Return a dataclass ``kind`` (nested ones too) of a mapping; ``where`` starts the errors.
+
+    Raises:
+        ConfigError: an unknown key, or a value of another type than its field.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: got {values!r}, expected keys of {kind.__name__}")
+    hints = get_type_hints(kind)
+    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r}; known: {', '.join(known)}")
+    missing = [
+        f.name
+        for f in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if f.name not in values
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{where}: missing {', '.join(missing)}")
+    parts = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in values.items()}
+    return kind(**parts)
+
+
+def to_dict(config: object) -> dict[str, Any]:
+    """Return the nested mapping of a dataclass, ready for YAML or JSON (tuples become lists)."""
+    as_lists = lambda pairs: {k: list(v) if isinstance(v, tuple) else v for k, v in pairs}  # noqa: E731
+    return dataclasses.asdict(config, dict_factory=as_lists)  # type: ignore[call-overload,no-any-return]
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - any field type
+    """Return ``value`` as the field type ``hint``, or say what does not fit."""
+    if dataclasses.is_dataclass(hint):
+        return from_dict(hint, value, where)  # type: ignore[arg-type]
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{where}: got {value!r}, expected a list")
+        args = get_args(hint)
+        kinds = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+        if len(kinds) != len(value):
+            raise ConfigError(f"{where}: got {len(value)} values, expected {len(kinds)}")
+        return tuple(_convert(k, v, where) for k, v in zip(kinds, value, strict=True))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        tip = "; write 1.0e-4, since YAML reads 1e-4 as text" if hint is float else ""
+        raise ConfigError(f"{where}: got {value!r}, expected {hint.__name__}{tip}")
+    return value
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    """Set ``a.b=value`` in a nested mapping."""
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {override}: expected key=value, for example optim.lr=1.0e-4")
+    *parents, leaf = key.strip().split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {override}: {parent} is a value, not a group of keys")
+    values[leaf] = yaml.safe_load(text)

@@ -1,0 +1,109 @@
+"""Image to disparity: a residual U-Net (Godard et al. 2019, supplementary table 5)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sdepth.models.encoder import ResNetEncoder
+from sdepth.shapes import check_shape
+
+DECODER_CHANNELS = {
+    "resnet18": (16, 32, 64, 128, 256),
+    "light": (16, 24, 40, 72, 128),
+    "tiny": (8, 16, 32, 56, 80),
+}
+SCALES = 4
+"""Disparities come out at strides 1, 2, 4, 8."""
+
+
+def disp_to_depth(
+    disp: Tensor, depth_range_m: tuple[float, float], focal_scale: Tensor | float = 1.0
+) -> Tensor:
+    """Return depth, metres (or the checkpoint's unit), of the network's sigmoid.
+
+    Args:
+        disp: (B, 1, H, W) in 0..1, unitless.
+        depth_range_m: nearest and farthest depth for the canonical camera.
+        focal_scale: the camera's focal ratio over the canonical one, (B, 1, 1, 1) or a number: the
+            network sees size in the image only, and a longer lens makes things look nearer.
+
+    Source: Godard et al. 2019, section 3; canonical camera as Yin et al. 2023 (Metric3D), eq. 2.
+    """
+    nearest, farthest = depth_range_m
+    return focal_scale / (1 / farthest + (1 / nearest - 1 / farthest) * disp)
+
+
+class Conv3x3(nn.Module):
+    """3x3 convolution, reflection padding."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        """Make the layer."""
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, channels, H, W)."""
+        y: Tensor = self.conv(x)
+        return y
+
+
+class ConvBlock(nn.Module):
+    """Convolution and ELU."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        """Make the layer."""
+        super().__init__()
+        self.conv = Conv3x3(channels_in, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, channels, H, W)."""
+        return F.elu(self.conv(x), inplace=True)
+
+
+class DepthNet(nn.Module):
+    """Encoder and skip decoder; loads monodepth2's ``encoder.pth`` and ``depth.pth`` as they are."""
+
+    def __init__(self, architecture: str = "light") -> None:
+        """Make the network ``resnet18`` (14.3 M parameters), ``light`` (1.9 M) or ``tiny``."""
+        super().__init__()
+        self.encoder = ResNetEncoder(architecture)
+        skip = (0, *self.encoder.channels)
+        out = DECODER_CHANNELS[architecture]
+        blocks: list[nn.Module] = []
+        below = skip[5]
+        for i in range(4, -1, -1):
+            blocks += [ConvBlock(below, out[i]), ConvBlock(out[i] + skip[i], out[i])]
+            below = out[i]
+        self.decoder = nn.ModuleList(blocks + [Conv3x3(out[s], 1) for s in range(SCALES)])
+
+    def start_at(self, depth: float, depth_range_m: tuple[float, float]) -> None:
+        """Set the output biases so that an untrained network answers about ``depth``, metres."""
+        nearest, farthest = depth_range_m
+        disp = (1 / depth - 1 / farthest) / (1 / nearest - 1 / farthest)
+        for head in list(self.decoder)[-SCALES:]:
+            nn.init.constant_(head.conv.bias, math.log(disp / (1 - disp)))  # type: ignore[union-attr,arg-type]
+
+    def forward(self, image: Tensor, scales: int = SCALES) -> list[Tensor]:
+        """Return disparities (B, 1, H / 2^s, W / 2^s) in 0..1 for s = 0 .. scales - 1.
+
+        Args:
+            image: RGB (B, 3, H, W) in [0, 1]; H and W multiples of 32.
+            scales: how many to compute, finest first; inference needs 1.
+        """
+        check_shape("image", image, "B 3 H W")
+        features = self.encoder(image)
+        heads = list(self.decoder)[-SCALES:]
+        disps: list[Tensor] = []
+        x = features[4]
+        for step, i in enumerate(range(4, -1, -1)):
+            x = F.interpolate(self.decoder[2 * step](x), scale_factor=2.0, mode="nearest")
+            if i > 0:
+                x = torch.cat([x, features[i - 1]], 1)
+            x = self.decoder[2 * step + 1](x)
+            if i < scales:
+                disps.insert(0, torch.sigmoid(heads[i](x)))
+        return disps
