@@ -1,0 +1,61 @@
+"""Depth and colour into an organised, coloured point cloud, laid out as PointCloud2 wants it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import ConfigError
+from sdepth.shapes import check_shape
+
+
+def xyzrgb_cloud(
+    depth: NDArray[np.float32], image: NDArray[np.uint8], camera: Camera, stride: int = 1
+) -> NDArray[np.float32]:
+    """Return points (h, w, 4) float32: x, y, z in metres, and a colour packed into the fourth.
+
+    Convention: x right, y down, z forward (REP 103 "_optical"). The colour's four bytes are B, G,
+    R, 0 (0x00RRGGBB as uint32), which is what RViz and PCL call ``rgb``. A pixel without a finite
+    positive depth has NaN in x, y and z.
+
+    Args:
+        depth: (H, W) metres along z.
+        image: (., ., 3) uint8 RGB; resized to the depth where the sizes differ.
+        camera: intrinsics of the depth image.
+        stride: take every so many-th row and column.
+
+    Raises:
+        ShapeError: depth is not of the camera's size.
+        ConfigError: the stride is less than 1.
+    """
+    if stride < 1:
+        raise ConfigError(f"cloud stride {stride}: expected 1 or more")
+    check_shape("depth", depth, f"{camera.height} {camera.width}")
+    check_shape("image", image, "h w 3")
+    if image.shape[:2] != depth.shape:
+        image = cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+    z = depth[::stride, ::stride]
+    z = np.where((z > 0) & (z < np.inf), z, np.float32(np.nan))  # also NaN, which compares false
+    x_rays, y_rays = _rays(camera, stride)
+    cloud = np.empty((*z.shape, 4), np.float32)
+    np.multiply(x_rays, z, out=cloud[..., 0])
+    np.multiply(y_rays, z, out=cloud[..., 1])
+    cloud[..., 2] = z
+    colour = cloud.view(np.uint8)[..., 12:]
+    colour[..., :3] = image[::stride, ::stride, ::-1]
+    colour[..., 3] = 0
+    return cloud
+
+
+@lru_cache(maxsize=4)
+def _rays(camera: Camera, stride: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return x/z (1, w) and y/z (h, 1) of the pixels taken."""
+    u = np.arange(0, camera.width, stride)
+    v = np.arange(0, camera.height, stride)
+    x_rays = ((u - camera.cx) / camera.fx).astype(np.float32)[None, :]
+    y_rays = ((v - camera.cy) / camera.fy).astype(np.float32)[:, None]
+    return x_rays, y_rays

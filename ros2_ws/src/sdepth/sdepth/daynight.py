@@ -1,0 +1,121 @@
+"""Day or night, from the brightness of the raw image: two thresholds, a window and a dwell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.errors import ConfigError
+from sdepth.shapes import check_shape
+
+DAY, NIGHT = "day", "night"
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class DayNightConfig:
+    """When to change between day and night.
+
+    Raises:
+        ConfigError: the thresholds are not in order, or a time is negative.
+    """
+
+    dark_threshold: float = field(
+        default=0.18,
+        metadata={
+            "description": "Mean luminance (0..1) below which it is night",
+            "range": (0.0, 1.0),
+        },
+    )
+    bright_threshold: float = field(
+        default=0.28,
+        metadata={
+            "description": "Mean luminance (0..1) above which it is day",
+            "range": (0.0, 1.0),
+        },
+    )
+    window_s: float = field(
+        default=2.0,
+        metadata={
+            "description": "How long the brightness must stay beyond a threshold, seconds",
+            "range": (0.0, 600.0),
+        },
+    )
+    min_dwell_s: float = field(
+        default=10.0,
+        metadata={
+            "description": "Least time between two changes of mode, seconds",
+            "range": (0.0, 3600.0),
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse thresholds without a gap to hold the mode in."""
+        if not 0 <= self.dark_threshold < self.bright_threshold <= 1:
+            raise ConfigError(
+                f"day_night: dark_threshold {self.dark_threshold} and bright_threshold "
+                f"{self.bright_threshold}: expected 0 <= dark < bright <= 1"
+            )
+        if min(self.window_s, self.min_dwell_s) < 0:
+            raise ConfigError(
+                f"day_night: window_s {self.window_s}, min_dwell_s {self.min_dwell_s}: "
+                "expected times of 0 s or more"
+            )
+
+
+def mean_luminance(image: NDArray[np.uint8]) -> float:
+    """Return the mean luminance, 0..1, of (H, W, 3) RGB as it came from the camera.
+
+    Every fourth row and column is enough for a mean.
+    """
+    check_shape("image", image, "H W 3")
+    return float(image[::4, ::4].mean((0, 1)) @ _LUMA / 255)
+
+
+class ModeSelector:
+    """Holds ``day`` or ``night``; a flicker, a tunnel lamp or a glare does not change it."""
+
+    def __init__(self, config: DayNightConfig | None = None) -> None:
+        """Start undecided: the first image decides at once."""
+        self.config = config or DayNightConfig()
+        self.mode: str | None = None
+        self._beyond_since_ns: int | None = None
+        self._changed_ns: int | None = None
+        self._last_ns: int | None = None
+
+    def update(self, luminance: float, stamp_ns: int) -> str:
+        """Return the mode after an image of this mean luminance (0..1) at this time.
+
+        Args:
+            luminance: mean luminance of the raw image.
+            stamp_ns: time of the image; where it goes back (a bag looped) the timers start anew.
+        """
+        if self._last_ns is not None and stamp_ns < self._last_ns:
+            self._beyond_since_ns = self._changed_ns = None
+        self._last_ns = stamp_ns
+        dark, bright = self.config.dark_threshold, self.config.bright_threshold
+        if self.mode is None:
+            self.mode = NIGHT if luminance < (dark + bright) / 2 else DAY
+            return self.mode
+        beyond = luminance < dark if self.mode == DAY else luminance > bright
+        if not beyond:
+            self._beyond_since_ns = None
+        elif self._beyond_since_ns is None:
+            self._beyond_since_ns = stamp_ns
+        if self._may_change(stamp_ns):
+            self.mode = NIGHT if self.mode == DAY else DAY
+            self._changed_ns, self._beyond_since_ns = stamp_ns, None
+        return self.mode
+
+    def _may_change(self, stamp_ns: int) -> bool:
+        """Tell whether the brightness lasted and the last change is long enough ago."""
+        if self._beyond_since_ns is None:
+            return False
+        lasted = stamp_ns - self._beyond_since_ns >= self.config.window_s * 1e9
+        rested = (
+            self._changed_ns is None
+            or stamp_ns - self._changed_ns >= self.config.min_dwell_s * 1e9
+        )
+        return lasted and rested

@@ -1,0 +1,57 @@
+"""Organised clouds: positions, colours and bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sdepth.camera import Camera
+from sdepth.cloud import xyzrgb_cloud
+from sdepth.errors import ConfigError, ShapeError
+
+CAMERA = Camera(fx=4.0, fy=4.0, cx=1.5, cy=0.5, width=4, height=2)
+DEPTH = np.full((2, 4), 2.0, np.float32)
+IMAGE = np.zeros((2, 4, 3), np.uint8)
+
+
+def test_points_lie_where_the_pixels_look() -> None:
+    cloud = xyzrgb_cloud(DEPTH, IMAGE, CAMERA)
+    assert cloud.shape == (2, 4, 4)
+    np.testing.assert_allclose(cloud[0, 0, :3], [2 * -1.5 / 4, 2 * -0.5 / 4, 2])
+    np.testing.assert_allclose(cloud[1, 3, :3], [2 * 1.5 / 4, 2 * 0.5 / 4, 2])
+
+
+def test_a_red_pixel_is_stored_as_bytes_b_g_r_0() -> None:
+    image = IMAGE.copy()
+    image[0, 1] = (255, 10, 20)
+    cloud = xyzrgb_cloud(DEPTH, image, CAMERA)
+    assert cloud[0, 1].tobytes()[12:] == bytes([20, 10, 255, 0])
+    assert cloud.view(np.uint32)[0, 1, 3] == 0x00FF0A14
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 0.0, -1.0])
+def test_pixels_without_depth_become_nan_points(bad: float) -> None:
+    depth = DEPTH.copy()
+    depth[0, 0] = bad
+    cloud = xyzrgb_cloud(depth, IMAGE, CAMERA)
+    assert np.isnan(cloud[0, 0, :3]).all()
+    assert np.isfinite(cloud[1, :, :3]).all()
+
+
+def test_stride_takes_every_nth_point_unchanged() -> None:
+    depth = np.arange(1, 9, dtype=np.float32).reshape(2, 4)
+    full = xyzrgb_cloud(depth, IMAGE, CAMERA)
+    np.testing.assert_array_equal(xyzrgb_cloud(depth, IMAGE, CAMERA, stride=2), full[::2, ::2])
+
+
+def test_colour_of_another_size_is_resized_to_the_depth() -> None:
+    image = np.full((8, 16, 3), 7, np.uint8)
+    cloud = xyzrgb_cloud(DEPTH, image, CAMERA)
+    assert (cloud.view(np.uint32)[..., 3] == 0x00070707).all()
+
+
+def test_wrong_size_and_stride_are_refused() -> None:
+    with pytest.raises(ShapeError, match="depth"):
+        xyzrgb_cloud(DEPTH[:1], IMAGE, CAMERA)
+    with pytest.raises(ConfigError, match="stride 0"):
+        xyzrgb_cloud(DEPTH, IMAGE, CAMERA, stride=0)
