@@ -1,0 +1,272 @@
+"""Messages to arrays and back, nothing else: the one image codec of the nodes.
+
+Nothing here imports ROS. Decoders take any object with the message's fields (rclpy's, rosbags'),
+encoders return the fields: ``Image(header=header, **image_fields(depth, "32FC1"))``.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import CameraError, ImageError
+
+
+class Encoding(NamedTuple):
+    """Bytes of a pixel, and OpenCV's way from it to RGB (None: it is RGB, or not a picture)."""
+
+    dtype: str
+    channels: int
+    to_rgb: int | None = None
+
+
+# OpenCV names a Bayer pattern after its second row's second pixel on, ROS after the first.
+_BAYER = {
+    "rggb": cv2.COLOR_BayerBG2RGB,
+    "bggr": cv2.COLOR_BayerRG2RGB,
+    "gbrg": cv2.COLOR_BayerGR2RGB,
+    "grbg": cv2.COLOR_BayerGB2RGB,
+}
+COLOUR_ENCODINGS = {
+    "rgb8": Encoding("u1", 3),
+    "bgr8": Encoding("u1", 3, cv2.COLOR_BGR2RGB),
+    "rgba8": Encoding("u1", 4, cv2.COLOR_RGBA2RGB),
+    "bgra8": Encoding("u1", 4, cv2.COLOR_BGRA2RGB),
+    "mono8": Encoding("u1", 1, cv2.COLOR_GRAY2RGB),
+    "mono16": Encoding("u2", 1, cv2.COLOR_GRAY2RGB),
+    **{f"bayer_{pattern}8": Encoding("u1", 1, code) for pattern, code in _BAYER.items()},
+    **{f"bayer_{pattern}16": Encoding("u2", 1, code) for pattern, code in _BAYER.items()},
+    "yuv422": Encoding("u1", 2, cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": Encoding("u1", 2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": Encoding("u1", 2, cv2.COLOR_YUV2RGB_YUYV),
+    "yuyv": Encoding("u1", 2, cv2.COLOR_YUV2RGB_YUYV),
+}
+DEPTH_ENCODINGS = {"32FC1": Encoding("f4", 1), "16UC1": Encoding("u2", 1)}
+CLOUD_FIELDS = tuple(
+    {"name": name, "offset": offset, "datatype": 7, "count": 1}  # 7: PointField.FLOAT32
+    for name, offset in (("x", 0), ("y", 4), ("z", 8), ("rgb", 12))
+)
+
+
+def stamp_ns(header: Any) -> int:
+    """Return the stamp of a header, nanoseconds."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def to_rgb(msg: Any) -> NDArray[np.uint8]:
+    """Return an Image or a CompressedImage as (H, W, 3) uint8 RGB; 16-bit values lose their low 8.
+
+    Raises:
+        ImageError: an unknown encoding, or data that is too short or cannot be decoded.
+    """
+    if hasattr(msg, "format"):
+        return _decompress(msg)
+    encoding = _encoding(msg, COLOUR_ENCODINGS)
+    pixels = _pixels(msg, encoding)
+    if pixels.dtype != np.uint8:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if encoding.to_rgb is None:
+        return np.ascontiguousarray(pixels)
+    try:
+        return cv2.cvtColor(pixels, encoding.to_rgb)
+    except cv2.error as err:  # such as an odd width in a format that stores pixels in pairs
+        raise ImageError(
+            f"{msg.encoding} image of {msg.width}x{msg.height}: {_first_line(err)}"
+        ) from err
+
+
+def to_depth(msg: Any) -> NDArray[np.float32]:
+    """Return a depth Image (32FC1 metres, 16UC1 millimetres) as (H, W) float32 metres.
+
+    Zero in 16UC1 means invalid (REP 118) and becomes NaN.
+
+    Raises:
+        ImageError: another encoding, or data that is too short.
+    """
+    encoding = _encoding(msg, DEPTH_ENCODINGS)
+    pixels = _pixels(msg, encoding)
+    if encoding.dtype == "u2":
+        return np.where(pixels == 0, np.float32(np.nan), pixels * np.float32(1e-3))
+    return pixels
+
+
+def image_fields(pixels: NDArray[Any], encoding: str) -> dict[str, Any]:
+    """Return the fields of an Image, without header, holding (H, W) or (H, W, C) pixels.
+
+    The data is an ``array.array``, the one type every rclpy assigns without a loop in Python.
+    """
+    pixels = np.ascontiguousarray(pixels)
+    return {
+        "height": pixels.shape[0],
+        "width": pixels.shape[1],
+        "encoding": encoding,
+        "is_bigendian": int(pixels.dtype.byteorder == ">"),
+        "step": pixels.strides[0],
+        "data": _bytes_array(pixels),
+    }
+
+
+def cloud_fields(cloud: NDArray[np.float32]) -> dict[str, Any]:
+    """Return the fields of a PointCloud2, without header and fields, of an (h, w, 4) xyzrgb cloud.
+
+    Its ``fields`` are ``[PointField(**f) for f in CLOUD_FIELDS]``.
+    """
+    height, width = cloud.shape[:2]
+    return {
+        "height": height,
+        "width": width,
+        "is_bigendian": False,
+        "point_step": 16,
+        "row_step": 16 * width,
+        "data": _bytes_array(np.ascontiguousarray(cloud)),
+        "is_dense": False,
+    }
+
+
+def to_camera(info: Any) -> Camera:
+    """Return the camera of a CameraInfo's K, after its region of interest and binning.
+
+    Raises:
+        CameraError: K is zero (uncalibrated), or region and binning do not fit the size.
+    """
+    K = np.asarray(info.k, np.float64).reshape(3, 3)
+    camera = Camera.from_matrix(K, int(info.width), int(info.height))
+    roi = info.roi
+    if roi.width and roi.height:
+        camera = camera.cropped(roi.x_offset, roi.y_offset, roi.width, roi.height)
+    binning_x, binning_y = max(1, info.binning_x), max(1, info.binning_y)
+    if (binning_x, binning_y) != (1, 1):
+        camera = camera.resized(camera.width // binning_x, camera.height // binning_y)
+    return camera
+
+
+def camera_info_fields(camera: Camera) -> dict[str, Any]:
+    """Return the fields of a CameraInfo, without header, of an undistorted image."""
+    return {
+        "height": camera.height,
+        "width": camera.width,
+        "distortion_model": "plumb_bob",
+        "d": [0.0] * 5,
+        "k": camera.K.ravel(),
+        "r": np.eye(3).ravel(),
+        "p": np.hstack([camera.K, np.zeros((3, 1))]).ravel(),
+    }
+
+
+def check_same_size(image: NDArray[Any], camera: Camera) -> None:
+    """Refuse an image of another size than its camera_info says.
+
+    Raises:
+        CameraError: the sizes differ.
+    """
+    height, width = image.shape[:2]
+    if (camera.width, camera.height) != (width, height):
+        raise CameraError(
+            f"camera_info is for {camera.width}x{camera.height}, the image is {width}x{height}; "
+            "publish the camera_info of this image size"
+        )
+
+
+def write_transform(T: NDArray[np.float64], translation: Any, rotation: Any) -> None:
+    """Write T (4, 4) into a Vector3 or Point, metres, and a Quaternion (x, y, z, w)."""
+    translation.x, translation.y, translation.z = (float(value) for value in T[:3, 3])
+    rotation.x, rotation.y, rotation.z, rotation.w = (float(q) for q in to_q_xyzw(T[:3, :3]))
+
+
+def read_transform(translation: Any, rotation: Any) -> NDArray[np.float64]:
+    """Return T (4, 4) of a Vector3 or Point, metres, and a Quaternion (x, y, z, w)."""
+    T = np.eye(4)
+    T[:3, :3] = from_q_xyzw(np.array([rotation.x, rotation.y, rotation.z, rotation.w]))
+    T[:3, 3] = translation.x, translation.y, translation.z
+    return T
+
+
+def to_q_xyzw(R: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the unit quaternion (x, y, z, w), w >= 0, nearest to a rotation matrix (3, 3).
+
+    Source: Bar-Itzhack 2000, version 3 (the eigenvector holds for every angle).
+    """
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = R
+    symmetric = np.array(
+        [
+            [xx - yy - zz, 0, 0, 0],
+            [xy + yx, yy - xx - zz, 0, 0],
+            [xz + zx, yz + zy, zz - xx - yy, 0],
+            [zy - yz, xz - zx, yx - xy, xx + yy + zz],
+        ]
+    )
+    q = np.linalg.eigh(symmetric)[1][:, -1]  # reads the lower triangle; largest eigenvalue last
+    return q if q[3] >= 0 else -q
+
+
+def from_q_xyzw(q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation matrix (3, 3) of a quaternion (x, y, z, w); all zeros mean identity."""
+    norm = np.linalg.norm(q)
+    x, y, z, w = q / norm if norm > 0 else (0.0, 0.0, 0.0, 1.0)
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def _encoding(msg: Any, known: dict[str, Encoding]) -> Encoding:
+    """Return how the message's pixels are laid out."""
+    if msg.encoding not in known:
+        raise ImageError(
+            f"image encoding {msg.encoding!r}: expected one of {', '.join(known)}; "
+            "set the camera driver to one of these"
+        )
+    return known[msg.encoding]
+
+
+def _pixels(msg: Any, encoding: Encoding) -> NDArray[Any]:
+    """Return a view (H, W) or (H, W, C) of the data, rows without their padding."""
+    dtype = np.dtype(encoding.dtype).newbyteorder(">" if msg.is_bigendian else "<")
+    height, width, step = int(msg.height), int(msg.width), int(msg.step)
+    row = width * encoding.channels * dtype.itemsize
+    data = np.frombuffer(msg.data, np.uint8)
+    if min(height, width) < 1 or step < row or data.size < height * step:
+        raise ImageError(
+            f"{msg.encoding} image of {width}x{height}: got step {step} and {data.size} bytes, "
+            f"expected step >= {row} and step x height bytes; the message is truncated or the "
+            "driver fills it wrongly"
+        )
+    rows = data[: height * step].reshape(height, step)[:, :row]
+    pixels = np.ascontiguousarray(rows).view(dtype) if step != row else rows.view(dtype)
+    pixels = pixels.astype(dtype.newbyteorder("="), copy=False)
+    return pixels.reshape(height, width, encoding.channels) if encoding.channels > 1 else pixels
+
+
+def _decompress(msg: Any) -> NDArray[np.uint8]:
+    """Return a CompressedImage as (H, W, 3) RGB."""
+    data = np.frombuffer(msg.data, np.uint8)
+    try:
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:
+        bgr = None
+    if bgr is None:
+        raise ImageError(
+            f"compressed image, format {msg.format!r}, {data.size} bytes: expected JPEG or PNG; "
+            "the message is truncated, or another codec wrote it"
+        )
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def _bytes_array(values: NDArray[Any]) -> array[int]:
+    """Return a copy of a contiguous array's bytes."""
+    data = array("B")
+    data.frombytes(memoryview(values).cast("B"))
+    return data
+
+
+def _first_line(err: Exception) -> str:
+    """Return an error's first line."""
+    return str(err).strip().splitlines()[0]

@@ -1,0 +1,180 @@
+"""The image codec, cameras and transforms, on messages without ROS."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+import messages
+from sdepth.camera import Camera
+from sdepth.errors import CameraError, ImageError
+from sdepth_ros import conversions
+
+RED = np.zeros((2, 4, 3), np.uint8)
+RED[..., 0] = 255
+CAMERA = Camera(100.0, 110.0, 31.5, 23.5, 64, 48)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pixel"),
+    [
+        ("rgb8", (255, 0, 0)),
+        ("bgr8", (0, 0, 255)),
+        ("rgba8", (255, 0, 0, 9)),
+        ("bgra8", (0, 0, 255, 9)),
+    ],
+)
+def test_a_red_pixel_stays_red(encoding: str, pixel: tuple[int, ...]) -> None:
+    msg = messages.image(np.full((2, 4, len(pixel)), pixel, np.uint8), encoding)
+    np.testing.assert_array_equal(conversions.to_rgb(msg), RED)
+
+
+def test_grey_has_three_equal_channels() -> None:
+    grey = np.array([[0, 100], [200, 255]], np.uint8)
+    rgb = conversions.to_rgb(messages.image(grey, "mono8"))
+    np.testing.assert_array_equal(rgb, np.repeat(grey[..., None], 3, -1))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bits_keep_the_high_eight_in_either_byte_order(order: str) -> None:
+    grey = np.array([[0x1234, 0xFF00]], f"{order}u2")
+    msg = messages.image(grey, "mono16", is_bigendian=int(order == ">"))
+    np.testing.assert_array_equal(conversions.to_rgb(msg)[..., 0], [[0x12, 0xFF]])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "red_at"),
+    [
+        ("bayer_rggb8", (0, 0)),
+        ("bayer_bggr8", (1, 1)),
+        ("bayer_gbrg8", (1, 0)),
+        ("bayer_grbg8", (0, 1)),
+    ],
+)
+def test_a_red_scene_through_a_bayer_filter_is_red(encoding: str, red_at: tuple[int, int]) -> None:
+    mosaic = np.zeros((8, 8), np.uint8)
+    mosaic[red_at[0] :: 2, red_at[1] :: 2] = 255
+    rgb = conversions.to_rgb(messages.image(mosaic, encoding))[2:-2, 2:-2]
+    assert rgb[..., 0].min() == 255
+    assert rgb[..., 1:].max() == 0
+
+
+@pytest.mark.parametrize(("encoding", "luma_at"), [("yuv422", 1), ("yuv422_yuy2", 0)])
+def test_yuv422_without_chroma_is_grey(encoding: str, luma_at: int) -> None:
+    yuv = np.full((2, 4, 2), 128, np.uint8)
+    yuv[..., luma_at] = 235  # white in video range
+    rgb = conversions.to_rgb(messages.image(yuv, encoding))
+    assert rgb.min() >= 253
+
+
+def test_padded_rows_are_cut_off() -> None:
+    padded = np.zeros((2, 20), np.uint8)
+    padded[:, :12] = RED.reshape(2, 12)
+    padded[:, 12:] = 77
+    msg = messages.image(padded, "rgb8", width=4, step=20)
+    np.testing.assert_array_equal(conversions.to_rgb(msg), RED)
+
+
+def test_padded_depth_is_read_in_metres() -> None:
+    depth = np.arange(6, dtype=np.float32).reshape(2, 3)
+    padded = np.hstack([depth, np.zeros((2, 1), np.float32)])
+    msg = messages.image(padded, "32FC1", width=3, step=16)
+    np.testing.assert_array_equal(conversions.to_depth(msg), depth)
+
+
+def test_millimetres_become_metres_and_zero_is_invalid() -> None:
+    depth = conversions.to_depth(messages.image(np.array([[0, 1500]], np.uint16), "16UC1"))
+    np.testing.assert_allclose(depth, [[np.nan, 1.5]])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"data": np.zeros(23, np.uint8)}, {"step": 11}, {"height": 0}, {"width": 10**6}],
+    ids=["truncated", "short step", "no rows", "huge width"],
+)
+def test_an_image_that_is_not_whole_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ImageError, match="truncated"):
+        conversions.to_rgb(messages.image(RED, "rgb8", **changes))
+
+
+def test_an_unknown_encoding_is_refused_naming_the_known() -> None:
+    with pytest.raises(ImageError, match="'rgb7': expected one of rgb8, bgr8"):
+        conversions.to_rgb(messages.image(RED, "rgb7"))
+    with pytest.raises(ImageError, match="'rgb8': expected one of 32FC1, 16UC1"):
+        conversions.to_depth(messages.image(RED, "rgb8"))
+
+
+def test_an_odd_width_of_paired_pixels_is_refused() -> None:
+    with pytest.raises(ImageError, match="yuv422 image of 3x2"):
+        conversions.to_rgb(messages.image(np.zeros((2, 3, 2), np.uint8), "yuv422"))
+
+
+def test_a_compressed_image_keeps_its_colours() -> None:
+    data = cv2.imencode(".png", RED[..., ::-1])[1].ravel()
+    msg = messages.CompressedImage(header=messages.HEADER, format="png", data=data)
+    np.testing.assert_array_equal(conversions.to_rgb(msg), RED)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8 not a JPEG"])
+def test_a_broken_compressed_image_is_refused(data: bytes) -> None:
+    msg = messages.CompressedImage(
+        header=messages.HEADER, format="jpeg", data=np.frombuffer(data, np.uint8)
+    )
+    with pytest.raises(ImageError, match="expected JPEG or PNG"):
+        conversions.to_rgb(msg)
+
+
+def test_image_fields_read_back_as_written() -> None:
+    depth = np.array([[1.5, np.nan, np.inf]], np.float32)
+    fields = conversions.image_fields(depth, "32FC1")
+    msg = messages.RawImage(header=messages.HEADER, **fields)
+    np.testing.assert_array_equal(conversions.to_depth(msg), depth)
+    assert (msg.step, len(msg.data)) == (12, 12)
+
+
+def test_cloud_fields_describe_rows_of_sixteen_byte_points() -> None:
+    fields = conversions.cloud_fields(np.zeros((3, 5, 4), np.float32))
+    assert (fields["height"], fields["width"]) == (3, 5)
+    assert (fields["point_step"], fields["row_step"], len(fields["data"])) == (16, 80, 240)
+    assert [f["offset"] for f in conversions.CLOUD_FIELDS] == [0, 4, 8, 12]
+
+
+def test_a_camera_survives_the_message() -> None:
+    fields = conversions.camera_info_fields(CAMERA)
+    assert conversions.to_camera(messages.camera_info(fields["k"], 64, 48)) == CAMERA
+    np.testing.assert_array_equal(np.reshape(fields["p"], (3, 4))[:, :3], CAMERA.K)
+
+
+def test_region_of_interest_and_binning_change_the_camera() -> None:
+    roi = messages.RegionOfInterest(x_offset=4, y_offset=8, height=40, width=32, do_rectify=False)
+    msg = messages.camera_info(CAMERA.K, 64, 48, roi=roi, binning_x=2, binning_y=2)
+    assert conversions.to_camera(msg) == CAMERA.cropped(4, 8, 32, 40).resized(16, 20)
+
+
+def test_an_uncalibrated_camera_is_refused() -> None:
+    with pytest.raises(CameraError, match="calibrate the camera"):
+        conversions.to_camera(messages.camera_info(np.zeros((3, 3)), 64, 48))
+
+
+def test_camera_info_of_another_size_is_refused() -> None:
+    with pytest.raises(CameraError, match="is for 64x48, the image is 4x2"):
+        conversions.check_same_size(RED, CAMERA)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-9, 0.5, np.pi / 2, np.pi - 1e-9, np.pi])
+@pytest.mark.parametrize("axis", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -2, 3)])
+def test_rotations_survive_the_quaternion(angle: float, axis: tuple[int, int, int]) -> None:
+    R = cv2.Rodrigues(angle * np.array(axis) / np.linalg.norm(axis))[0]
+    q = conversions.to_q_xyzw(R)
+    assert np.linalg.norm(q) == pytest.approx(1)
+    np.testing.assert_allclose(conversions.from_q_xyzw(q), R, atol=1e-8)
+
+
+def test_a_transform_survives_the_message() -> None:
+    T = np.eye(4)
+    T[:3, :3] = cv2.Rodrigues(np.array([0.1, -0.2, 0.3]))[0]
+    T[:3, 3] = 1, 2, 3
+    translation, rotation = messages.Vector3(0, 0, 0), messages.Quaternion(0, 0, 0, 1)
+    conversions.write_transform(T, translation, rotation)
+    np.testing.assert_allclose(conversions.read_transform(translation, rotation), T, atol=1e-12)
