@@ -1,0 +1,237 @@
+"""Play a rosbag2 (MCAP or SQLite) into real topics, with rclpy and rosbags alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.utilities import remove_ros_args
+from rosbags.rosbag2 import Reader, ReaderError
+from rosgraph_msgs.msg import Clock
+from tqdm import tqdm
+
+from sdepth.errors import ConfigError, DataError, SdepthError
+from sdepth_ros.bag_qos import play_qos
+
+_EXAMPLES = """examples:
+  replay bags/drive                            in real time, once somebody listens to an image
+  replay bags/drive --rate 0.5 --loop          at half speed, again and again
+  replay bags/drive --clock                    with /clock, for nodes with use_sim_time
+  replay bags/drive --wait-for /odom /points   start when these have publisher and subscriber
+  replay bags/drive --ros-args -r /camera/image_raw:=/front/image_raw
+"""
+
+
+class BagPlayer(Node):
+    """Publishes a bag's serialised messages at the pace they were recorded."""
+
+    def __init__(self, path: Path, topics: Sequence[str] = (), clock_hz: float = 0.0) -> None:
+        """Open the bag and create its publishers.
+
+        Args:
+            path: the bag's folder.
+            topics: which to play; all when empty.
+            clock_hz: how often to publish ``/clock``; 0 for not at all.
+
+        Raises:
+            DataError: not a bag, empty, or of messages that are not installed.
+        """
+        super().__init__("replay")
+        self._reader = open_bag(path)
+        self._connections = [
+            c for c in self._reader.connections if not topics or c.topic in topics
+        ]
+        if not self._connections or not sum(c.msgcount for c in self._connections):
+            names = ", ".join(sorted({c.topic for c in self._reader.connections})) or "none"
+            raise DataError(f"{path}: no messages on the topics to play; topics in it: {names}")
+        self._outputs = {
+            c.topic: self.create_publisher(
+                message_type(c.msgtype), c.topic, play_qos(c.topic, c.ext.offered_qos_profiles)
+            )
+            for c in self._connections
+        }
+        self._tick_s = 1 / clock_hz if clock_hz > 0 else 0.0
+        self._ticker = self.create_publisher(Clock, "/clock", 10) if clock_hz > 0 else None
+        self._next_tick_s = 0.0
+
+    def wait_for(self, topics: Sequence[str], timeout_s: float) -> None:
+        """Return when each topic has both ends, or, with no topics, when any image is heard.
+
+        Raises:
+            DataError: nobody came in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while missing := self._without_both_ends(topics):
+            if time.monotonic() > deadline:
+                raise DataError(
+                    f"after {timeout_s:g} s: {'; '.join(missing)}; start the nodes first, check "
+                    "remappings and ROS_DOMAIN_ID, or play to nobody with --no-wait"
+                )
+            _sleep_until(time.monotonic() + 0.05)
+
+    def play(self, rate: float) -> int:
+        """Publish every message once, ``rate`` times as fast as recorded; return their number."""
+        started_s, first_ns, count = time.monotonic(), self._reader.start_time, 0
+        total = sum(c.msgcount for c in self._connections)
+        self._next_tick_s = 0.0
+        for connection, stamp_ns, data in tqdm(self._messages(), total=total, unit="msg"):
+            self._wait_until(started_s, first_ns, stamp_ns, rate)
+            self._outputs[connection.topic].publish(bytes(data))
+            count += 1
+        for publisher in self._outputs.values():
+            publisher.wait_for_all_acked(Duration(seconds=5))
+        return count
+
+    def _messages(self) -> Iterator[tuple[Any, int, bytes]]:
+        """Yield connection, time and serialised message; a damaged bag is an error of ours."""
+        try:
+            yield from self._reader.messages(self._connections)
+        except ReaderError as err:
+            raise DataError(f"bag is damaged: {err}; record or convert it again") from err
+
+    def _wait_until(self, started_s: float, first_ns: int, stamp_ns: int, rate: float) -> None:
+        """Sleep until a bag time is due, publishing /clock on the way and at its end."""
+        due_s = started_s + (stamp_ns - first_ns) * 1e-9 / rate
+        while self._ticker and max(self._next_tick_s, started_s) < due_s:
+            self._next_tick_s = max(self._next_tick_s, started_s)
+            _sleep_until(self._next_tick_s)
+            self._publish_clock(first_ns + int((self._next_tick_s - started_s) * rate * 1e9))
+            self._next_tick_s += self._tick_s
+        _sleep_until(due_s)
+        if self._ticker:
+            self._publish_clock(stamp_ns)
+
+    def _publish_clock(self, stamp_ns: int) -> None:
+        """Publish a bag time on /clock."""
+        msg = Clock()
+        msg.clock.sec, msg.clock.nanosec = divmod(stamp_ns, 1_000_000_000)
+        assert self._ticker is not None
+        self._ticker.publish(msg)
+
+    def _without_both_ends(self, topics: Sequence[str]) -> list[str]:
+        """Return what is still missing, in words."""
+        if not topics:
+            images = {n: p for n, p in self._outputs.items() if "Image" in p.msg_type.__name__}
+            heard = [p.get_subscription_count() for p in (images or self._outputs).values()]
+            return [] if any(heard) else [f"nobody listens to {', '.join(images) or 'the bag'}"]
+        missing = []
+        for topic in topics:
+            publishers, subscribers = self.count_publishers(topic), self.count_subscribers(topic)
+            if not publishers or not subscribers:
+                missing.append(f"{topic} has {publishers} publishers, {subscribers} subscribers")
+        return missing
+
+
+def open_bag(path: Path) -> Reader:
+    """Return an open reader of a bag.
+
+    Raises:
+        DataError: there is no bag, or it cannot be read.
+    """
+    try:
+        reader = Reader(path)
+        reader.open()
+    except (ReaderError, OSError) as err:
+        raise DataError(
+            f"{path}: not a rosbag2 ({err}); give the folder that holds metadata.yaml"
+        ) from err
+    return reader
+
+
+def message_type(name: str) -> type:
+    """Return the class of ``package/msg/Name``.
+
+    Raises:
+        DataError: its package is not installed.
+    """
+    package, _, kind = name.split("/")
+    try:
+        return getattr(import_module(f"{package}.msg"), kind)
+    except (ImportError, AttributeError) as err:
+        raise DataError(
+            f"message {name} is not installed ({err}); install {package}, "
+            "or name the topics to play with --topics"
+        ) from err
+
+
+def parse(args: list[str]) -> argparse.Namespace:
+    """Return the command line's options."""
+    parser = argparse.ArgumentParser(
+        prog="replay",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("bag", type=Path, help="folder of the bag")
+    add("--rate", type=float, default=1.0, help="speed, 1 is real time (default %(default)s)")
+    add("--loop", action="store_true", help="start over until interrupted")
+    add("--clock", type=float, nargs="?", const=100.0, default=0.0, metavar="HZ",
+        help="publish /clock, 100 Hz unless told")  # fmt: skip
+    add("--topics", nargs="+", default=[], metavar="TOPIC", help="play only these")
+    add("--wait-for", nargs="+", default=[], metavar="TOPIC",
+        help="start when each has a publisher and a subscriber; "
+        "without it, when an image of the bag is heard")  # fmt: skip
+    add("--no-wait", action="store_true", help="start at once, whoever listens")
+    add("--timeout", type=float, default=60.0, metavar="S",
+        help="longest wait for listeners (default %(default)s s)")  # fmt: skip
+    add("--start-delay", type=float, default=0.5, metavar="S",
+        help="rest between the listeners' arrival and the first message (default %(default)s s), "
+        "for slower links to match")  # fmt: skip
+    options = parser.parse_args(args)
+    if options.rate <= 0:
+        raise ConfigError(f"--rate {options.rate:g}: expected more than 0")
+    return options
+
+
+def _sleep_until(due_s: float) -> None:
+    """Sleep until a monotonic time; raise when ROS shuts down meanwhile."""
+    while (left_s := due_s - time.monotonic()) > 0:
+        time.sleep(min(left_s, 0.1))
+        if not rclpy.ok():
+            raise ExternalShutdownException
+    if not rclpy.ok():
+        raise ExternalShutdownException
+
+
+def _run(args: Sequence[str] | None) -> None:
+    """Play as the command line says."""
+    options = parse(remove_ros_args(args if args is not None else sys.argv)[1:])
+    player = BagPlayer(options.bag, options.topics, options.clock)
+    if not options.no_wait:
+        player.wait_for(options.wait_for, options.timeout)
+        _sleep_until(time.monotonic() + options.start_delay)
+    while True:
+        count = player.play(options.rate)
+        player.get_logger().info(f"played {count} messages of {options.bag}")
+        if not options.loop:
+            return
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command line; return its exit code. ``args`` starts with the program's name."""
+    rclpy.init(args=args)
+    try:
+        _run(args)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    except SdepthError as err:
+        print(f"replay: {err}", file=sys.stderr)
+        return 2
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
