@@ -80,11 +80,15 @@ class DepthNet(nn.Module):
             below = out[i]
         self.decoder = nn.ModuleList(blocks + [Conv3x3(out[s], 1) for s in range(SCALES)])
 
+    def heads(self) -> list[nn.Module]:
+        """Return the layers that give the disparities, finest first."""
+        return list(self.decoder)[-SCALES:]
+
     def start_at(self, depth: float, depth_range_m: tuple[float, float]) -> None:
         """Set the output biases so that an untrained network answers about ``depth``, metres."""
         nearest, farthest = depth_range_m
         disp = (1 / depth - 1 / farthest) / (1 / nearest - 1 / farthest)
-        for head in list(self.decoder)[-SCALES:]:
+        for head in self.heads():
             nn.init.constant_(head.conv.bias, math.log(disp / (1 - disp)))  # type: ignore[union-attr,arg-type]
 
     def forward(self, image: Tensor, scales: int = SCALES) -> list[Tensor]:
@@ -96,7 +100,7 @@ class DepthNet(nn.Module):
         """
         check_shape("image", image, "B 3 H W")
         features = self.encoder(image)
-        heads = list(self.decoder)[-SCALES:]
+        heads = self.heads()
         disps: list[Tensor] = []
         x = features[4]
         for step, i in enumerate(range(4, -1, -1)):

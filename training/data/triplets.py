@@ -1,0 +1,138 @@
+"""Triplets of consecutive frames for self-supervised training, in an order that resumes exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from sdepth.errors import DataError
+from training.data.drive import Drive, find_drives, read_drive, read_image
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What to train on and how to change it."""
+
+    train: tuple[str, ...] = ("data/synth/day",)  # roots with sequences/NN or raw drives
+    size: tuple[int, int] = (96, 320)  # (height, width)
+    flip: bool = True
+    jitter: float = 0.2  # brightness, contrast, saturation; half of it for hue, in turns (monodepth2: 0.2)
+    min_motion_m: float = 0.0  # skip frames that moved less, where poses are known
+    workers: int = 1
+
+
+class Triplets(Dataset[dict[str, Tensor]]):
+    """Frames t-1, t, t+1 of all drives; item (index, draw) is a function of these two alone."""
+
+    def __init__(self, config: DataConfig, focal_ratio: float, seed: int) -> None:
+        """Index the drives.
+
+        Args:
+            config: where the drives are, and how to augment them.
+            focal_ratio: of the canonical camera.
+            seed: of the augmentation.
+
+        Raises:
+            DataError: a root holds no drives, or no drive has three frames.
+        """
+        self.config, self.focal_ratio, self.seed = config, focal_ratio, seed
+        folders = [folder for root in config.train for folder in find_drives(Path(root))]
+        self.drives = [read_drive(folder) for folder in folders]
+        self.items = [
+            (drive, i)
+            for drive in self.drives
+            for i in range(1, len(drive.frames) - 1)
+            if _distance(drive, i) >= config.min_motion_m or np.isnan(_distance(drive, i))
+        ]
+        if not self.items:
+            raise DataError(f"{', '.join(config.train)}: no three consecutive frames that move")
+
+    def __len__(self) -> int:
+        """Return the number of triplets."""
+        return len(self.items)
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        """Return the triplet of (index, draw); shapes as ``SelfSupervised.forward`` takes them."""
+        index, draw = key
+        drive, i = self.items[index]
+        rng = np.random.default_rng((self.seed, index, draw))
+        height, width = self.config.size
+        images = np.stack([self._read(drive.frames[j].image) for j in (i - 1, i, i + 1)])
+        camera = drive.camera.resized(width, height)
+        if self.config.flip and rng.random() < 0.5:
+            images, camera = images[:, :, ::-1], camera.flipped()
+        inputs = _jitter(images, rng, self.config.jitter) if rng.random() < 0.5 else images
+        return {
+            "images": _to_tensor(images),
+            "inputs": _to_tensor(inputs),
+            "K": torch.from_numpy(camera.K).float(),
+            "focal_scale": torch.tensor(camera.focal_ratio / self.focal_ratio).float(),
+            "distance": torch.tensor([_distance(drive, i), _distance(drive, i + 1)]).float(),
+            "noise": torch.from_numpy(rng.standard_normal((2, height, width), np.float32)),
+        }
+
+    def _read(self, path: Path) -> NDArray[np.uint8]:
+        """Return the image at the training size."""
+        height, width = self.config.size
+        image = read_image(path)
+        if image.shape[:2] == (height, width):
+            return image
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+class ResumableOrder(Sampler[tuple[int, int]]):
+    """Endless shuffled (index, draw) keys, from any step on: a function of the seed alone."""
+
+    def __init__(
+        self, count: int, batch: int, seed: int, start_step: int, rank: int = 0, ranks: int = 1
+    ) -> None:
+        """Start at ``start_step`` of ``batch`` samples on each of ``ranks`` processes."""
+        self._count, self._seed = count, seed
+        self._batch, self._start, self._rank, self._ranks = batch, start_step, rank, ranks
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield keys forever, those of this rank."""
+        first = self._start * self._batch * self._ranks + self._rank
+        epoch, order = -1, np.arange(0)
+        position = first
+        while True:
+            if position // self._count != epoch:
+                epoch = position // self._count
+                order = np.random.default_rng((self._seed, epoch)).permutation(self._count)
+            yield int(order[position % self._count]), position
+            position += self._ranks
+
+
+def _distance(drive: Drive, i: int) -> float:
+    """Return metres driven from frame i - 1 to frame i, NaN where poses are unknown."""
+    before, now = drive.frames[i - 1].T_world_cam, drive.frames[i].T_world_cam
+    if before is None or now is None:
+        return float("nan")
+    return float(np.linalg.norm(now[:3, 3] - before[:3, 3]))
+
+
+def _jitter(images: NDArray[np.uint8], rng: np.random.Generator, amount: float) -> NDArray[np.uint8]:
+    """Return the images with one random brightness, contrast, saturation and hue for all."""
+    brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3)
+    x = images.astype(np.float32) * brightness
+    x = (x - x.mean()) * contrast + x.mean()
+    grey = x @ np.array([0.299, 0.587, 0.114], np.float32)
+    x = grey[..., None] + (x - grey[..., None]) * saturation
+    flat = np.clip(x, 0, 255).astype(np.uint8).reshape(-1, images.shape[2], 3)
+    hsv = cv2.cvtColor(flat, cv2.COLOR_RGB2HSV)
+    turn = round(rng.uniform(-amount / 2, amount / 2) * 180)
+    hsv[..., 0] = (hsv[..., 0].astype(np.int16) + turn) % 180
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).reshape(images.shape)  # type: ignore[return-value]
+
+
+def _to_tensor(images: NDArray[np.uint8]) -> Tensor:
+    """Return (3, 3, H, W) floats in [0, 1] of three (H, W, 3) images."""
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float() / 255

@@ -1,0 +1,101 @@
+"""A run on disk: config, progress and everything needed to continue it bit for bit."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import torch
+import yaml
+from torch import Tensor, nn, optim
+
+from sdepth.checkpoint import Card, read_tensors, save, write_tensors
+from sdepth.config import to_dict
+from sdepth.errors import CheckpointError
+from training.config import TrainConfig
+from training.self_supervised import SelfSupervised
+
+STATE, WEIGHTS, CONFIG = "state.safetensors", "weights.safetensors", "config.yaml"
+
+
+def save_state(run: Path, model: SelfSupervised, optimizer: optim.Optimizer, step: int) -> None:
+    """Write networks, optimiser and step, atomically."""
+    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"optim.{index}.{name}": value for name, value in slots.items()}
+    tensors["step"] = torch.tensor(step)
+    write_tensors(run / STATE, tensors)
+
+
+def load_state(run: Path, model: nn.Module, optimizer: optim.Optimizer) -> int:
+    """Fill networks and optimiser from the run; return the step to continue at, 0 for a new run.
+
+    Raises:
+        CheckpointError: the state is damaged or of other networks.
+    """
+    path = run / STATE
+    if not path.is_file():
+        return 0
+    tensors = read_tensors(path)
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optim."):
+            _, index, name = key.split(".", 2)
+            slots.setdefault(int(index), {})[name] = value
+    mine = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    try:
+        model.load_state_dict(mine)
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    except (RuntimeError, ValueError) as err:
+        raise CheckpointError(f"{path}: not of these networks ({err}); use another --out") from err
+    return int(tensors["step"])
+
+
+def save_config(run: Path, config: TrainConfig) -> None:
+    """Write the resolved configuration, or refuse a run that was made with another.
+
+    Raises:
+        CheckpointError: the folder holds a run with another configuration.
+    """
+    text = yaml.safe_dump(to_dict(config), sort_keys=False)
+    path = run / CONFIG
+    if path.is_file() and (run / STATE).is_file() and path.read_text() != text:
+        raise CheckpointError(
+            f"{run}: holds a run with another configuration (see {path}); "
+            "use another --out, or --overwrite to begin anew"
+        )
+    run.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def save_weights(path: Path, model: SelfSupervised, config: TrainConfig, step: int, command: str) -> None:
+    """Write the networks with their card."""
+    card = Card(
+        depth_architecture=config.model.depth,
+        pose_architecture=config.model.pose,
+        input_size=config.data.size,
+        depth_range_m=config.model.depth_range_m,
+        metric=config.loss.speed_weight > 0,
+        domain=config.domain,
+        training_data=", ".join(config.data.train),
+        command=command,
+        commit=git_commit(),
+        step=step,
+        focal_ratio=config.model.focal_ratio,
+        pose_output_scale=config.model.pose_output_scale,
+    )
+    save(path, model.depth_net, model.pose_net, card, half=False)
+
+
+def git_commit() -> str:
+    """Return the commit of the code, with '+' where files differ from it; 'unknown' without git."""
+    here = Path(__file__).parent
+    try:
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],  # noqa: S607
+            cwd=here, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return run.stdout.strip()

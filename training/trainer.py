@@ -1,0 +1,161 @@
+"""The training loop: verbs in order."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, distributed, nn, optim
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from sdepth.checkpoint import load_depth, load_pose
+from sdepth.errors import DataError
+from sdepth.estimator import pick_device
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.pose_net import PoseNet
+from training.config import ModelConfig, OptimConfig, TrainConfig
+from training.data.triplets import ResumableOrder, Triplets
+from training.panels import Board
+from training.self_supervised import SelfSupervised
+from training.state import WEIGHTS, load_state, save_config, save_state, save_weights
+
+log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "") -> Path:
+    """Train, or continue, the run in folder ``run``; return the weights written at the end.
+
+    Under ``torchrun`` each process takes its share of every step (``optim.batch`` samples each).
+
+    Raises:
+        CheckpointError: the folder holds another run.
+        DataError: no data, or the loss stopped being a number.
+    """
+    rank, ranks = start_processes()
+    if ranks > 1 and torch.cuda.is_available():
+        device = f"cuda:{rank % torch.cuda.device_count()}"
+    target = pick_device(device)
+    torch.manual_seed(config.seed)
+    model = build_model(config).to(target)
+    optimizer = optim.Adam(model.parameters(), lr=config.optim.lr)
+    if rank == 0:
+        save_config(run, config)
+    step = load_state(run, model, optimizer)
+    if step >= config.optim.steps:
+        log.info("%s: already at step %d of %d", run, step, config.optim.steps)
+    batches = load_batches(config, step, rank, ranks)
+    parallel = DistributedDataParallel(model) if ranks > 1 else model
+    board = Board(run, config.log, config.model.depth_range_m) if rank == 0 else None
+    bar = tqdm(total=config.optim.steps, initial=step, unit="step", disable=rank != 0, mininterval=2)
+    for step in range(step, config.optim.steps):  # noqa: B020 - continues at the loaded step
+        batch = to_device(next(batches), target)
+        losses, panels = take_step(parallel, optimizer, batch, config.optim, step)
+        check_finite(losses, step, run)
+        done = step + 1
+        if board:
+            bar.update()
+            board.write(done, losses, panels, optimizer.param_groups[0]["lr"], bar)
+            if done % config.log.save_every == 0 or done == config.optim.steps:
+                save_state(run, model, optimizer, done)
+                save_weights(run / WEIGHTS, model, config, done, command)
+    bar.close()
+    stop_processes()
+    return run / WEIGHTS
+
+
+def build_model(config: TrainConfig) -> SelfSupervised:
+    """Return the networks, at random or from ``model.init_from``."""
+    m: ModelConfig = config.model
+    depth, pose = DepthNet(m.depth), PoseNet(m.pose, m.pose_output_scale)
+    depth.start_at(m.start_depth_m, m.depth_range_m)
+    for head in depth.heads()[config.loss.scales :]:
+        head.requires_grad_(False)  # no loss reaches it; parallel training would wait for it
+    if m.init_from:
+        depth.load_state_dict(load_depth(Path(m.init_from))[0].state_dict())
+        pose.load_state_dict(load_pose(Path(m.init_from))[0].state_dict())
+    model = SelfSupervised(depth, pose, config.loss, m.depth_range_m).train()
+    return model.to(memory_format=torch.channels_last)
+
+
+def load_batches(config: TrainConfig, step: int, rank: int, ranks: int):  # noqa: ANN201
+    """Return an endless iterator of batches, beginning with that of ``step``."""
+    data = Triplets(config.data, config.model.focal_ratio, config.seed)
+    log.info("%d triplets in %d drives", len(data), len(data.drives))
+    order = ResumableOrder(len(data), config.optim.batch, config.seed, step, rank, ranks)
+    workers = config.data.workers
+    loader = DataLoader(
+        data,
+        config.optim.batch,
+        sampler=order,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+def take_step(
+    model: nn.Module, optimizer: optim.Optimizer, batch: dict[str, Tensor], o: OptimConfig, step: int
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return losses and panels of one optimiser step."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(o, step)
+    kind = batch["images"].device.type
+    with torch.autocast(kind, torch.bfloat16, enabled=o.precision == "bf16"):
+        losses, panels = model(batch)
+    optimizer.zero_grad(set_to_none=True)
+    losses["total"].backward()
+    if o.grad_clip > 0:
+        nn.utils.clip_grad_norm_(model.parameters(), o.grad_clip)
+    optimizer.step()
+    return {name: loss.detach() for name, loss in losses.items()}, panels
+
+
+def learning_rate(o: OptimConfig, step: int) -> float:
+    """Return the rate of a step: linear warm-up, flat, then a cosine down to ``decay_to``."""
+    if step < o.warmup_steps:
+        return o.lr * (step + 1) / o.warmup_steps
+    start = o.decay_from * o.steps
+    if step < start:
+        return o.lr
+    phase = (step - start) / max(1.0, o.steps - start)
+    return o.lr * (o.decay_to + (1 - o.decay_to) * (1 + math.cos(math.pi * phase)) / 2)
+
+
+def check_finite(losses: dict[str, Tensor], step: int, run: Path) -> None:
+    """Stop at the first loss that is no number.
+
+    Raises:
+        DataError: says where.
+    """
+    if not bool(torch.isfinite(losses["total"])):
+        parts = ", ".join(f"{k} {float(v):.3g}" for k, v in losses.items())
+        raise DataError(
+            f"{run}: loss is not a number at step {step} ({parts}); the last saved state is whole: "
+            "look at the data around it, lower optim.lr or set optim.grad_clip"
+        )
+
+
+def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Return the batch on ``device``."""
+    return {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+
+
+def start_processes() -> tuple[int, int]:
+    """Join the other processes of ``torchrun``; return (rank, number of processes)."""
+    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+        return 0, 1
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def stop_processes() -> None:
+    """Leave the process group, if any."""
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
