@@ -1,0 +1,117 @@
+"""Self-describing weights, and every way they can be wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from sdepth.checkpoint import Card, bundled, load_depth, load_pose, read_tensors, save
+from sdepth.errors import CheckpointError
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.pose_net import PoseNet
+
+CARD = Card(
+    depth_architecture="tiny",
+    pose_architecture="tiny",
+    input_size=(64, 96),
+    depth_range_m=(1.0, 100.0),
+    metric=False,
+    domain="day",
+    training_data="none",
+    command="none",
+    commit="none",
+    step=0,
+    focal_ratio=1.055,
+    pose_output_scale=0.01,
+)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "net.safetensors"
+    save(path, DepthNet("tiny"), PoseNet("tiny"), CARD, half=False)
+    return path
+
+
+def test_saved_networks_come_back_equal(checkpoint: Path) -> None:
+    torch.manual_seed(0)
+    expected = DepthNet("tiny").state_dict()
+
+    net, card = load_depth(checkpoint)
+
+    assert card.input_size == (64, 96)
+    assert all(torch.equal(v, expected[k]) for k, v in net.state_dict().items())
+    assert load_pose(checkpoint)[1] == card
+
+
+def test_half_precision_is_half_the_size(checkpoint: Path, tmp_path: Path) -> None:
+    save(tmp_path / "half.safetensors", DepthNet("tiny"), PoseNet("tiny"), CARD, half=True)
+
+    ratio = (tmp_path / "half.safetensors").stat().st_size / checkpoint.stat().st_size
+
+    assert ratio == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("domain", ["day", "night"])
+def test_shipped_weights_load_and_are_small(domain: str) -> None:
+    net, card = load_depth(bundled(domain))
+
+    assert card.domain == domain
+    assert card.metric
+    assert bundled(domain).stat().st_size < 8e6
+    assert all(bool(torch.isfinite(p).all()) for p in net.parameters())
+
+
+def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="nowhere.safetensors: no such checkpoint"):
+        load_depth(tmp_path / "nowhere.safetensors")
+
+
+def test_pickle_is_refused_without_opening_it(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    torch.save({"a": torch.ones(1)}, path)
+
+    with pytest.raises(CheckpointError, match="a pickle .* training.export"):
+        read_tensors(path)
+
+
+def test_truncated_weights_are_refused(checkpoint: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_depth(checkpoint)
+
+
+def test_missing_card_is_named(checkpoint: Path) -> None:
+    checkpoint.with_suffix(".json").unlink()
+
+    with pytest.raises(CheckpointError, match="net.json: missing"):
+        load_depth(checkpoint)
+
+
+def test_weights_of_another_card_are_refused(checkpoint: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    save(tmp_path / "other.safetensors", DepthNet("tiny"), PoseNet("tiny"), CARD)
+    checkpoint.write_bytes((tmp_path / "other.safetensors").read_bytes())
+
+    with pytest.raises(CheckpointError, match="not the weights of its card"):
+        load_depth(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", 99, "format 99, this version reads 1"),
+        ("depth_architecture", "vit", "'vit', known"),
+        ("input_size", "big", "not a card"),
+        ("depth_architecture", "light", "does not hold the networks"),
+    ],
+)
+def test_bad_card_is_named(checkpoint: Path, key: str, value: object, message: str) -> None:
+    card = checkpoint.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), key: value}))
+
+    with pytest.raises(CheckpointError, match=message):
+        load_depth(checkpoint)

@@ -1,0 +1,72 @@
+"""Image to depth for any pinhole camera."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sdepth.camera import Camera
+from sdepth.checkpoint import load_depth, save
+from sdepth.errors import ConfigError, ShapeError
+from sdepth.estimator import DepthEstimator
+from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.pose_net import PoseNet
+from tests.core.test_checkpoint import CARD
+
+CAMERA = Camera(60.0, 60.0, 47.5, 31.5, 96, 64)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "net.safetensors"
+    save(path, DepthNet("tiny"), PoseNet("tiny"), CARD)
+    return path
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+
+
+def test_depth_is_the_networks_for_the_canonical_camera(checkpoint: Path, image: np.ndarray) -> None:
+    focal = CARD.focal_ratio * (96 * 64) ** 0.5
+    camera = Camera(focal, focal, 47.5, 31.5, 96, 64)
+    net, card = load_depth(checkpoint)
+    batch = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        expected = disp_to_depth(net(batch, 1)[0], card.depth_range_m)[0, 0].numpy()
+
+    depth = DepthEstimator(checkpoint, "cpu")(image, camera).depth
+
+    assert np.allclose(depth, expected, rtol=1e-4)
+
+
+def test_twice_the_focal_length_is_twice_the_depth(checkpoint: Path, image: np.ndarray) -> None:
+    estimate = DepthEstimator(checkpoint, "cpu")
+    tele = Camera(120.0, 120.0, 47.5, 31.5, 96, 64)
+
+    assert np.allclose(estimate(image, tele).depth, 2 * estimate(image, CAMERA).depth, rtol=1e-5)
+
+
+def test_depth_comes_at_the_size_asked_for(checkpoint: Path) -> None:
+    image, camera = np.zeros((100, 200, 3), np.uint8), Camera(100.0, 100.0, 99.5, 49.5, 200, 100)
+
+    full = DepthEstimator(checkpoint, "cpu", "input")(image, camera)
+    small = DepthEstimator(checkpoint, "cpu", "model")(image, camera)
+
+    assert (full.depth.shape, full.camera) == ((100, 200), camera)
+    assert (small.depth.shape, small.camera) == ((64, 96), camera.resized(96, 64))
+
+
+def test_image_of_another_size_than_its_camera_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(ShapeError, match=r"image: got shape \(10, 10, 3\), expected \(64, 96, 3\)"):
+        DepthEstimator(checkpoint, "cpu")(np.zeros((10, 10, 3), np.uint8), CAMERA)
+
+
+def test_unknown_device_and_resolution_are_named(checkpoint: Path) -> None:
+    with pytest.raises(ConfigError, match="device 'warp9'"):
+        DepthEstimator(checkpoint, "warp9")
+    with pytest.raises(ConfigError, match="resolution 'huge'"):
+        DepthEstimator(checkpoint, "cpu", "huge")

@@ -1,0 +1,59 @@
+"""Networks: sizes, shapes, public parameter names."""
+
+import pytest
+import torch
+
+from sdepth.estimator import fuse
+from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.pose_net import PoseNet
+
+
+def test_light_network_is_light() -> None:
+    assert sum(p.numel() for p in DepthNet("light").parameters()) < 3.5e6
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "light", "tiny"])
+def test_disparities_come_at_four_scales(architecture: str) -> None:
+    disps = DepthNet(architecture).eval()(torch.rand(1, 3, 64, 96))
+
+    assert [tuple(d.shape[2:]) for d in disps] == [(64, 96), (32, 48), (16, 24), (8, 12)]
+    assert all(0 < float(d.detach().min()) and float(d.detach().max()) < 1 for d in disps)
+
+
+def test_one_scale_equals_the_finest_of_four() -> None:
+    net, image = DepthNet("tiny").eval(), torch.rand(1, 3, 64, 96)
+
+    assert torch.equal(net(image, scales=1)[0], net(image)[0])
+
+
+def test_untrained_network_answers_near_the_start_depth() -> None:
+    net = DepthNet("tiny").eval()
+    net.start_at(8.0, (1.0, 100.0))
+
+    depth = disp_to_depth(net(torch.rand(1, 3, 64, 96), 1)[0], (1.0, 100.0))
+
+    assert 2 < float(depth.median()) < 32
+
+
+def test_folded_normalisation_gives_the_same_depth() -> None:
+    torch.manual_seed(0)
+    net, image = DepthNet("light"), torch.rand(2, 3, 64, 96)
+    net(image)  # moves the running statistics off their defaults
+    net.eval()
+    with torch.no_grad():
+        expected = net(image, 1)[0]
+
+        assert torch.allclose(fuse(net)(image, 1)[0], expected, atol=1e-5)
+
+
+def test_pose_is_a_small_rigid_motion() -> None:
+    T = PoseNet("tiny").eval()(torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)).detach()
+
+    assert torch.allclose(T[:, :3, :3] @ T[:, :3, :3].mT, torch.eye(3).expand(2, 3, 3), atol=1e-5)
+    assert float(T[:, :3, 3].norm(dim=1).max()) < 1
+
+
+def test_disparity_ends_are_the_ends_of_the_depth_range() -> None:
+    depth = disp_to_depth(torch.tensor([0.0, 1.0]), (0.1, 100.0))
+
+    assert depth.tolist() == pytest.approx([100.0, 0.1])
