@@ -15,8 +15,8 @@ from sdepth.errors import CameraError
 class Camera:
     """Pinhole intrinsics of an image of ``width`` x ``height`` pixels.
 
-    Convention: x right, y down, z forward (REP 103 "_optical"); pixel (0, 0) is the *centre* of the
-    top-left pixel, so the image spans [-0.5, width - 0.5] x [-0.5, height - 0.5].
+    Convention: x right, y down, z forward (REP 103 "_optical"); pixel (0, 0) is the *centre* of
+    the top-left pixel, so the image spans [-0.5, width - 0.5] x [-0.5, height - 0.5].
 
     Raises:
         CameraError: a focal length or size that is not positive, or a value that is not finite.
@@ -80,9 +80,7 @@ class Camera:
             raise CameraError(
                 f"crop {width}x{height}+{left}+{top} leaves the {self.width}x{self.height} image"
             )
-        return replace(
-            self, cx=self.cx - left, cy=self.cy - top, width=width, height=height
-        )
+        return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
 
     def flipped(self) -> Camera:
         """Return the camera of the image mirrored left to right."""

@@ -80,7 +80,9 @@ def save(path: Path, depth: nn.Module, pose: nn.Module, card: Card, half: bool =
     """
     tensors = {f"depth.{k}": v for k, v in depth.state_dict().items()}
     tensors |= {f"pose.{k}": v for k, v in pose.state_dict().items()}
-    write_tensors(path, {k: v.half() if half and v.is_floating_point() else v for k, v in tensors.items()})
+    if half:
+        tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
+    write_tensors(path, tensors)
     card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     path.with_suffix(".json").write_text(json.dumps(to_dict(card), indent=2) + "\n")
 
@@ -166,9 +168,13 @@ def _fill(net: nn.Module, prefix: str, path: Path, card: Card) -> None:
     """Load the tensors named ``prefix`` + the network's names."""
     tensors = read_tensors(path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
-        raise CheckpointError(f"{path}: not the weights of its card {path.stem}.json; copy both again")
+        raise CheckpointError(
+            f"{path}: not the weights of its card {path.stem}.json; copy both again"
+        )
     mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     try:
         net.load_state_dict(mine)
     except RuntimeError as err:
-        raise CheckpointError(f"{path}: does not hold the networks its card names ({err})") from err
+        raise CheckpointError(
+            f"{path}: does not hold the networks its card names ({err})"
+        ) from err

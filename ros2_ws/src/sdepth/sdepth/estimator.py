@@ -64,7 +64,7 @@ class DepthEstimator:
             raise ConfigError(f"resolution {resolution!r}: expected 'input' or 'model'")
         self.device = pick_device(device)
         net, self.card = load_depth(checkpoint, self.device)
-        self._net = fuse(net).to(memory_format=torch.channels_last)
+        self._net = fuse(net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._resolution = resolution
 
     def __call__(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
@@ -85,7 +85,8 @@ class DepthEstimator:
         if self._resolution == "model":
             camera = camera.resized(inv_depth.shape[1], inv_depth.shape[0])
         elif inv_depth.shape != (camera.height, camera.width):
-            inv_depth = cv2.resize(inv_depth, (camera.width, camera.height))
+            resized = cv2.resize(inv_depth, (camera.width, camera.height))
+            inv_depth = np.asarray(resized, np.float32)
         return DepthMap(np.reciprocal(inv_depth, out=inv_depth), camera)
 
     @torch.inference_mode()
@@ -93,7 +94,8 @@ class DepthEstimator:
         """Return inverse depth (h, w), 1/m, at the network's size."""
         height, width = self.card.input_size
         if image.shape[:2] != (height, width):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            image = np.asarray(small, np.uint8)
         batch = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float().div_(255)
         disp = self._net(batch.contiguous(memory_format=torch.channels_last), scales=1)[0]
         depth = disp_to_depth(disp, self.card.depth_range_m, focal_scale)
@@ -101,14 +103,14 @@ class DepthEstimator:
 
 
 def fuse(net: nn.Module) -> nn.Module:
-    """Return the network with batch normalisation folded into convolutions: same answers, faster."""
+    """Return the network with normalisation folded into convolutions: same answers, faster."""
     for module in net.modules():
         if isinstance(module, BasicBlock | ResNetEncoder):
             module.conv1 = fuse_conv_bn_eval(module.conv1, module.bn1)
-            module.bn1 = nn.Identity()
+            module.bn1 = nn.Identity()  # type: ignore[assignment]
         if isinstance(module, BasicBlock):
             module.conv2 = fuse_conv_bn_eval(module.conv2, module.bn2)
-            module.bn2 = nn.Identity()
+            module.bn2 = nn.Identity()  # type: ignore[assignment]
             if isinstance(module.downsample, nn.Sequential):
                 module.downsample = fuse_conv_bn_eval(*module.downsample)
     return net

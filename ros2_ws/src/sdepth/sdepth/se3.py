@@ -9,11 +9,11 @@ from sdepth.shapes import check_shape
 
 
 def skew(w: Tensor) -> Tensor:
-    """Return the matrices (..., 3, 3) with skew(w) @ p = w x p."""
+    """Return matrices W (..., 3, 3) such that W p is the cross product of w (..., 3) and p."""
     check_shape("w", w, "... 3")
     x, y, z = w.unbind(-1)
     o = torch.zeros_like(x)
-    return torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).unflatten(-1, (3, 3))
+    return torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*w.shape[:-1], 3, 3)
 
 
 def exp_so3(rotvec: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ from sdepth.shapes import check_shape
 
 
 def sample(image: Tensor, uv: Tensor) -> Tensor:
-    """Return ``image`` (B, C, H, W) read bilinearly at pixels ``uv`` (B, 2, h, w), border repeated.
+    """Return ``image`` (B, C, H, W) read bilinearly at pixels ``uv`` (B, 2, h, w).
+
+    Beyond the border the border pixel is repeated.
 
     Convention: (0, 0) is the centre of the top-left pixel; grid_sample's corner-to-corner
     coordinates are x = (2u + 1) / W - 1 with ``align_corners=False``.

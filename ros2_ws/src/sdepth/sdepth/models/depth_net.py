@@ -65,7 +65,7 @@ class ConvBlock(nn.Module):
 
 
 class DepthNet(nn.Module):
-    """Encoder and skip decoder; loads monodepth2's ``encoder.pth`` and ``depth.pth`` as they are."""
+    """Encoder and skip decoder; parameter names are those of monodepth2's public weights."""
 
     def __init__(self, architecture: str = "light") -> None:
         """Make the network ``resnet18`` (14.3 M parameters), ``light`` (1.9 M) or ``tiny``."""

@@ -61,7 +61,8 @@ class ResNetEncoder(nn.Module):
     def _stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
         """Return ``blocks`` residual blocks, the first with ``stride``."""
         first = BasicBlock(channels_in, channels, stride)
-        return nn.Sequential(first, *(BasicBlock(channels, channels, 1) for _ in range(blocks - 1)))
+        rest = (BasicBlock(channels, channels, 1) for _ in range(blocks - 1))
+        return nn.Sequential(first, *rest)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return features at strides 2, 4, 8, 16, 32 of images (B, 3 N, H, W) in [0, 1]."""

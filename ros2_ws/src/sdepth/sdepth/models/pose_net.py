@@ -11,7 +11,7 @@ from sdepth.shapes import check_shape
 
 
 class PoseNet(nn.Module):
-    """Motion network; loads monodepth2's ``pose_encoder.pth`` and ``pose.pth`` as they are."""
+    """Motion network; parameter names are those of monodepth2's public weights."""
 
     def __init__(self, architecture: str = "tiny", output_scale: float = 0.01) -> None:
         """Make the network; outputs are multiplied by ``output_scale`` to start near no motion."""
