@@ -1,0 +1,1 @@
+"""A procedural driving world: streets by day and night with exact depth, poses and masks."""

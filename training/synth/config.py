@@ -1,0 +1,153 @@
+"""What is drawn per sequence: camera, motion, road, town, weather, sensor.
+
+Every group of draws has its own random stream (``stream``), so the light of a sequence never
+changes its geometry: the same seed gives the same street and drive by day and by night.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+
+VERSION = 1
+"""Raised whenever the same arguments would give other pixels."""
+FRAME_PERIOD_S = 0.1
+Domain = Literal["day", "night", "dusk"]
+DOMAINS: tuple[Domain, ...] = get_args(Domain)
+_STREAMS = ("camera", "motion", "road", "town", "traffic", "texture", "light", "sensor")
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """The arguments of one data set; any change makes another data set."""
+
+    domain: Domain
+    sequences: int
+    frames: int
+    width: int
+    height: int
+    seed: int
+    supersample: int = 2
+
+
+@dataclass(frozen=True)
+class SequenceConfig:
+    """One sequence of a data set: its number and the draws everything else follows from.
+
+    Attributes:
+        side: +1 right-hand traffic, -1 left-hand.
+        town: chances of a city, suburb or country stretch.
+        focal: fx / width; pixels are square.
+        sun_share: share of daylight that comes from the sun itself (0 overcast, 0.75 clear).
+        exposure_day: encoded mean the auto exposure aims at by day (0..1); ``_night`` by night.
+    """
+
+    data: DatasetConfig
+    index: int
+    speed: float
+    speed_swing: float
+    camera_height_m: float
+    focal: float
+    centre_shift: tuple[float, float]
+    pitch_deg: float
+    side: int
+    lanes: int
+    lane_width: float
+    parking: float
+    pavement: float
+    curvature: float
+    bend: float
+    town: tuple[float, float, float]
+    density: float
+    lead_car: bool
+    oncoming: int
+    sun_elevation_deg: float
+    sun_azimuth_deg: float
+    sun_share: float
+    cloud_cover: float
+    haze_m: float
+    exposure_day: float
+    exposure_night: float
+    white_balance: tuple[float, float, float]
+    noise: float
+    shutter_night_s: float
+    lit_windows: float
+    street_lamps: float
+
+    def stream(self, name: str) -> np.random.Generator:
+        """Return the random stream ``name`` of this sequence, from its start."""
+        return _stream(self.data.seed, self.index, name)
+
+    @property
+    def camera(self) -> Camera:
+        """The camera, pixel centres at integers."""
+        width, height = self.data.width, self.data.height
+        f = self.focal * width
+        cx = (width - 1) / 2 + self.centre_shift[0] * width
+        cy = (height - 1) / 2 + self.centre_shift[1] * height
+        return Camera(f, f, cx, cy, width, height)
+
+    @property
+    def half_width(self) -> float:
+        """Half the width of the carriageway, parking included, metres."""
+        return self.lanes * self.lane_width + self.parking
+
+    def daylight(self) -> NDArray[np.float64]:
+        """Return the daylight of each frame: 1 full day, 0 full night."""
+        n = self.data.frames
+        if self.data.domain != "dusk":
+            return np.full(n, 1.0 if self.data.domain == "day" else 0.0)
+        x = np.clip((np.arange(n) / max(n - 1, 1) - 0.4) / 0.2, 0, 1)
+        return 1 - x * x * (3 - 2 * x)
+
+
+def draw_sequence(data: DatasetConfig, index: int) -> SequenceConfig:
+    """Return the draws of sequence ``index``; a function of ``data.seed`` and ``index`` alone."""
+    cam, mot, road, town, traf, light, sens = (
+        _stream(data.seed, index, name)
+        for name in ("camera", "motion", "road", "town", "traffic", "light", "sensor")
+    )
+    clear = light.random() < 0.6
+    return SequenceConfig(
+        data=data,
+        index=index,
+        speed=mot.uniform(4, 16),
+        speed_swing=mot.uniform(0.3, 1.5),
+        camera_height_m=cam.uniform(1.2, 2.0),
+        focal=float(np.clip(cam.normal(0.6, 0.1), 0.45, 0.85)),
+        centre_shift=(cam.uniform(-0.02, 0.02), cam.uniform(-0.02, 0.02)),
+        pitch_deg=cam.uniform(-2, 2),
+        side=1 if road.random() < 0.75 else -1,
+        lanes=1 if road.random() < 0.7 else 2,
+        lane_width=road.uniform(2.8, 3.6),
+        parking=2.2 if road.random() < 0.6 else 0.3,
+        pavement=road.uniform(1.5, 4.0),
+        curvature=road.choice([0.0015, 0.006, 0.012], p=[0.3, 0.4, 0.3]),
+        bend=road.uniform(-0.022, 0.022) if road.random() < 0.4 else 0.0,
+        town=tuple(town.dirichlet([0.9, 0.9, 0.7])),
+        density=town.uniform(0.5, 1.0),
+        lead_car=bool(traf.random() < 0.35),
+        oncoming=int(traf.integers(1, 6)),
+        sun_elevation_deg=light.uniform(15, 65),
+        sun_azimuth_deg=light.uniform(0, 360),
+        sun_share=light.uniform(0.5, 0.78) if clear else light.uniform(0.0, 0.3),
+        cloud_cover=light.uniform(0.0, 0.6) if clear else light.uniform(0.6, 1.0),
+        haze_m=float(np.exp(light.uniform(np.log(250), np.log(2500)))),
+        exposure_day=light.uniform(0.33, 0.52),
+        exposure_night=light.uniform(0.14, 0.24),
+        white_balance=tuple(np.exp(sens.normal(0, 0.05, 3))),
+        noise=float(np.exp(sens.uniform(np.log(0.4), np.log(1.8)))),
+        shutter_night_s=sens.uniform(0.008, 0.03),
+        lit_windows=light.uniform(0.1, 0.45),
+        street_lamps=light.choice([0.25, 0.7, 1.0], p=[0.2, 0.3, 0.5]),
+    )
+
+
+def _stream(seed: int, index: int, name: str) -> np.random.Generator:
+    """Return the generator of one group of draws."""
+    return np.random.default_rng([seed, index, _STREAMS.index(name)])

@@ -1,0 +1,176 @@
+"""Writes a data set of synthetic drives: in parallel, resumable, to the same bytes every time.
+
+A sequence can be read once its ``calib.txt`` is there, which is written last; a frame is finished
+once its image is there, likewise.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from queue import Empty
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from sdepth.errors import DataError
+from training.data.drive import DEPTH_SCALE
+from training.synth.config import (
+    FRAME_PERIOD_S,
+    VERSION,
+    DatasetConfig,
+    SequenceConfig,
+    draw_sequence,
+)
+from training.synth.render import Rendered, SequenceRenderer
+
+_KINDS = ("depth_2", "mask_2", "image_2")
+"""Written in this order, so that an image stands for a finished frame."""
+
+
+def generate(out: Path, config: DatasetConfig, workers: int = 1) -> None:
+    """Render what is missing of the data set ``config`` under ``out``.
+
+    Raises:
+        DataError: ``out`` holds a data set made with other arguments, or something else.
+    """
+    _claim(out, config)
+    todo = [i for i in range(config.sequences) if not _finished(out, config, i)]
+    total = sum(len(_missing(out, config, i)) for i in todo)
+    with tqdm(total=total, unit="frame", desc=f"{out.name} ({config.domain})") as bar:
+        if workers <= 1 or len(todo) <= 1:
+            for i in todo:
+                render_sequence(out, config, i, bar.update)
+            return
+        for done in _in_parallel(out, config, todo, workers):
+            bar.update(done)
+
+
+def render_sequence(
+    out: Path, config: DatasetConfig, index: int, tell: Callable[[int], object]
+) -> None:
+    """Render the missing frames of one sequence, then its poses and calibration.
+
+    Args:
+        out: folder of the data set.
+        config: its arguments.
+        index: number of the sequence.
+        tell: called with 1 after each frame.
+    """
+    cv2.setNumThreads(1)
+    cfg = draw_sequence(config, index)
+    folder = _folder(out, index)
+    for kind in _KINDS:
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    renderer = SequenceRenderer(cfg)
+    for i in _missing(out, config, index):
+        _write_frame(folder, i, renderer.frame(i))
+        tell(1)
+    _write_texts(out, cfg, renderer)
+
+
+def _in_parallel(out: Path, config: DatasetConfig, todo: list[int], workers: int) -> Iterator[int]:
+    """Yield the number of frames finished, as the workers finish them."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(workers, context) as pool:
+        told = manager.Queue()
+        jobs = [pool.submit(render_sequence, out, config, i, told.put) for i in todo]
+        while not all(job.done() for job in jobs) or not told.empty():
+            try:
+                yield told.get(timeout=0.2)
+            except Empty:
+                continue
+            finally:
+                for job in jobs:
+                    if job.done():
+                        job.result()  # raises what the worker raised
+
+
+def _claim(out: Path, config: DatasetConfig) -> None:
+    """Write dataset.json, or check that the one there says the same."""
+    path = out / "dataset.json"
+    wanted = {"generator": "training.synth", "version": VERSION, **asdict(config)}
+    if path.is_file():
+        found = json.loads(path.read_text())
+        differ = {k: (found.get(k), v) for k, v in wanted.items() if found.get(k) != v}
+        if differ:
+            said = ", ".join(f"{k} {was!r} (now {now!r})" for k, (was, now) in differ.items())
+            raise DataError(
+                f"{path}: made with {said}; give the same arguments to resume, or another folder"
+            )
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise DataError(f"{out}: not empty and no dataset.json; give a new or empty folder")
+    out.mkdir(parents=True, exist_ok=True)
+    _write(path, (json.dumps(wanted, indent=2) + "\n").encode())
+
+
+def _folder(out: Path, index: int) -> Path:
+    """Return the folder of a sequence."""
+    return out / "sequences" / f"{index:02d}"
+
+
+def _missing(out: Path, config: DatasetConfig, index: int) -> list[int]:
+    """Return the frames of a sequence still to be rendered."""
+    folder = _folder(out, index)
+    return [i for i in range(config.frames)
+            if not all((folder / kind / f"{i:06d}.png").is_file() for kind in _KINDS)]
+
+
+def _finished(out: Path, config: DatasetConfig, index: int) -> bool:
+    """Return whether nothing of a sequence is missing."""
+    return (_folder(out, index) / "calib.txt").is_file() and not _missing(out, config, index)
+
+
+def _write_frame(folder: Path, i: int, frame: Rendered) -> None:
+    """Write depth, mask and image of one frame."""
+    coded = np.round(frame.depth.astype(np.float64) * DEPTH_SCALE)
+    coded[coded > 65535] = 0
+    images = (coded.astype(np.uint16), frame.mask, cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+    for kind, image in zip(_KINDS, images, strict=True):
+        _write(folder / kind / f"{i:06d}.png", _png(image))
+
+
+def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> None:
+    """Write meta, times, poses and, last, calibration of one sequence."""
+    folder, T = _folder(out, cfg.index), renderer.ego.T_world_cam
+    T_first_cam = np.linalg.inv(T[0]) @ T
+    speed = renderer.ego.speed
+    meta = {
+        "generator": "training.synth", "version": VERSION, "domain": cfg.data.domain,
+        "seed": cfg.data.seed, "index": cfg.index,
+        "width": cfg.data.width, "height": cfg.data.height,
+        "camera_height_m": cfg.camera_height_m,
+        "pitch_deg": cfg.pitch_deg,
+        "speed_mps": {"mean": speed.mean(), "min": speed.min(), "max": speed.max()},
+        "focal_over_width": cfg.focal, "lead_car": cfg.lead_car,
+        "town": dict(zip(("city", "suburb", "country"), cfg.town, strict=True)),
+        "daylight": [round(float(d), 4) for d in cfg.daylight()],
+    }
+    _write(folder / "meta.json", (json.dumps(meta, indent=2) + "\n").encode())
+    times = "".join(f"{i * FRAME_PERIOD_S:.6f}\n" for i in range(cfg.data.frames))
+    _write(folder / "times.txt", times.encode())
+    (out / "poses").mkdir(exist_ok=True)
+    poses = "".join(" ".join(f"{x:.9e}" for x in t[:3].ravel()) + "\n" for t in T_first_cam)
+    _write(out / "poses" / f"{cfg.index:02d}.txt", poses.encode())
+    K = cfg.camera.K
+    row = " ".join(f"{x:.9e}" for x in np.hstack([K, np.zeros((3, 1))]).ravel())
+    _write(folder / "calib.txt", "".join(f"P{k}: {row}\n" for k in range(4)).encode())
+
+
+def _png(image: NDArray) -> bytes:
+    """Return the PNG file of an image."""
+    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)

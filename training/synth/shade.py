@@ -1,0 +1,278 @@
+"""Per-ray shading, compiled: surfaces, textures with ray differentials, lamps, sky.
+
+Everything is float32 and one thread: processes are what runs in parallel.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+MAX_TAPS = 8
+_jit = njit(cache=True, fastmath=True, nogil=True)
+
+
+@_jit
+def _bilinear(data, offset, h, w, u, v, out):  # noqa: ANN001, ANN202
+    """Add one bilinear tap at (u, v), tiles, of one mip level to ``out`` (4,)."""
+    x, y = u * w - np.float32(0.5), v * h - np.float32(0.5)
+    fx, fy = math.floor(x), math.floor(y)
+    ax, ay = np.float32(x - fx), np.float32(y - fy)
+    x0, y0 = int(fx) & (w - 1), int(fy) & (h - 1)
+    x1, y1 = (x0 + 1) & (w - 1), (y0 + 1) & (h - 1)
+    a, b = offset + y0 * w, offset + y1 * w
+    w00, w01 = (1 - ax) * (1 - ay), ax * (1 - ay)
+    w10, w11 = (1 - ax) * ay, ax * ay
+    for c in range(4):
+        out[c] += (w00 * data[a + x0, c] + w01 * data[a + x1, c]
+                   + w10 * data[b + x0, c] + w11 * data[b + x1, c])
+
+
+@_jit
+def _texture(data, table, levels, tex, u, v, ux, vx, uy, vy, tap, out):  # noqa: ANN001, ANN202
+    """Write the filtered texture at (u, v) to ``out`` (4,), rgb linear; (ux, vx, uy, vy) the
+    change of (u, v) over one sample to the right and one down.
+    """
+    h, w = table[tex, 0, 1], table[tex, 0, 2]
+    ax, bx, ay, by = ux * w, vx * h, uy * w, vy * h
+    lx, ly = math.sqrt(ax * ax + bx * bx), math.sqrt(ay * ay + by * by)
+    if lx > ly:
+        major, minor, du, dv = lx, ly, ux, vx
+    else:
+        major, minor, du, dv = ly, lx, uy, vy
+    # area over the longer axis is the width across it
+    minor = max(min(minor, abs(ax * by - ay * bx) / max(major, 1e-6)), 1e-3)
+    taps = min(MAX_TAPS, max(1, int(math.ceil(major / max(minor, 1.0) - 0.01))))
+    lod = math.log2(max(max(minor, major / taps), 1.0))
+    level = min(int(lod), levels[tex] - 1)
+    mix = np.float32(min(lod - level, 1.0))
+    if level + 1 >= levels[tex]:
+        mix = np.float32(0)
+    for c in range(4):
+        out[c] = 0
+    for part in range(2):
+        weight = (1 - mix if part == 0 else mix) / np.float32(taps * 255.0)
+        if weight < 1e-5:
+            continue
+        o, h, w = table[tex, level + part, 0], table[tex, level + part, 1], table[tex, level + part, 2]
+        for c in range(4):
+            tap[c] = 0
+        for k in range(taps):
+            f = np.float32((k + 0.5) / taps - 0.5)
+            _bilinear(data, o, h, w, u + f * du, v + f * dv, tap)
+        for c in range(4):
+            out[c] += weight * tap[c]
+    for c in range(3):
+        out[c] *= out[c]
+
+
+@_jit
+def surface(dirs, origin, t, tri, bary, normals, light, lamps, lit):  # noqa: ANN001, ANN201
+    """Return start (N, 3), direction (N, 3), wanted (N,) of one shadow ray per sample.
+
+    The ray goes to the sun (``light`` a unit vector) or, where ``lit``, to the lamp that gives
+    the sample most light, whose number is returned too (N,), -1 where there is none.
+    """
+    n = len(t)
+    start, to = np.zeros((n, 3), np.float32), np.zeros((n, 3), np.float32)
+    which = np.full(n, -1, np.int32)
+    wanted = np.zeros(n, np.bool_)
+    p, nrm = np.zeros(3, np.float32), np.zeros(3, np.float32)
+    for i in range(n):
+        if tri[i] < 0:
+            continue
+        _point(dirs, origin, t, tri, bary, normals, i, p, nrm)
+        for c in range(3):
+            start[i, c] = p[c] + np.float32(2e-3) * nrm[c] - np.float32(2e-4) * t[i] * dirs[i, c]
+        if lit:
+            best = np.float32(0.0)
+            for m in range(len(lamps)):
+                e = _lamp(lamps[m], p, nrm)
+                if e > best:
+                    best = e
+                    which[i] = m
+            if which[i] >= 0:
+                wanted[i] = True
+                for c in range(3):
+                    to[i, c] = lamps[which[i], c] - start[i, c]
+        else:
+            wanted[i] = nrm[0] * light[0] + nrm[1] * light[1] + nrm[2] * light[2] > 0
+            for c in range(3):
+                to[i, c] = light[c]
+    return start, to, wanted, which
+
+
+@_jit
+def _point(dirs, origin, t, tri, bary, normals, i, p, nrm):  # noqa: ANN001, ANN202
+    """Write the point and the unit normal facing the ray to ``p`` and ``nrm``."""
+    k, b1, b2 = tri[i], bary[i, 0], bary[i, 1]
+    b0, dot, length = 1 - b1 - b2, np.float32(0), np.float32(0)
+    for c in range(3):
+        p[c] = origin[c] + t[i] * dirs[i, c]
+        nrm[c] = b0 * normals[k, 0, c] + b1 * normals[k, 1, c] + b2 * normals[k, 2, c]
+        dot += nrm[c] * dirs[i, c]
+        length += nrm[c] * nrm[c]
+    scale = (-1 if dot > 0 else 1) / np.float32(math.sqrt(length) + 1e-9)
+    for c in range(3):
+        nrm[c] *= scale
+
+
+@_jit
+def _lamp(lamp, p, nrm):  # noqa: ANN001, ANN202
+    """Return the irradiance a lamp of unit colour gives: (x y z, r g b, ahead x y z, kind).
+
+    Kind 0 hangs and shines down; kind 1 is a low beam with its cut-off just below the horizon.
+    """
+    x, y, z = lamp[0] - p[0], lamp[1] - p[1], lamp[2] - p[2]
+    r2 = x * x + y * y + z * z + np.float32(0.05)
+    r = np.float32(math.sqrt(r2))
+    cos = (x * nrm[0] + y * nrm[1] + z * nrm[2]) / r
+    if cos <= 0:
+        return np.float32(0)
+    if lamp[9] < 0.5:
+        down = z / r
+        return cos / r2 * max(down, np.float32(0.02)) ** np.float32(0.7)
+    ahead = -(x * lamp[6] + y * lamp[7] + z * lamp[8])
+    if ahead <= 0:
+        return np.float32(0)
+    az = (x * lamp[7] - y * lamp[6]) / ahead
+    el = -z / ahead - lamp[8]
+    wide = np.float32(0.025) if el > -0.01 else np.float32(0.13)
+    e = (el + np.float32(0.01)) / wide
+    beam = np.float32(math.exp(-0.5 * (az / np.float32(0.36)) ** 2 - 0.5 * e * e))
+    spill = np.float32(0.012 * math.exp(-2 * az * az - 4 * el * el))
+    return cos / r2 * (beam + spill)
+
+
+@_jit
+def _sky(x, y, z, sky, sun, data, table, cloud, pixel, tap, out):  # noqa: ANN001, ANN202
+    """Write the radiance of the sky towards (x, y, z), a unit vector, to ``out`` (4,).
+
+    ``sky``: zenith rgb, horizon rgb, cloud rgb, cover, sun glow, cloud shift.
+    """
+    up = max(z, np.float32(0))
+    f = np.float32(math.exp(-4.0 * up))
+    glow = max(x * sun[0] + y * sun[1] + z * sun[2], np.float32(0))
+    glow = sky[10] * (np.float32(0.25) * glow**8 + np.float32(1.5) * glow**200)
+    for c in range(3):
+        out[c] = sky[c] * (1 - f) + sky[3 + c] * f + glow
+    flat = up + np.float32(0.08)
+    level = max(math.log2(max(pixel * 512 * 0.12 / (flat * flat), 1.0)) - 0.5, 0.0)
+    k = min(int(level), 8)
+    for c in range(4):
+        tap[c] = 0
+    o, h, w = table[cloud, k, 0], table[cloud, k, 1], table[cloud, k, 2]
+    u, v = np.float32(0.12) * x / flat + sky[11], np.float32(0.12) * y / flat
+    _bilinear(data, o, h, w, u, v, tap)
+    value = tap[0] / np.float32(255.0)
+    cover = min(max((value - (1 - sky[9]) * np.float32(0.9)) * 4, np.float32(0)), np.float32(1))
+    cover *= min(up * 12, np.float32(1))
+    body = np.float32(0.75) + np.float32(0.5) * (value - np.float32(0.5)) * 2
+    for c in range(3):
+        out[c] += cover * (sky[6 + c] * body - out[c])
+
+
+@_jit
+def shade(  # noqa: ANN201
+    dirs, origin, t, tri, bary, step, mesh, atlas, ambient, sun, lamps, seen, which, sky, misc  # noqa: ANN001
+):
+    """Return radiance (N, 3) and the brightness of the albedo (N,) of each sample.
+
+    Args:
+        dirs: rays (N, 3), z = 1 in the camera; ``origin`` (3,); ``t`` (N,) metres along z.
+        tri: triangle hit, -1 for sky; ``bary`` (N, 2) its barycentric coordinates.
+        step: change of the ray over one sample to the right and one down (2, 3).
+        mesh: normals (M, 3, 3), uv0 (M, 2), uv gradients (M, 2, 3), texture, tint, emit, gloss,
+            ground.
+        atlas: data, table, levels, numbers of the textures "macro" and "cloud".
+        ambient: light from above and from below (2, 3).
+        sun: direction (3,) to it and its irradiance (3,).
+        lamps: (K, 10) as in ``_lamp``; ``seen`` whether the shadow ray was free, ``which`` lamp
+            it went to (-1: the sun).
+        sky: as in ``_sky``.
+        misc: haze length, share of lamps switched on, angle of a sample.
+    """
+    normals, uv0, grad, texture, tint, emit, gloss, ground = mesh
+    data, table, levels, macro, cloud = atlas
+    n = len(t)
+    rgb, albedo = np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
+    p, nrm, g = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
+    tap, tex, env = np.zeros(4, np.float32), np.zeros(4, np.float32), np.zeros(4, np.float32)
+    light, diff = np.zeros(3, np.float32), np.zeros((2, 2), np.float32)
+    for i in range(n):
+        x, y, z = dirs[i, 0], dirs[i, 1], dirs[i, 2]
+        inv = 1 / np.float32(math.sqrt(x * x + y * y + z * z))
+        k = tri[i]
+        if k < 0:
+            _sky(x * inv, y * inv, z * inv, sky, sun, data, table, cloud, misc[2], tap, env)
+            for c in range(3):
+                rgb[i, c] = env[c]
+            continue
+        _point(dirs, origin, t, tri, bary, normals, i, p, nrm)
+        # uv is affine in the plane; the footprint comes from rays of the neighbouring samples
+        u, v = uv0[k, 0], uv0[k, 1]
+        for c in range(3):
+            u += grad[k, 0, c] * p[c]
+            v += grad[k, 1, c] * p[c]
+            g[c] = normals[k, 0, c] + normals[k, 1, c] + normals[k, 2, c]
+        face = g[0] * x + g[1] * y + g[2] * z
+        face = face if abs(face) > 1e-3 else np.float32(1e-3)
+        for a in range(2):
+            slide = (g[0] * step[a, 0] + g[1] * step[a, 1] + g[2] * step[a, 2]) / face
+            for b in range(2):
+                diff[a, b] = 0
+                for c in range(3):
+                    diff[a, b] += grad[k, b, c] * t[i] * (step[a, c] - slide * dirs[i, c])
+        _texture(data, table, levels, texture[k], u, v, diff[0, 0], diff[0, 1], diff[1, 0],
+                 diff[1, 1], tap, tex)
+        if ground[k]:  # breaks the repetition of tiles
+            _texture(data, table, levels, macro, p[0] * np.float32(0.043), p[1] * np.float32(0.043),
+                     t[i] * misc[2] * np.float32(0.12), np.float32(0), np.float32(0),
+                     t[i] * misc[2] * np.float32(0.12), tap, env)
+            for c in range(3):
+                tex[c] *= np.float32(0.4) + np.float32(2.4) * env[0]
+        # light: sky above and ground below, sun, lamps
+        up = np.float32(0.5) + np.float32(0.5) * nrm[2]
+        facing = nrm[0] * sun[0] + nrm[1] * sun[1] + nrm[2] * sun[2]
+        direct = facing if facing > 0 and (which[i] >= 0 or seen[i]) else np.float32(0)
+        for c in range(3):
+            light[c] = ambient[0, c] * up + ambient[1, c] * (1 - up) + sun[3 + c] * direct
+        for m in range(len(lamps)):
+            e = _lamp(lamps[m], p, nrm)
+            if e > 1e-5 and (m != which[i] or seen[i]):
+                for c in range(3):
+                    light[c] += lamps[m, 3 + c] * e
+        # gloss mirrors the sky (windows, paint); the fourth channel masks it and what gives light
+        cos = -(nrm[0] * x + nrm[1] * y + nrm[2] * z) * inv
+        mirror = gloss[k] * min(tex[3] * 2, np.float32(1))
+        mirror *= np.float32(0.08) + np.float32(0.92) * (1 - min(max(cos, np.float32(0)),
+                                                                np.float32(1))) ** 4
+        high = z * inv + 2 * cos * nrm[2]
+        f = np.float32(math.exp(-4.0 * high)) if high > 0 else np.float32(1)
+        on = misc[1] * max(np.float32(2) * tex[3] - 1, np.float32(0))
+        on *= np.float32(0.25) + np.float32(0.25) * (tex[0] + tex[1] + tex[2])
+        fog = np.float32(math.exp(-t[i] / misc[0]))
+        for c in range(3):
+            a = tex[c] * tint[k, c]
+            albedo[i] += a / 3
+            back = sky[c] * (1 - f) + sky[3 + c] * f if high > 0 else ambient[1, c]
+            value = a * light[c] * (1 - mirror) + mirror * back + on * emit[k, c]
+            rgb[i, c] = value * fog + sky[3 + c] * (1 - fog)
+    return rgb, albedo
+
+
+def uv_gradients(corners: NDArray, uv: NDArray) -> tuple[NDArray, NDArray]:
+    """Return uv0 (n, 2) and gradients (n, 2, 3) with uv = uv0 + gradient @ p on each triangle."""
+    c = corners.astype(np.float64)
+    e1, e2 = c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]
+    a, b, d = (e1 * e1).sum(1), (e1 * e2).sum(1), (e2 * e2).sum(1)
+    det = np.maximum(a * d - b * b, 1e-12)[:, None]
+    dual1 = (d[:, None] * e1 - b[:, None] * e2) / det
+    dual2 = (a[:, None] * e2 - b[:, None] * e1) / det
+    du = (uv[:, 1:] - uv[:, :1]).astype(np.float64)
+    grad = du[:, 0, :, None] * dual1[:, None] + du[:, 1, :, None] * dual2[:, None]
+    uv0 = uv[:, 0] - (grad * c[:, :1]).sum(2)
+    return uv0.astype(np.float32), grad.astype(np.float32)
