@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.synth.mesh import Material, Mesh, box, join, quads, tube
 
-HEAD_EMIT, TAIL_EMIT = (60.0, 56.0, 48.0), (5.0, 0.25, 0.15)
+HEAD_EMIT, TAIL_EMIT = (50.0, 47.0, 40.0), (4.0, 0.2, 0.12)
 # x / length and top / belt height of the body; x / length of the cabin's foot and roof
 _SHAPES = {
     "hatch": ([(-0.5, 0.8), (-0.48, 1), (0.2, 1), (0.4, 0.92), (0.49, 0.72), (0.5, 0.5)],

@@ -139,7 +139,7 @@ def draw_sequence(data: DatasetConfig, index: int) -> SequenceConfig:
         cloud_cover=light.uniform(0.0, 0.6) if clear else light.uniform(0.6, 1.0),
         haze_m=float(np.exp(light.uniform(np.log(250), np.log(2500)))),
         exposure_day=light.uniform(0.33, 0.52),
-        exposure_night=light.uniform(0.14, 0.24),
+        exposure_night=light.uniform(0.15, 0.28),
         white_balance=tuple(np.exp(sens.normal(0, 0.05, 3))),
         noise=float(np.exp(sens.uniform(np.log(0.4), np.log(1.8)))),
         shutter_night_s=sens.uniform(0.008, 0.03),

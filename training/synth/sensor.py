@@ -51,14 +51,14 @@ def expose(
     """
     h, w = radiance.shape[:2]
     x = radiance.astype(np.float32) * np.float32(gain) * np.float32(cfg.white_balance)
-    glare = np.clip(x - 1, 0, 25)
+    glare = np.clip(x - 1, 0, 25 + 35 * (1 - daylight))
     if glare.max() > 0:
         for share, size in ((0.2, 0.005), (0.06, 0.02), (0.02, 0.06)):
             x += np.float32(share) * cv2.GaussianBlur(glare, (0, 0), max(size * w, 0.6))
     y, z = np.linspace(-1, 1, h)[:, None], np.linspace(-1, 1, w)[None]
     x *= (1 - 0.12 * (y * y * 0.3 + z * z * 0.7))[..., None].astype(np.float32)
     night = 1 - daylight
-    shot, read = 2e-4 + 2.5e-3 * night, 2e-3 + 8e-3 * night
+    shot, read = 2e-4 + 2.5e-3 * night, 2e-3 + 4e-3 * night
     sigma = cfg.noise * np.sqrt(shot * np.clip(x, 0, 1) + read * read)
     x = x + sigma * rng.standard_normal(x.shape, np.float32)
     coded = np.clip(x, 0, 1) ** np.float32(1 / _GAMMA)

@@ -253,7 +253,7 @@ def shade(  # noqa: ANN201
         high = z * inv + 2 * cos * nrm[2]
         f = np.float32(math.exp(-4.0 * high)) if high > 0 else np.float32(1)
         on = misc[1] * max(np.float32(2) * tex[3] - 1, np.float32(0))
-        on *= np.float32(0.25) + np.float32(0.25) * (tex[0] + tex[1] + tex[2])
+        on *= np.float32(0.12) + np.float32(0.5) * (tex[0] + tex[1] + tex[2])
         fog = np.float32(math.exp(-t[i] / misc[0]))
         for c in range(3):
             a = tex[c] * tint[k, c]
