@@ -1,0 +1,66 @@
+"""One thread with a one-slot mailbox: the newest item wins, so work never lags behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Worker(Generic[T]):
+    """Works on one item at a time, and only on the newest."""
+
+    def __init__(self, work: Callable[[T], None], ready: Callable[[T], bool]) -> None:
+        """Start the thread.
+
+        Args:
+            work: what to do with an item; must not raise.
+            ready: whether an item can be worked on yet; until then it waits in the slot. Asked
+                when an item comes and at every ``wake``.
+        """
+        self._work, self._ready = work, ready
+        self._item: T | None = None
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._thread.start()
+
+    def put(self, item: T) -> T | None:
+        """Leave an item in the slot; return the one it replaces, which nobody will work on."""
+        with self._changed:
+            replaced, self._item = self._item, item
+            self._changed.notify()
+        return replaced
+
+    def wake(self) -> None:
+        """Ask ``ready`` again."""
+        with self._changed:
+            self._changed.notify()
+
+    def waiting(self) -> T | None:
+        """Return the item in the slot, if any."""
+        return self._item
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Finish the item at work, forget the one that waits, and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        """Work until closed."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._due)
+                if self._closed or self._item is None:
+                    return
+                item, self._item = self._item, None
+            self._work(item)
+
+    def _due(self) -> bool:
+        """Tell whether there is something to do."""
+        return self._closed or (self._item is not None and self._ready(self._item))

@@ -1,0 +1,92 @@
+"""Dataclasses as ROS parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+rclpy = pytest.importorskip("rclpy")
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from sdepth.errors import ConfigError
+from sdepth_ros.parameters import DepthParams, OdometryParams, declare, leaves, updated
+
+CONFIG = Path(__file__).parents[2] / "ros2_ws/src/sdepth_ros/config"
+KINDS = {"depth": DepthParams, "odometry": OdometryParams}
+
+
+@pytest.fixture
+def make_node(domain: int) -> Iterator[Callable[..., Node]]:
+    """Return a maker of nodes with parameter overrides."""
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+
+    def make(**overrides: Any) -> Node:
+        values = [Parameter(name.replace("__", "."), value=v) for name, v in overrides.items()]
+        return Node("node", context=context, parameter_overrides=values)
+
+    yield make
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
+def test_without_overrides_the_defaults_hold(make_node: Callable[..., Node], kind: type) -> None:
+    assert declare(make_node(), kind) == kind()
+
+
+def test_overrides_reach_nested_fields(make_node: Callable[..., Node]) -> None:
+    params = declare(make_node(mode="night", cloud__stride=3, depth__max_m=40.0), DepthParams)
+    assert (params.mode, params.cloud.stride, params.depth.max_m) == ("night", 3, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ({"mode": "dusk"}, "mode: got 'dusk', expected one of auto, day, night"),
+        ({"cloud__stride": 0}, "cloud.stride.*expected int in 1..64"),
+        ({"depth__max_m": 80}, "depth.max_m.*expected float.*such as 80.0"),
+        ({"day_night__dark_threshold": 0.9}, "dark < bright"),
+    ],
+)
+def test_bad_values_are_refused(
+    make_node: Callable[..., Node], override: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        declare(make_node(**override), DepthParams)
+
+
+def test_every_parameter_is_described_and_only_dynamic_ones_can_change(
+    make_node: Callable[..., Node],
+) -> None:
+    declare(node := make_node(), DepthParams)
+    names = [name for name, _ in leaves(DepthParams)]
+    descriptors = node.describe_parameters(names)
+    assert all(d.description for d in descriptors)
+    dynamic = {d.name for d in descriptors if not d.read_only}
+    assert dynamic == {"mode", "depth.min_m", "depth.max_m", "cloud.enable", "cloud.stride"}
+    result = node.set_parameters([Parameter("model.device", value="cpu")])[0]
+    assert not result.successful
+
+
+def test_a_change_is_checked_like_a_start() -> None:
+    params = updated(DepthParams(), [Parameter("mode", value="day")])
+    assert params == replace(DepthParams(), mode="day")
+    with pytest.raises(ConfigError, match="min < max"):
+        updated(params, [Parameter("depth.min_m", value=100.0)])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_parameter_file_holds_every_default(name: str) -> None:
+    values = yaml.safe_load((CONFIG / f"{name}.param.yaml").read_text())["/**"]["ros__parameters"]
+    flat = {}
+    for key, value in values.items():
+        items = value.items() if isinstance(value, dict) else [("", value)]
+        flat |= {f"{key}.{sub}".rstrip("."): v for sub, v in items}
+    assert flat == {key: item.default for key, item in leaves(KINDS[name])}

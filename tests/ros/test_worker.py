@@ -1,0 +1,46 @@
+"""The one-slot mailbox."""
+
+from __future__ import annotations
+
+import threading
+
+from sdepth_ros.worker import Worker
+
+PATIENCE_S = 5.0
+
+
+def test_while_one_is_worked_on_only_the_newest_waits() -> None:
+    started, go_on, done = threading.Event(), threading.Event(), []
+
+    def work(item: int) -> None:
+        started.set()
+        go_on.wait(PATIENCE_S)
+        done.append(item)
+
+    worker = Worker(work, ready=lambda item: True)
+    worker.put(0)
+    assert started.wait(PATIENCE_S)
+    assert [worker.put(i) for i in (1, 2, 3)] == [None, 1, 2]
+    go_on.set()
+    while len(done) < 2:
+        pass
+    worker.close()
+    assert done == [0, 3]
+
+
+def test_an_item_waits_until_it_is_ready() -> None:
+    known, done = set[int](), threading.Event()
+    worker = Worker(lambda item: done.set(), ready=lambda item: item in known)
+    worker.put(7)
+    assert not done.wait(0.1)
+    known.add(7)
+    worker.wake()
+    assert done.wait(PATIENCE_S)
+    worker.close()
+
+
+def test_closing_ends_the_thread_though_an_item_waits() -> None:
+    worker = Worker(lambda item: None, ready=lambda item: False)
+    worker.put(1)
+    worker.close(PATIENCE_S)
+    assert not any(t.name == "worker" and t.is_alive() for t in threading.enumerate())
