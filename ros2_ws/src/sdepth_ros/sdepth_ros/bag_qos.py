@@ -20,8 +20,8 @@ def play_qos(topic: str, recorded: Iterable[Any]) -> QoSProfile:
         topic: its name.
         recorded: the QoS profiles in the bag, as rosbags reads them; may be empty.
     """
-    latched = topic == STATIC_TF or any(qos.durability.name == "TRANSIENT_LOCAL" for qos in recorded)
-    return _profile(True, latched)
+    latched = any(qos.durability.name == "TRANSIENT_LOCAL" for qos in recorded)
+    return _profile(reliable=True, latched=latched or topic == STATIC_TF)
 
 
 def record_qos(offered: Iterable[QoSProfile]) -> QoSProfile:

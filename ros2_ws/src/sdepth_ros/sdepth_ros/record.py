@@ -40,7 +40,7 @@ _FOREVER = QosTime(2147483647, 4294967295)
 
 
 class BagRecorder(Node):
-    """Writes the serialised messages of topics as they come, from the moment they have a publisher."""
+    """Writes the serialised messages of topics as they come."""
 
     def __init__(self, path: Path, topics: Sequence[str], all_topics: bool) -> None:
         """Open the bag and look for publishers, five times a second.

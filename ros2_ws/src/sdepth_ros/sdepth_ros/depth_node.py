@@ -1,0 +1,150 @@
+"""Images in; metric depth, its camera_info, a coloured picture of it and a point cloud out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from std_msgs.msg import Header, String
+
+from sdepth.camera import Camera
+from sdepth.checkpoint import bundled
+from sdepth.cloud import xyzrgb_cloud
+from sdepth.colorize import colorize
+from sdepth.daynight import DAY, NIGHT, ModeSelector, mean_luminance
+from sdepth.estimator import DepthEstimator, DepthMap
+from sdepth_ros import stats
+from sdepth_ros.conversions import (
+    CLOUD_FIELDS,
+    camera_info_fields,
+    check_same_size,
+    cloud_fields,
+    image_fields,
+    stamp_ns,
+    to_rgb,
+    within,
+)
+from sdepth_ros.frame_node import Frame, FrameNode, run
+from sdepth_ros.parameters import AUTO, DepthParams
+from sdepth_ros.qos import LATCHED, publisher
+
+
+class DepthNode(FrameNode[DepthParams]):
+    """Publishes what a depth network sees, under the stamp and the frame of the image."""
+
+    def __init__(self) -> None:
+        """Load both networks, then listen.
+
+        Raises:
+            ConfigError: a parameter cannot be used.
+            CheckpointError: a checkpoint cannot be used.
+        """
+        super().__init__("depth", DepthParams)
+        self._selector = ModeSelector(self.params.day_night)
+        self._mode = ""
+        model = self.params.model
+        self._estimators = {DAY: self._load(DAY, model.day_path)}
+        self._estimators[NIGHT] = self._load(NIGHT, model.night_path)
+        self._depth = publisher(self, Image, "depth/image_rect")
+        self._info = publisher(self, CameraInfo, "depth/camera_info")
+        self._color = publisher(self, Image, "depth/color")
+        self._points = publisher(self, PointCloud2, "points")
+        self._mode_out = publisher(self, String, "mode", LATCHED)
+        self.listen(self._on_image)
+
+    def describe(self) -> dict[str, str]:
+        """Return the mode and whether depth is in true metres."""
+        if not self._mode:
+            return {}
+        card = self._estimators[self._mode].card
+        return {"mode": self._mode, "metric": str(card.metric), "weights": card.sha256[:12]}
+
+    def process(self, frame: Frame) -> bool:
+        """Publish the answers to a frame that somebody listens to."""
+        image = to_rgb(frame.image)
+        assert self.camera is not None
+        camera = self.camera
+        check_same_size(image, camera)
+        mode = self._choose_mode(image, stamp_ns(frame.image.header))
+        wants_cloud = self.params.cloud.enable and _heard(self._points)
+        if not wants_cloud and not any(map(_heard, (self._depth, self._info, self._color))):
+            return False
+        seen = self._estimators[mode](image, camera)
+        self._publish_depth(seen, frame.image.header)
+        if wants_cloud:
+            self._publish_cloud(seen, image, frame.image.header)
+        return True
+
+    def _on_image(self, msg: Any) -> None:
+        """Take an image."""
+        self.stats.count(stats.IN)
+        self.offer(Frame(msg, received_s=time.monotonic()))
+
+    def _choose_mode(self, image: NDArray[np.uint8], stamp: int) -> str:
+        """Return day or night, and announce it when it changes."""
+        luminance = mean_luminance(image)
+        mode = self._selector.update(luminance, stamp)
+        mode = mode if self.params.mode == AUTO else self.params.mode
+        if mode != self._mode:
+            self._mode = mode
+            self._mode_out.publish(String(data=mode))
+            self.get_logger().info(f"mode {mode}, mean luminance {luminance:.2f}")
+        return mode
+
+    def _publish_depth(self, seen: DepthMap, header: Header) -> None:
+        """Publish depth, its camera and its picture, each where heard."""
+        limits = self.params.depth
+        if _heard(self._info):
+            fields = camera_info_fields(seen.camera)
+            self._info.publish(CameraInfo(header=header, **fields))
+        if _heard(self._depth):
+            depth = within(seen.depth, limits.min_m, limits.max_m)
+            self._depth.publish(Image(header=header, **image_fields(depth, "32FC1")))
+        if _heard(self._color):
+            color = colorize(seen.depth, far_m=max(limits.max_m, 2.1))
+            self._color.publish(Image(header=header, **image_fields(color, "bgr8")))
+
+    def _publish_cloud(self, seen: DepthMap, image: NDArray[np.uint8], header: Header) -> None:
+        """Publish the coloured points within the range."""
+        limits, stride = self.params.depth, self.params.cloud.stride
+        depth = within(seen.depth, limits.min_m, limits.max_m)
+        cloud = xyzrgb_cloud(depth, image, seen.camera, stride)
+        fields = [PointField(**item) for item in CLOUD_FIELDS]
+        self._points.publish(PointCloud2(header=header, fields=fields, **cloud_fields(cloud)))
+
+    def _load(self, domain: str, path: str) -> DepthEstimator:
+        """Return a network that has already seen one image: the first is slow."""
+        checkpoint = Path(path) if path else bundled(domain)
+        params = self.params
+        estimator = DepthEstimator(checkpoint, params.model.device, params.depth.resolution)
+        card = estimator.card
+        height, width = card.input_size
+        focal = card.focal_ratio * sqrt(width * height)
+        camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+        estimator(np.zeros((height, width, 3), np.uint8), camera)
+        self.get_logger().info(f"{domain}: {checkpoint} ({width}x{height}, {card.domain})")
+        if not card.metric:
+            self.get_logger().warning(
+                f"{checkpoint} is not metric: depth is true up to one unknown factor"
+            )
+        return estimator
+
+
+def _heard(output: Any) -> bool:
+    """Tell whether anybody listens to a publisher."""
+    return output.get_subscription_count() > 0
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node; return its exit code."""
+    return run(DepthNode, "depth", args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,211 @@
+"""What the nodes share: images in, one worker, bad frames counted, diagnostics out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from sdepth.camera import Camera
+from sdepth.errors import CameraError, ConfigError, SdepthError
+from sdepth_ros import stats
+from sdepth_ros.conversions import to_camera
+from sdepth_ros.parameters import InputParams, declare, updated
+from sdepth_ros.qos import STATE, InputSubscription, publisher
+from sdepth_ros.worker import Worker
+
+P = TypeVar("P", bound=InputParams)
+_QUIET_S = 5.0  # between two warnings of one kind
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An image message, its depth where the node takes one, and when they came."""
+
+    image: Any
+    depth: Any = None
+    received_s: float = 0.0
+
+
+class FrameNode(Node, Generic[P]):
+    """A node that answers images: the newest wins, a bad one is dropped, counted and warned of."""
+
+    def __init__(self, name: str, params: type[P]) -> None:
+        """Declare the parameters; subclasses load their networks, then call ``listen``.
+
+        Raises:
+            ConfigError: a parameter cannot be used.
+        """
+        super().__init__(name)
+        self.params = declare(self, params)
+        self.add_on_set_parameters_callback(self._on_set)
+        self.stats = stats.FrameStats()
+        self.camera: Camera | None = None
+        self.crashed = False
+        self._camera_error = "none came yet"
+        self._diagnostics = publisher(self, DiagnosticArray, "/diagnostics", STATE)
+        self._inputs: list[InputSubscription] = []
+        self._worker: Worker[Frame] | None = None
+
+    def process(self, frame: Frame) -> bool:
+        """Answer a frame, in the worker's thread; tell whether anything was published."""
+        raise NotImplementedError
+
+    def missing(self, frame: Frame) -> str:
+        """Return what the frame must wait for, in words; empty when it can be answered."""
+        if self.camera is None:
+            return f"a camera_info on {self._inputs[0].describe()}: {self._camera_error}"
+        return ""
+
+    def describe(self) -> dict[str, str]:
+        """Return what else belongs into the diagnostics."""
+        return {}
+
+    def listen(self, on_image: Callable[[Any], None]) -> None:
+        """Subscribe to the camera and start working."""
+        self._worker = Worker(self._work, lambda frame: not self.missing(frame))
+        image = self.resolve_topic_name("image")
+        self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
+        compressed = self.params.image_transport == "compressed"
+        kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+        heard = self.subscribe(kind, image + suffix, on_image)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # also ticks where /clock stands still
+        self.create_timer(0.5, self._refresh, clock=steady)
+        self.create_timer(1.0, self._diagnose, clock=steady)
+        self.get_logger().info(f"ready, waiting for images on {heard.topic}")
+
+    def subscribe(
+        self, kind: type, topic: str, callback: Callable[[Any], None]
+    ) -> InputSubscription:
+        """Return a new input that follows its publishers' reliability."""
+        reliability = self.params.input_reliability
+        self._inputs.append(InputSubscription(self, kind, topic, callback, reliability))
+        return self._inputs[-1]
+
+    def offer(self, frame: Frame) -> None:
+        """Leave a frame for the worker; an older one that still waits is dropped."""
+        assert self._worker is not None
+        if self._worker.put(frame) is not None:
+            self.stats.count(stats.DROPPED)
+
+    def wake(self) -> None:
+        """Look again whether the waiting frame has all it needs."""
+        if self._worker is not None:
+            self._worker.wake()
+
+    def close(self) -> None:
+        """End the worker and say what became of the frames."""
+        if self._worker is not None:
+            self._worker.close()
+        text = ", ".join(f"{name} {value}" for name, value in self.stats.values().items())
+        self.get_logger().info(text)
+
+    def _camera_info_topic(self, image: str) -> str:
+        """Return the topic of camera_info: as remapped, otherwise the image's sibling."""
+        topic = self.resolve_topic_name("camera_info")
+        if topic != self.resolve_topic_name("camera_info", only_expand=True):
+            return topic
+        return image.rsplit("/", 1)[0] + "/camera_info"
+
+    def _on_camera_info(self, msg: CameraInfo) -> None:
+        """Keep the camera for the images that follow."""
+        try:
+            self.camera = to_camera(msg)
+        except CameraError as err:
+            self._camera_error = f"the last one is unusable, {err}"
+            self.get_logger().warning(f"camera_info: {err}", throttle_duration_sec=_QUIET_S)
+            return
+        if any(abs(value) > 1e-6 for value in msg.d):
+            self.get_logger().warning(
+                "camera_info has lens distortion, the image is taken as rectified; "
+                "feed the rectified image for true depth",
+                once=True,
+            )
+        self.wake()
+
+    def _work(self, frame: Frame) -> None:
+        """Answer one frame; only a fault of ours ends the node."""
+        try:
+            answered = self.process(frame)
+        except SdepthError as err:
+            self.stats.bad(str(err))
+            self.get_logger().warning(f"frame dropped: {err}", throttle_duration_sec=_QUIET_S)
+        except Exception:  # the thread must not die in silence
+            if rclpy.ok():  # else: publishing after the shutdown, as expected
+                self.crashed = True
+                raise
+        else:
+            if answered:
+                self.stats.done((time.monotonic() - frame.received_s) * 1e3)
+            else:
+                self.stats.count(stats.IDLE)
+        finally:
+            if self.crashed:
+                rclpy.try_shutdown()
+
+    def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
+        """Take new values of dynamic parameters, or say why not."""
+        try:
+            self.params = updated(self.params, changes)
+        except ConfigError as err:
+            return SetParametersResult(successful=False, reason=str(err))
+        return SetParametersResult(successful=True)
+
+    def _refresh(self) -> None:
+        """Follow the publishers."""
+        for subscription in self._inputs:
+            subscription.refresh()
+
+    def _diagnose(self) -> None:
+        """Publish how it goes, and warn while a frame waits for something."""
+        assert self._worker is not None
+        waiting = self._worker.waiting()
+        missing = self.missing(waiting) if waiting is not None else ""
+        if missing:
+            self.get_logger().warning(f"waiting for {missing}", throttle_duration_sec=_QUIET_S)
+        elif not self.stats[stats.IN]:
+            heard = " and ".join(item.describe() for item in self._inputs[1:])
+            self.get_logger().info(f"no frame yet from {heard}", throttle_duration_sec=_QUIET_S)
+        status = DiagnosticStatus(
+            level=DiagnosticStatus.WARN if missing else DiagnosticStatus.OK,
+            name=f"{self.get_fully_qualified_name().lstrip('/')}: frames",
+            message=f"waiting for {missing}" if missing else "ok",
+            hardware_id="sdepth",
+        )
+        values = self.stats.values() | self.describe()
+        status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+        report = DiagnosticArray(status=[status])
+        report.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(report)
+
+
+def run(node_type: Callable[[], FrameNode[Any]], name: str, args: list[str] | None) -> int:
+    """Spin a node until it is told to stop; return the exit code of its process."""
+    rclpy.init(args=args)
+    node: FrameNode[Any] | None = None
+    try:
+        node = node_type()
+        rclpy.spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except SdepthError as err:
+        get_logger(name).fatal(str(err))
+        return 1
+    finally:
+        if node is not None:
+            node.close()
+        rclpy.try_shutdown()
+        sys.stdout.flush()
+    return 1 if node is not None and node.crashed else 0

@@ -1,0 +1,75 @@
+"""A camera to test nodes with, and readers of what they report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from sdepth.camera import Camera
+from sdepth_ros.conversions import camera_info_fields, image_fields
+
+if TYPE_CHECKING:
+    from processes import Peer
+
+
+class FakeCamera:
+    """Publishes images of one colour on /camera/image_raw, stamps 100 ms apart."""
+
+    camera = Camera(250.0, 250.0, 127.5, 47.5, 256, 96)
+
+    def __init__(
+        self,
+        peer: Peer,
+        colour: tuple[int, int, int] = (120, 130, 140),
+        best_effort: bool = False,
+    ) -> None:
+        """Create the publishers."""
+        self._peer = peer
+        reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
+        qos = QoSProfile(depth=5, reliability=reliability)
+        self._image = peer.create_publisher(Image, "/camera/image_raw", qos)
+        self._info = peer.create_publisher(CameraInfo, "/camera/camera_info", qos)
+        self._pixels = np.full((self.camera.height, self.camera.width, 3), colour, np.uint8)
+        self.stamps: list[int] = []
+
+    def wait_for_node(self) -> None:
+        """Return when a node listens to the camera."""
+        outputs = (self._image, self._info)
+        matched = lambda: all(output.get_subscription_count() for output in outputs)  # noqa: E731
+        assert self._peer.spin_until(matched, 60)
+
+    def send(self, with_info: bool = True, **changes: Any) -> None:
+        """Publish the next image; ``changes`` replace its fields."""
+        self.stamps.append(100_000_000_000 + len(self.stamps) * 100_000_000)
+        if with_info:
+            self.send_info()
+        fields = image_fields(self._pixels, "rgb8") | changes
+        self._image.publish(Image(header=self._header(), **fields))
+
+    def send_info(self) -> None:
+        """Publish the camera_info of the newest image."""
+        fields = camera_info_fields(self.camera)
+        self._info.publish(CameraInfo(header=self._header(), **fields))
+
+    def send_and_wait(self, count: int, answers: list) -> None:
+        """Publish images one by one, each after the answer to the one before."""
+        self.wait_for_node()
+        for _ in range(count):
+            before = len(answers)
+            self.send()
+            assert self._peer.spin_until(lambda before=before: len(answers) > before, 30)
+
+    def _header(self) -> Header:
+        """Return a header with the newest stamp."""
+        header = Header(frame_id="camera_optical")
+        header.stamp.sec, header.stamp.nanosec = divmod(self.stamps[-1], 1_000_000_000)
+        return header
+
+
+def values_of(reports: list) -> dict[str, str]:
+    """Return what the newest diagnostics say."""
+    return {v.key: v.value for v in reports[-1].status[0].values} if reports else {}

@@ -1,0 +1,142 @@
+"""The depth node as a process of its own, over real DDS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+import processes
+from camera_peer import FakeCamera, values_of
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import String
+
+from sdepth.checkpoint import bundled
+from sdepth_ros.conversions import stamp_ns, to_camera, to_depth
+
+if TYPE_CHECKING:
+    from processes import Peer
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+REMAP = ("-r", "image:=/camera/image_raw")  # camera_info follows as its sibling
+
+
+def arguments(weights: Path, *more: str) -> list[str]:
+    """Return a command line with these weights for day and night."""
+    models = [f"model.{domain}_path:={weights}" for domain in ("day", "night")]
+    options = [word for value in (*models, *more) for word in ("-p", value)]
+    return ["--ros-args", *REMAP, *options]
+
+
+def test_ten_images_give_ten_depths_with_their_stamps(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    infos = peer.listen(CameraInfo, "/depth/camera_info")
+    camera = FakeCamera(peer)
+    args = arguments(weights, "depth.resolution:=model")
+    with processes.running("depth_node", *args):
+        camera.send_and_wait(10, depths)
+        assert peer.spin_until(lambda: len(infos) == 10)
+    assert [stamp_ns(m.header) for m in depths] == camera.stamps
+    assert {(m.encoding, m.header.frame_id) for m in depths} == {("32FC1", "camera_optical")}
+    depth = to_depth(depths[0])
+    assert depth.shape == (64, 128)
+    assert to_camera(infos[0]) == camera.camera.resized(128, 64)
+    assert np.isfinite(depth).mean() > 0.5
+
+
+def test_a_red_image_gives_red_points_and_a_depth_picture(peer: Peer, weights: Path) -> None:
+    clouds = peer.listen(PointCloud2, "/points")
+    colors = peer.listen(Image, "/depth/color")
+    camera = FakeCamera(peer, colour=(255, 0, 0))
+    with processes.running("depth_node", *arguments(weights, "cloud.stride:=4")):
+        camera.send_and_wait(1, clouds)
+        assert peer.spin_until(lambda: colors)
+    cloud = clouds[0]
+    assert (cloud.width, cloud.height, cloud.point_step) == (64, 24, 16)
+    points = np.frombuffer(cloud.data, np.uint8).reshape(24, 64, 16)
+    assert (points[..., 12:] == [0, 0, 255, 0]).all()
+    assert (colors[0].encoding, colors[0].width, colors[0].height) == ("bgr8", 256, 96)
+
+
+def test_a_bad_image_is_dropped_and_counted_and_the_next_answered(
+    peer: Peer, weights: Path
+) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights)) as node:
+        camera.wait_for_node()
+        camera.send(encoding="rgb7")
+        assert peer.spin_until(lambda: values_of(reports).get("frames bad") == "1")
+        camera.send_and_wait(1, depths)
+        assert peer.spin_until(lambda: values_of(reports).get("frames out") == "1")
+        output = processes.finish(node)
+    assert "frame dropped: image encoding 'rgb7'" in output
+    assert node.returncode == 0
+    assert len(depths) == 1
+
+
+def test_darkness_chooses_night_and_the_choice_is_latched(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    camera = FakeCamera(peer, colour=(5, 5, 5))
+    with processes.running("depth_node", *arguments(weights)):
+        camera.send_and_wait(1, depths)
+        late: list[Any] = peer.listen(String, "/mode", LATCHED)
+        assert peer.spin_until(lambda: late)
+    assert late[0].data == "night"
+
+
+def test_a_best_effort_camera_is_heard(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    camera = FakeCamera(peer, best_effort=True)
+    with processes.running("depth_node", *arguments(weights)):
+        camera.send_and_wait(3, depths)
+    assert len(depths) == 3
+
+
+def test_an_image_waits_for_its_camera_info(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights)) as node:
+        camera.wait_for_node()
+        camera.send(with_info=False)
+        peer.spin_until(lambda: depths, timeout_s=2.0)
+        assert not depths
+        camera.send_info()
+        assert peer.spin_until(lambda: depths)
+        assert "waiting for a camera_info on /camera/camera_info" in processes.finish(node)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "reason"),
+    [
+        ("model.day_path:=/none.safetensors", "/none.safetensors: no such checkpoint"),
+        ("mode:=dusk", "parameter mode: got 'dusk', expected one of auto, day, night"),
+        ("depth.max_m:=80", "expected float in 0.0..10000.0 such as 80.0"),
+        ("cloud.stride:=0", "parameter cloud.stride"),
+        ("depth.min_m:=90.0", "expected min < max"),
+    ],
+)
+def test_the_node_refuses_to_start_saying_why(
+    domain: int, weights: Path, parameter: str, reason: str
+) -> None:
+    args = arguments(weights, parameter)
+    output, _ = (process := processes.start("depth_node", *args)).communicate(timeout=60)
+    assert process.returncode == 1
+    assert reason in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.skipif(not bundled("day").exists(), reason="weights are not built")
+def test_the_weights_that_ship_are_the_default(peer: Peer) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", "--ros-args", *REMAP):
+        camera.send_and_wait(1, depths)
+    assert to_depth(depths[0]).shape == (96, 256)
