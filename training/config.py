@@ -21,6 +21,7 @@ class ModelConfig:
     pose: str = "tiny"
     depth_range_m: tuple[float, float] = (0.1, 100.0)  # Godard et al. 2019
     start_depth_m: float = 5.0  # what the untrained network answers
+    start_motion_m: float = 0.0  # forward, per frame: what the untrained network answers
     focal_ratio: float = KITTI_FOCAL_RATIO
     pose_output_scale: float = 0.01
     init_from: str = ""  # a checkpoint to start from, instead of random weights

@@ -50,7 +50,8 @@ class Protocol:
         """Return the errors of one image; ``estimate`` is resized to the truth."""
         height, width = truth.shape
         if estimate.shape != truth.shape:
-            estimate = 1 / cv2.resize(1 / estimate, (width, height))
+            inv_depth = cv2.resize(1 / estimate, (width, height))
+            estimate = np.asarray(1 / inv_depth, np.float32)
         if self.crop == "garg":
             truth = np.where(garg_crop(height, width), truth, 0).astype(np.float32)
         return depth_errors(truth, estimate, self.min_m, self.cap_m, self.scale)

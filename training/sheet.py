@@ -25,7 +25,7 @@ def write_sheet(path: Path, rows: Sequence[Row], width: int = 480) -> None:
     strips = []
     for image, depth, truth in rows:
         height = round(width * image.shape[0] / image.shape[1])
-        depth = cv2.resize(depth, (truth.shape[1], truth.shape[0]))
+        depth = np.asarray(cv2.resize(depth, truth.shape[::-1]), np.float32)
         known = (truth > 0) & (truth < 80)
         depth = depth * np.median(truth[known]) / np.median(depth[known])
         # Sparse truth is thickened so that it can be seen.

@@ -73,13 +73,14 @@ def build_model(config: TrainConfig) -> SelfSupervised:
     m: ModelConfig = config.model
     depth, pose = DepthNet(m.depth), PoseNet(m.pose, m.pose_output_scale)
     depth.start_at(m.start_depth_m, m.depth_range_m)
+    pose.start_at(m.start_motion_m)
     for head in depth.heads()[config.loss.scales :]:
         head.requires_grad_(False)  # no loss reaches it; parallel training would wait for it
     if m.init_from:
         depth.load_state_dict(load_depth(Path(m.init_from))[0].state_dict())
         pose.load_state_dict(load_pose(Path(m.init_from))[0].state_dict())
     model = SelfSupervised(depth, pose, config.loss, m.depth_range_m).train()
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def load_batches(config: TrainConfig, step: int, rank: int, ranks: int):  # noqa: ANN201

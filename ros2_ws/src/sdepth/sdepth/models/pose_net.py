@@ -28,6 +28,15 @@ class PoseNet(nn.Module):
             ]
         )
 
+    def start_at(self, forward_m: float) -> None:
+        """Set the output bias so that an untrained network answers "straight ahead".
+
+        Without it the sign of the motion is found by chance, and flat, far depth, which excuses
+        any motion, may be found first.
+        """
+        with torch.no_grad():
+            self.net[-1].bias[5] = -forward_m / self.output_scale  # points come nearer
+
     def forward(self, earlier: Tensor, later: Tensor) -> Tensor:
         """Return T_later_earlier (B, 4, 4): maps points seen in the earlier frame into the later.
 
