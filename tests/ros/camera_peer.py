@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -33,14 +34,13 @@ class FakeCamera:
         qos = QoSProfile(depth=5, reliability=reliability)
         self._image = peer.create_publisher(Image, "/camera/image_raw", qos)
         self._info = peer.create_publisher(CameraInfo, "/camera/camera_info", qos)
+        self._outputs = [self._image, self._info]
         self._pixels = np.full((self.camera.height, self.camera.width, 3), colour, np.uint8)
         self.stamps: list[int] = []
 
     def wait_for_node(self) -> None:
         """Return when a node listens to the camera."""
-        outputs = (self._image, self._info)
-        matched = lambda: all(output.get_subscription_count() for output in outputs)  # noqa: E731
-        assert self._peer.spin_until(matched, 60)
+        assert self._peer.spin_until(lambda: all(map(_matched, self._outputs)), 60)
 
     def send(self, with_info: bool = True, **changes: Any) -> None:
         """Publish the next image; ``changes`` replace its fields."""
@@ -68,6 +68,11 @@ class FakeCamera:
         header = Header(frame_id="camera_optical")
         header.stamp.sec, header.stamp.nanosec = divmod(self.stamps[-1], 1_000_000_000)
         return header
+
+
+def _matched(output: Publisher) -> bool:
+    """Tell whether somebody listens."""
+    return output.get_subscription_count() > 0
 
 
 def values_of(reports: list) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -106,11 +105,10 @@ class FrameNode(Node, Generic[P]):
             self._worker.wake()
 
     def close(self) -> None:
-        """End the worker and say what became of the frames."""
+        """End the worker and leave."""
         if self._worker is not None:
             self._worker.close()
-        text = ", ".join(f"{name} {value}" for name, value in self.stats.values().items())
-        self.get_logger().info(text)
+        self.destroy_node()
 
     def _camera_info_topic(self, image: str) -> str:
         """Return the topic of camera_info: as remapped, otherwise the image's sibling."""
@@ -206,6 +204,7 @@ def run(node_type: Callable[[], FrameNode[Any]], name: str, args: list[str] | No
     finally:
         if node is not None:
             node.close()
+            totals = (f"{key} {value}" for key, value in node.stats.values().items())
+            get_logger(name).info(", ".join(totals))
         rclpy.try_shutdown()
-        sys.stdout.flush()
     return 1 if node is not None and node.crashed else 0

@@ -1,0 +1,115 @@
+"""Camera poses into the pose and the twist of the vehicle's base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth_ros.conversions import to_q_xyzw
+
+# Axes x forward, y left, z up of the optical axes z forward, x right, y down (REP 103).
+R_BODY_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Pose of the base in odom and its twist in the base; covariances (6, 6): xyz, then rotation.
+
+    Attributes:
+        T_odom_base: (4, 4), metres.
+        velocity: (3,) m/s, in the base frame.
+        angular_velocity: (3,) rad/s, in the base frame.
+        pose_covariance: in the odom frame's axes.
+        twist_covariance: in the base frame's axes.
+    """
+
+    T_odom_base: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    angular_velocity: NDArray[np.float64]
+    pose_covariance: NDArray[np.float64]
+    twist_covariance: NDArray[np.float64]
+
+
+class MotionTracker:
+    """Follows one base from pose to pose of its camera."""
+
+    def __init__(self) -> None:
+        """Start without a pose."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last pose."""
+        self._stamp_ns: int | None = None
+        self._T_odom_base = np.eye(4)
+        self._covariance = np.zeros((6, 6))
+
+    def went_back(self, stamp_ns: int) -> bool:
+        """Tell whether a stamp is not after the last one."""
+        return self._stamp_ns is not None and stamp_ns <= self._stamp_ns
+
+    def update(
+        self,
+        T_world_cam: NDArray[np.float64],
+        covariance: NDArray[np.float64],
+        T_base_cam: NDArray[np.float64] | None,
+        stamp_ns: int,
+    ) -> Motion:
+        """Return the base's motion.
+
+        Odom is where the base was at the first frame. Without a base, the camera itself moves,
+        and odom has body axes (x forward, z up) at its first position, so that a drive lies in
+        the ground plane of a viewer.
+
+        Args:
+            T_world_cam: (4, 4) camera in its own first frame.
+            covariance: (6, 6) of it, xyz then rotation, in the world's axes.
+            T_base_cam: (4, 4) mounting of the camera, or None.
+            stamp_ns: time of the image, after the last one.
+        """
+        if T_base_cam is None:
+            T_odom_world, T_cam_base = np.eye(4), np.eye(4)
+            T_odom_world[:3, :3] = R_BODY_OPTICAL
+        else:
+            T_odom_world, T_cam_base = T_base_cam, np.linalg.inv(T_base_cam)
+        T_odom_base = T_odom_world @ T_world_cam @ T_cam_base
+        turn = np.kron(np.eye(2), T_odom_world[:3, :3])
+        pose_covariance = turn @ covariance @ turn.T
+        motion = self._since_last(T_odom_base, pose_covariance, stamp_ns)
+        self._stamp_ns, self._T_odom_base = stamp_ns, T_odom_base
+        self._covariance = pose_covariance
+        return motion
+
+    def _since_last(
+        self, T_odom_base: NDArray[np.float64], covariance: NDArray[np.float64], stamp_ns: int
+    ) -> Motion:
+        """Return the motion with the twist since the last pose; at the first one it is unknown."""
+        if self._stamp_ns is None:
+            unknown = np.eye(6) * 1e4
+            return Motion(T_odom_base, np.zeros(3), np.zeros(3), covariance, unknown)
+        seconds = (stamp_ns - self._stamp_ns) * 1e-9
+        T_last_base = np.linalg.inv(self._T_odom_base) @ T_odom_base
+        # What this step added to the pose's covariance, in the base's axes, per time.
+        turn = np.kron(np.eye(2), T_odom_base[:3, :3].T)
+        added = turn @ (covariance - self._covariance) @ turn.T / seconds**2
+        return Motion(
+            T_odom_base,
+            T_last_base[:3, 3] / seconds,
+            rotation_vector(T_last_base[:3, :3]) / seconds,
+            covariance,
+            positive(added),
+        )
+
+
+def rotation_vector(R: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation vector (3,), radians, of a rotation matrix."""
+    q = to_q_xyzw(R)
+    sine = np.linalg.norm(q[:3])
+    return 2 * np.arctan2(sine, q[3]) * q[:3] / sine if sine > 1e-12 else 2 * q[:3]
+
+
+def positive(matrix: NDArray[np.float64], least: float = 1e-6) -> NDArray[np.float64]:
+    """Return the nearest symmetric matrix whose eigenvalues are at least ``least``."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    return (vectors * np.maximum(values, least)) @ vectors.T

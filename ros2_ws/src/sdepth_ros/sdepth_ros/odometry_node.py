@@ -1,0 +1,155 @@
+"""Images and their depth in; the vehicle's pose and twist, its trail and its transform out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from nav_msgs.msg import Odometry as OdometryMsg
+from nav_msgs.msg import Path
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+
+from sdepth.checkpoint import bundled
+from sdepth.daynight import DAY
+from sdepth.odometry import Odometry
+from sdepth_ros import stats
+from sdepth_ros.conversions import (
+    check_same_size,
+    stamp_ns,
+    to_depth,
+    to_rgb,
+    write_transform,
+)
+from sdepth_ros.frame_node import Frame, FrameNode, run
+from sdepth_ros.frames import StaticFrames
+from sdepth_ros.motion import Motion, MotionTracker
+from sdepth_ros.parameters import OdometryParams
+from sdepth_ros.qos import OUTPUT, STATE, TF, TF_STATIC, publisher
+from sdepth_ros.sync import StampSync
+
+
+class OdometryNode(FrameNode[OdometryParams]):
+    """Publishes where the base frame is, under the stamp of the image."""
+
+    def __init__(self) -> None:
+        """Load the network, then listen.
+
+        Raises:
+            ConfigError: a parameter cannot be used.
+            CheckpointError: the checkpoint cannot be used.
+        """
+        super().__init__("odometry", OdometryParams)
+        model, trail = self.params.model, self.params.path
+        checkpoint = FilePath(model.path) if model.path else bundled(DAY)
+        self._odometry = Odometry(checkpoint, model.device)
+        self._tracker = MotionTracker()
+        self._tracking = ""
+        self._odom = publisher(self, OdometryMsg, "odom", STATE)
+        self._path = publisher(self, Path, "path", OUTPUT)
+        self._tf = publisher(self, TFMessage, "/tf", TF)
+        self._trail: deque[PoseStamped] = deque(maxlen=trail.max_poses)
+        self._path_ns = 0
+        self._static = StaticFrames(self.wake)
+        self.create_subscription(TFMessage, "/tf_static", self._static.add, TF_STATIC)
+        self._sync = StampSync(self._on_pair, lambda n: self.stats.count(stats.DROPPED, n))
+        self.listen(self._on_image)
+        self.subscribe(Image, "depth/image_rect", self._sync.add_second)
+
+    def missing(self, frame: Frame) -> str:
+        """Return what the frame must wait for: also the way from base to camera."""
+        base, camera = self.params.base_frame, self._camera_frame(frame)
+        if base and self._static.lookup(base, camera) is None:
+            return (
+                f"the transform {base} <- {camera or 'an unnamed camera frame'} on /tf_static; "
+                "publish it, or set base_frame to '' for odometry of the camera itself"
+            )
+        return super().missing(frame)
+
+    def describe(self) -> dict[str, str]:
+        """Return how well the motion is known."""
+        return {"tracking": self._tracking} if self._tracking else {}
+
+    def process(self, frame: Frame) -> bool:
+        """Publish the pose at a frame; always, since it builds on every frame."""
+        image, depth = to_rgb(frame.image), to_depth(frame.depth)
+        assert self.camera is not None
+        camera = self.camera
+        check_same_size(image, camera)
+        stamp = stamp_ns(frame.image.header)
+        if self._tracker.went_back(stamp):
+            self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")
+            self._odometry.reset()
+            self._tracker.reset()
+            self._trail.clear()
+            self._path_ns = 0
+        state = self._odometry.update(image, depth, camera, stamp)
+        if state.tracking != self._tracking:
+            self._tracking = state.tracking
+            self.get_logger().info(f"tracking {state.tracking}")
+        T_base_cam = self._base_from_camera(frame)
+        motion = self._tracker.update(state.T_world_cam, state.covariance, T_base_cam, stamp)
+        self._publish(motion, frame)
+        return True
+
+    def _on_image(self, msg: Any) -> None:
+        """Take an image, its depth follows."""
+        self.stats.count(stats.IN)
+        self._sync.add_first(msg)
+
+    def _on_pair(self, image: Any, depth: Any) -> None:
+        """Take an image with its depth."""
+        self.offer(Frame(image, depth, time.monotonic()))
+
+    def _camera_frame(self, frame: Frame) -> str:
+        """Return the optical frame of the camera."""
+        return self.params.camera_frame or frame.image.header.frame_id
+
+    def _base_from_camera(self, frame: Frame) -> NDArray[np.float64] | None:
+        """Return T_base_cam, or None for odometry of the camera itself."""
+        base = self.params.base_frame
+        return self._static.lookup(base, self._camera_frame(frame)) if base else None
+
+    def _publish(self, motion: Motion, frame: Frame) -> None:
+        """Publish pose and twist, the transform and the trail."""
+        child = self.params.base_frame or self._camera_frame(frame)
+        header = Header(stamp=frame.image.header.stamp, frame_id=self.params.odom_frame)
+        odom = OdometryMsg(header=header, child_frame_id=child)
+        pose, twist = odom.pose.pose, odom.twist.twist
+        write_transform(motion.T_odom_base, pose.position, pose.orientation)
+        twist.linear.x, twist.linear.y, twist.linear.z = motion.velocity.tolist()
+        twist.angular.x, twist.angular.y, twist.angular.z = motion.angular_velocity.tolist()
+        odom.pose.covariance = motion.pose_covariance.ravel()
+        odom.twist.covariance = motion.twist_covariance.ravel()
+        self._odom.publish(odom)
+        if self.params.publish_tf:
+            moved = TransformStamped(header=header, child_frame_id=child)
+            write_transform(
+                motion.T_odom_base, moved.transform.translation, moved.transform.rotation
+            )
+            self._tf.publish(TFMessage(transforms=[moved]))
+        self._publish_path(PoseStamped(header=header, pose=pose))
+
+    def _publish_path(self, pose: PoseStamped) -> None:
+        """Publish the trail, not too often: it grows."""
+        self._trail.append(pose)
+        stamp = stamp_ns(pose.header)
+        if stamp - self._path_ns >= self.params.path.period_s * 1e9:
+            self._path_ns = stamp
+            self._path.publish(Path(header=pose.header, poses=list(self._trail)))
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node; return its exit code."""
+    return run(OdometryNode, "odometry", args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
