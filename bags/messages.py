@@ -1,0 +1,120 @@
+"""The messages of our bags: arrays and transforms as rosbags' dataclasses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.typesys import Stores, get_typestore
+
+from sdepth.camera import Camera
+from sdepth.errors import DataError
+from sdepth_ros.conversions import camera_info_fields, image_fields, write_transform
+
+STORE = get_typestore(Stores.ROS2_KILTED)
+"""Definitions of the messages; those used here are the same from Humble on."""
+CAMERA_FRAME, BASE_FRAME, ODOM_FRAME = "camera_optical", "base_link", "odom"
+_WHOLE = {".png": (b"IEND\xaeB`\x82", "png"), ".jpg": (b"\xff\xd9", "jpeg")}
+
+
+def make(kind: str, **fields: Any) -> Any:
+    """Return a message of ``package/Name``."""
+    package, name = kind.split("/")
+    return STORE.types[f"{package}/msg/{name}"](**fields)
+
+
+def header(stamp_ns: int, frame_id: str) -> Any:
+    """Return a Header."""
+    stamp = make("builtin_interfaces/Time", sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
+    return make("std_msgs/Header", stamp=stamp, frame_id=frame_id)
+
+
+def image(pixels: NDArray[Any], encoding: str, stamp_ns: int) -> Any:
+    """Return an Image of (H, W) or (H, W, 3) pixels."""
+    fields = image_fields(pixels, encoding)
+    fields["data"] = np.frombuffer(fields["data"], np.uint8)
+    return make("sensor_msgs/Image", header=header(stamp_ns, CAMERA_FRAME), **fields)
+
+
+def compressed_image(path: Path, stamp_ns: int) -> Any:
+    """Return a CompressedImage holding an image file as it is."""
+    return make(
+        "sensor_msgs/CompressedImage",
+        header=header(stamp_ns, CAMERA_FRAME),
+        format=_WHOLE[path.suffix.lower()][1],
+        data=np.frombuffer(path.read_bytes(), np.uint8),
+    )
+
+
+def check_whole(path: Path) -> None:
+    """Refuse an image file that stops early, which a JPEG decoder would fill with grey.
+
+    Raises:
+        DataError: neither PNG nor JPEG, or it lacks its end.
+    """
+    if path.suffix.lower() not in _WHOLE:
+        raise DataError(f"{path}: expected a .png or .jpg image; convert it")
+    if not path.read_bytes().rstrip(b"\0\r\n").endswith(_WHOLE[path.suffix.lower()][0]):
+        raise DataError(f"{path}: image is truncated; copy or render it again")
+
+
+def camera_info(camera: Camera, stamp_ns: int) -> Any:
+    """Return the CameraInfo of an undistorted image."""
+    roi = make(
+        "sensor_msgs/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+    )
+    fields = camera_info_fields(camera)
+    fields["d"] = np.array(fields["d"], np.float64)
+    return make(
+        "sensor_msgs/CameraInfo",
+        header=header(stamp_ns, CAMERA_FRAME),
+        binning_x=0,
+        binning_y=0,
+        roi=roi,
+        **fields,
+    )
+
+
+def static_tf(T_base_cam: NDArray[np.float64], stamp_ns: int) -> Any:
+    """Return the TFMessage base_link -> camera_optical."""
+    pose = make("geometry_msgs/Transform", translation=_vector(), rotation=_quaternion())
+    write_transform(T_base_cam, pose.translation, pose.rotation)
+    stamped = make(
+        "geometry_msgs/TransformStamped",
+        header=header(stamp_ns, BASE_FRAME),
+        child_frame_id=CAMERA_FRAME,
+        transform=pose,
+    )
+    return make("tf2_msgs/TFMessage", transforms=[stamped])
+
+
+def odometry(
+    T_odom_base: NDArray[np.float64], twist_base: NDArray[np.float64], stamp_ns: int
+) -> Any:
+    """Return an Odometry of a true pose; ``twist_base`` (6,) is m/s and rad/s in base_link."""
+    origin = make("geometry_msgs/Point", x=0.0, y=0.0, z=0.0)
+    pose = make("geometry_msgs/Pose", position=origin, orientation=_quaternion())
+    write_transform(T_odom_base, pose.position, pose.orientation)
+    twist = make(
+        "geometry_msgs/Twist", linear=_vector(*twist_base[:3]), angular=_vector(*twist_base[3:])
+    )
+    exact = np.zeros(36)
+    return make(
+        "nav_msgs/Odometry",
+        header=header(stamp_ns, ODOM_FRAME),
+        child_frame_id=BASE_FRAME,
+        pose=make("geometry_msgs/PoseWithCovariance", pose=pose, covariance=exact),
+        twist=make("geometry_msgs/TwistWithCovariance", twist=twist, covariance=exact),
+    )
+
+
+def _vector(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Any:
+    """Return a Vector3."""
+    return make("geometry_msgs/Vector3", x=float(x), y=float(y), z=float(z))
+
+
+def _quaternion() -> Any:
+    """Return the Quaternion of no rotation."""
+    return make("geometry_msgs/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)

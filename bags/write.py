@@ -1,0 +1,186 @@
+"""Write a drive as a rosbag2 MCAP: the one writer for recorded and rendered drives."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+from tqdm import tqdm
+
+from bags import messages
+from sdepth.errors import DataError
+from sdepth_ros.conversions import check_same_size
+from training.data.drive import Drive, Frame, read_image
+
+IMAGE, COMPRESSED = "/camera/image_raw", "/camera/image_raw/compressed"
+CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_truth/odometry"
+KITTI_CAMERA_HEIGHT_M = 1.65
+R_BASE_OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+"""REP 103: the optical x, y, z (right, down, forward) are -y, -z, x of the body."""
+_VERSION = 8
+"""Of the metadata: one form that Humble, Jazzy and Kilted read."""
+_FOREVER = QosTime(2147483647, 4294967295)
+
+
+@dataclass(frozen=True)
+class BagConfig:
+    """How a drive becomes a bag.
+
+    Attributes:
+        compressed: put the image files in as they are, instead of their pixels.
+        camera_height_m: of the camera above base_link; None takes the drive's, else KITTI's.
+        limit: how many frames at most; None for all.
+        overwrite: replace what stands at the output.
+    """
+
+    compressed: bool = False
+    camera_height_m: float | None = None
+    limit: int | None = None
+    overwrite: bool = False
+
+
+def write_bag(drive: Drive, out: Path, config: BagConfig | None = None) -> Counter[str]:
+    """Return the number of messages by topic of the bag written to the folder ``out``.
+
+    The bag appears when it is whole: a failure leaves nothing behind, and what stood there stands.
+
+    Raises:
+        DataError: ``out`` exists already, the drive is empty, an image is damaged or times do not
+            increase.
+        CameraError: an image is not of the camera's size.
+    """
+    config = config or BagConfig()
+    if out.exists() and not config.overwrite:
+        raise DataError(f"{out}: exists already; choose another name or give --overwrite")
+    counts: Counter[str] = Counter()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        bag = Path(scratch) / out.name
+        connections: dict[str, Connection] = {}
+        with Writer(bag, version=_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
+            for topic, stamp_ns, msg in _drive_messages(drive, config):
+                if topic not in connections:
+                    connections[topic] = _connect(writer, topic, msg)
+                data = messages.STORE.serialize_cdr(msg, msg.__msgtype__)
+                writer.write(connections[topic], stamp_ns, data)
+                counts[topic] += 1
+        if out.exists():
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
+        bag.rename(out)
+    return counts
+
+
+def base_from_camera(camera_height_m: float) -> NDArray[np.float64]:
+    """Return T_base_cam (4, 4): base_link on the road below a level camera looking forward."""
+    T_base_cam = np.eye(4)
+    T_base_cam[:3, :3] = R_BASE_OPTICAL
+    T_base_cam[2, 3] = camera_height_m
+    return T_base_cam
+
+
+def _drive_messages(drive: Drive, config: BagConfig) -> Iterator[tuple[str, int, Any]]:
+    """Yield topic, time and message of a drive, in order of time."""
+    frames = drive.frames[: config.limit]
+    _check_frames(drive.name, frames)
+    heights_m = (config.camera_height_m, drive.camera_height_m, KITTI_CAMERA_HEIGHT_M)
+    T_base_cam = base_from_camera(next(h for h in heights_m if h is not None))
+    start_ns = frames[0].stamp_ns
+    yield STATIC_TF, start_ns, messages.static_tf(T_base_cam, start_ns)
+    twists = _true_twists(frames, T_base_cam)
+    grey = _is_grey(frames[0].image)
+    for frame, twist in zip(tqdm(frames, unit="frame", desc=drive.name), twists, strict=True):
+        stamp_ns = frame.stamp_ns
+        yield CAMERA_INFO, stamp_ns, messages.camera_info(drive.camera, stamp_ns)
+        if frame.T_world_cam is not None and twist is not None:
+            T_odom_base = _odom_from_base(frame.T_world_cam, T_base_cam)
+            yield TRUTH, stamp_ns, messages.odometry(T_odom_base, twist, stamp_ns)
+        messages.check_whole(frame.image)
+        pixels = read_image(frame.image)
+        check_same_size(pixels, drive.camera)
+        if config.compressed:
+            yield COMPRESSED, stamp_ns, messages.compressed_image(frame.image, stamp_ns)
+        elif grey:
+            yield IMAGE, stamp_ns, messages.image(pixels[..., 0], "mono8", stamp_ns)
+        else:
+            yield IMAGE, stamp_ns, messages.image(pixels, "rgb8", stamp_ns)
+
+
+def _check_frames(name: str, frames: tuple[Frame, ...]) -> None:
+    """Refuse an empty drive, and times that do not increase."""
+    if not frames:
+        raise DataError(f"{name}: no frames to write; check the drive and --limit")
+    for before, after in pairwise(frames):
+        if after.stamp_ns <= before.stamp_ns:
+            raise DataError(
+                f"{after.image}: time {after.stamp_ns} ns does not come after {before.stamp_ns} "
+                "ns; sort the frames or remove the repeated one"
+            )
+
+
+def _is_grey(path: Path) -> bool:
+    """Tell whether an image file has one channel."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return pixels is not None and pixels.ndim == 2
+
+
+def _odom_from_base(
+    T_cam0_cam: NDArray[np.float64], T_base_cam: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return T_odom_base (4, 4): the identity where the first camera stood."""
+    return T_base_cam @ T_cam0_cam @ np.linalg.inv(T_base_cam)
+
+
+def _true_twists(
+    frames: tuple[Frame, ...], T_base_cam: NDArray[np.float64]
+) -> list[NDArray[np.float64] | None]:
+    """Return the velocities (6,) in base_link since the frame before; None where poses lack."""
+    twists: list[NDArray[np.float64] | None] = []
+    for before, now in zip((frames[0], *frames), frames, strict=False):
+        if before.T_world_cam is None or now.T_world_cam is None:
+            twists.append(None)
+            continue
+        T_before_now = np.linalg.inv(before.T_world_cam) @ now.T_world_cam
+        T_before_now = _odom_from_base(T_before_now, T_base_cam)
+        seconds = (now.stamp_ns - before.stamp_ns) * 1e-9 or 1.0
+        R = T_before_now[:3, :3]
+        moved, turned = R.T @ T_before_now[:3, 3], cv2.Rodrigues(R)[0][:, 0]
+        twists.append(np.concatenate([moved, turned]) / seconds)
+    return twists
+
+
+def _connect(writer: Writer, topic: str, msg: Any) -> Connection:
+    """Return a new topic of the bag; a static one is offered latched."""
+    latched = topic == STATIC_TF
+    qos = Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else 10,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=_FOREVER,
+        lifespan=_FOREVER,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=_FOREVER,
+        avoid_ros_namespace_conventions=False,
+    )
+    return writer.add_connection(
+        topic, msg.__msgtype__, typestore=messages.STORE, offered_qos_profiles=[qos]
+    )
