@@ -126,8 +126,10 @@ def test_the_camera_moves_forward_at_the_speed_of_meta(made: Path) -> None:
 def _errors(drive: Drive) -> list[float]:
     """Return the error of frame 1 warped onto 0: true depth, 1.3 x depth, and not warped."""
     first, second = drive.frames[:2]
-    images = [torch.tensor(read_image(f.image) / 255).permute(2, 0, 1)[None].float()
-              for f in (first, second)]
+    images = [
+        torch.tensor(read_image(f.image) / 255).permute(2, 0, 1)[None].float()
+        for f in (first, second)
+    ]
     depth = torch.tensor(read_depth(first.depth))[None, None]
     known = (depth > 0) & ~torch.tensor(read_mask(first.mask) & MOVING > 0)[None, None]
     T = torch.tensor(np.linalg.inv(second.T_world_cam) @ first.T_world_cam)[None].float()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sdepth.errors import DataError, SdepthError
 from training.synth.config import DOMAINS, DatasetConfig
-from training.synth.generate import generate
 
 _HELP = """\
 Render drives through procedural streets, in KITTI odometry's folder form:
@@ -22,8 +21,9 @@ Render drives through procedural streets, in KITTI odometry's folder form:
   OUT/sequences/NN/mask_2/000000.png                   bits: 1 moving, 2 textureless, 4 sky
   OUT/poses/NN.txt                                     T_cam0_cami, 3 x 4, metres
 
-The same command gives the same bytes; one that was stopped goes on where it was. Streets, drives
-and cameras depend on the seed alone: the same seed in another domain is the same drive by night.
+The same command gives the same bytes (on one kind of machine); one that was stopped goes on where
+it was. Streets, drives and cameras depend on --seed and --frames alone: with another --domain they
+are the same drive in another light, with another --size the same drive through another sensor.
 """
 _EXAMPLES = """\
 examples:
@@ -40,7 +40,9 @@ examples:
 def main(args: list[str] | None = None) -> int:
     """Return the exit code: 0, or 2 after one line about bad input."""
     parser = argparse.ArgumentParser(
-        "python -m training.synth", description=_HELP, epilog=_EXAMPLES,
+        "python -m training.synth",
+        description=_HELP,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("out", type=Path, help="folder to write, new or of the same arguments")
@@ -49,15 +51,33 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=100, help="frames per drive (%(default)s)")
     parser.add_argument("--size", default="640x192", help="WIDTHxHEIGHT (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="draws everything (%(default)s)")
-    parser.add_argument("--supersample", type=int, choices=(1, 2), default=2,
-                        help="rays per pixel and axis (%(default)s)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1,
-                        help="processes, one sequence each (%(default)s)")
+    parser.add_argument(
+        "--supersample",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="rays per pixel and axis (%(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="processes, one sequence each (%(default)s)",
+    )
     opts = parser.parse_args(args)
     try:
+        from training.synth.generate import (
+            generate,
+        )  # the ray tracer is not there on every machine
+
         generate(opts.out, _config(opts), opts.workers)
     except SdepthError as err:
         print(f"error: {err}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as err:
+        if err.name not in ("embreex", "numba"):
+            raise
+        print(f"error: {err.name} is not installed; pip install {err.name}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
@@ -76,8 +96,9 @@ def _config(opts: argparse.Namespace) -> DatasetConfig:
             "expected at least 1, 1 and 0"
         )
     width, height = map(int, size.groups())
-    return DatasetConfig(opts.domain, opts.sequences, opts.frames, width, height, opts.seed,
-                         opts.supersample)
+    return DatasetConfig(
+        opts.domain, opts.sequences, opts.frames, width, height, opts.seed, opts.supersample
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +13,31 @@ from training.synth.mesh import Material, Mesh, box, join, quads, tube
 HEAD_EMIT, TAIL_EMIT = (50.0, 47.0, 40.0), (4.0, 0.2, 0.12)
 # x / length and top / belt height of the body; x / length of the cabin's foot and roof
 _SHAPES = {
-    "hatch": ([(-0.5, 0.8), (-0.48, 1), (0.2, 1), (0.4, 0.92), (0.49, 0.72), (0.5, 0.5)],
-              (-0.49, -0.4, 0.06, 0.25), 1.0),
-    "sedan": ([(-0.5, 0.7), (-0.48, 0.95), (-0.3, 1), (0.18, 1), (0.38, 0.9), (0.49, 0.72),
-               (0.5, 0.5)], (-0.36, -0.22, 0.05, 0.22), 1.0),
-    "estate": ([(-0.5, 0.8), (-0.48, 1), (0.2, 1), (0.4, 0.92), (0.49, 0.75), (0.5, 0.5)],
-               (-0.495, -0.46, 0.06, 0.23), 1.02),
-    "suv": ([(-0.5, 0.8), (-0.49, 1), (0.22, 1), (0.42, 0.95), (0.49, 0.85), (0.5, 0.5)],
-            (-0.49, -0.43, 0.08, 0.24), 1.2),
-    "van": ([(-0.5, 0.9), (-0.495, 1), (0.33, 1), (0.46, 0.9), (0.49, 0.75), (0.5, 0.5)],
-            (-0.498, -0.49, 0.25, 0.38), 1.4),
+    "hatch": (
+        [(-0.5, 0.8), (-0.48, 1), (0.2, 1), (0.4, 0.92), (0.49, 0.72), (0.5, 0.5)],
+        (-0.49, -0.4, 0.06, 0.25),
+        1.0,
+    ),
+    "sedan": (
+        [(-0.5, 0.7), (-0.48, 0.95), (-0.3, 1), (0.18, 1), (0.38, 0.9), (0.49, 0.72), (0.5, 0.5)],
+        (-0.36, -0.22, 0.05, 0.22),
+        1.0,
+    ),
+    "estate": (
+        [(-0.5, 0.8), (-0.48, 1), (0.2, 1), (0.4, 0.92), (0.49, 0.75), (0.5, 0.5)],
+        (-0.495, -0.46, 0.06, 0.23),
+        1.02,
+    ),
+    "suv": (
+        [(-0.5, 0.8), (-0.49, 1), (0.22, 1), (0.42, 0.95), (0.49, 0.85), (0.5, 0.5)],
+        (-0.49, -0.43, 0.08, 0.24),
+        1.2,
+    ),
+    "van": (
+        [(-0.5, 0.9), (-0.495, 1), (0.33, 1), (0.46, 0.9), (0.49, 0.75), (0.5, 0.5)],
+        (-0.498, -0.49, 0.25, 0.38),
+        1.4,
+    ),
 }
 
 
@@ -34,9 +50,7 @@ class Car:
     head: tuple[float, float, float]
 
 
-def make_car(
-    rng: np.random.Generator, materials: dict[str, Material], lit: bool = False
-) -> Car:
+def make_car(rng: np.random.Generator, materials: dict[str, Material], lit: bool = False) -> Car:
     """Return a car of random kind, size and colour; head and tail lamps give light if ``lit``."""
     kind = rng.choice(list(_SHAPES), p=[0.35, 0.25, 0.15, 0.15, 0.1])
     outline, cabin, tall = _SHAPES[kind]
@@ -63,16 +77,18 @@ def _body(outline: NDArray, half: float, paint: Material) -> list[Mesh]:
     low, side, shoulder = 0.24, np.maximum(top - 0.14, 0.3), np.maximum(half - 0.13, 0.1)
     taper = half * (1 - 0.1 * (np.abs(x / x.max()) > 0.95))
     y_low, y_top = taper, taper - (half - shoulder)
-    right = [np.stack([x, s * y, z], 1) for s in (1, -1)
-             for y, z in ((y_low, np.full_like(x, low)), (y_low, side), (y_top, top))]
-    rails = [right[0], right[1], right[2], right[5], right[4], right[3]]
-    parts = [
-        quads(np.stack([a[:-1], a[1:], b[1:], b[:-1]], 1), paint)
-        for a, b in zip(rails[:-1], rails[1:], strict=True)
+    right = [
+        np.stack([x, s * y, z], 1)
+        for s in (1, -1)
+        for y, z in ((y_low, np.full_like(x, low)), (y_low, side), (y_top, top))
     ]
+    rails = [right[0], right[1], right[2], right[5], right[4], right[3]]
+    parts = [quads(np.stack([a[:-1], a[1:], b[1:], b[:-1]], 1), paint) for a, b in pairwise(rails)]
     for end in (0, -1):
-        ends = [[rails[i][end], rails[i + 1][end], rails[4 - i][end], rails[5 - i][end]]
-                for i in range(2)]
+        ends = [
+            [rails[i][end], rails[i + 1][end], rails[4 - i][end], rails[5 - i][end]]
+            for i in range(2)
+        ]
         parts.append(quads(np.array(ends), paint))
     return parts
 
@@ -84,22 +100,38 @@ def _cabin(
     wide, slim = half - 0.1, half - 0.28
     foot = [(x[0], belt), (x[3], belt)]
     head = [(x[1], roof), (x[2], roof)]
-    ring = {s: [(px, s * wide, z) for px, z in foot] + [(px, s * slim, z) for px, z in head]
-            for s in (1, -1)}
+    ring = {
+        s: [(px, s * wide, z) for px, z in foot] + [(px, s * slim, z) for px, z in head]
+        for s in (1, -1)
+    }
     a, b = ring[1], ring[-1]
-    panes = [[a[0], a[1], a[3], a[2]], [b[0], b[1], b[3], b[2]],
-             [a[0], b[0], b[2], a[2]], [a[1], b[1], b[3], a[3]]]
+    panes = [
+        [a[0], a[1], a[3], a[2]],
+        [b[0], b[1], b[3], b[2]],
+        [a[0], b[0], b[2], a[2]],
+        [a[1], b[1], b[3], a[3]],
+    ]
     top = [[a[2], a[3], b[3], b[2]]]
     parts = [quads(panes, glass), quads(top, paint)]
-    parts.append(box((x[2] - x[1] + 0.1, 2 * slim + 0.05, 0.05), ((x[1] + x[2]) / 2, 0, roof),
-                     paint))
+    parts.append(
+        box((x[2] - x[1] + 0.1, 2 * slim + 0.05, 0.05), ((x[1] + x[2]) / 2, 0, roof), paint)
+    )
     for at in (0.0, 0.5, 1.0):  # pillars
         low, high = x[0] + at * (x[3] - x[0]), x[1] + at * (x[2] - x[1])
         for s in (1, -1):
-            parts.append(quads([[(low - 0.05, s * (wide + 0.012), belt),
-                                 (low + 0.05, s * (wide + 0.012), belt),
-                                 (high + 0.05, s * (slim + 0.012), roof),
-                                 (high - 0.05, s * (slim + 0.012), roof)]], paint))
+            parts.append(
+                quads(
+                    [
+                        [
+                            (low - 0.05, s * (wide + 0.012), belt),
+                            (low + 0.05, s * (wide + 0.012), belt),
+                            (high + 0.05, s * (slim + 0.012), roof),
+                            (high - 0.05, s * (slim + 0.012), roof),
+                        ]
+                    ],
+                    paint,
+                )
+            )
     return parts
 
 
@@ -107,12 +139,12 @@ def _wheels(length: float, half: float, materials: dict[str, Material]) -> list[
     """Return four wheels and the dark below the car."""
     tyre = replace(materials["plain"], tint=(0.025, 0.025, 0.025))
     hub = replace(materials["plain"], tint=(0.35, 0.35, 0.36), gloss=0.3)
-    parts = []
-    for x in (-0.31 * length, 0.31 * length):
-        for s in (1, -1):
-            y = s * (half + 0.01)
-            parts.append(tube((x, y - s * 0.22, 0.32), (x, y, 0.32), 0.32, tyre, 12, caps=True))
-            parts.append(tube((x, y, 0.32), (x, y + s * 0.01, 0.32), 0.19, hub, 8, caps=True))
+    pair = []
+    for s in (1, -1):
+        y = s * (half + 0.01)
+        pair.append(tube((0, y - s * 0.22, 0.32), (0, y, 0.32), 0.32, tyre, 12, caps=True))
+        pair.append(tube((0, y, 0.32), (0, y + s * 0.01, 0.32), 0.19, hub, 8, caps=True))
+    parts = [join(pair).placed(np.eye(3), (x * length, 0, 0)) for x in (-0.31, 0.31)]
     w, x = half * 0.98, length * 0.49
     dark = replace(materials["plain"], tint=(0.02, 0.02, 0.02))
     floor = [[(-x, -w, z), (x, -w, z), (x, w, z), (-x, w, z)] for z in (0.015, 0.25)]

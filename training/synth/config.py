@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sdepth.camera import Camera
 
 VERSION = 1
-"""Raised whenever the same arguments would give other pixels."""
+"""Raised whenever the same arguments would give other pictures, rounding aside."""
 FRAME_PERIOD_S = 0.1
 Domain = Literal["day", "night", "dusk"]
 DOMAINS: tuple[Domain, ...] = get_args(Domain)

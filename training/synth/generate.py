@@ -119,8 +119,11 @@ def _folder(out: Path, index: int) -> Path:
 def _missing(out: Path, config: DatasetConfig, index: int) -> list[int]:
     """Return the frames of a sequence still to be rendered."""
     folder = _folder(out, index)
-    return [i for i in range(config.frames)
-            if not all((folder / kind / f"{i:06d}.png").is_file() for kind in _KINDS)]
+    return [
+        i
+        for i in range(config.frames)
+        if not all((folder / kind / f"{i:06d}.png").is_file() for kind in _KINDS)
+    ]
 
 
 def _finished(out: Path, config: DatasetConfig, index: int) -> bool:
@@ -143,13 +146,18 @@ def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> 
     T_first_cam = np.linalg.inv(T[0]) @ T
     speed = renderer.ego.speed
     meta = {
-        "generator": "training.synth", "version": VERSION, "domain": cfg.data.domain,
-        "seed": cfg.data.seed, "index": cfg.index,
-        "width": cfg.data.width, "height": cfg.data.height,
+        "generator": "training.synth",
+        "version": VERSION,
+        "domain": cfg.data.domain,
+        "seed": cfg.data.seed,
+        "index": cfg.index,
+        "width": cfg.data.width,
+        "height": cfg.data.height,
         "camera_height_m": cfg.camera_height_m,
         "pitch_deg": cfg.pitch_deg,
         "speed_mps": {"mean": speed.mean(), "min": speed.min(), "max": speed.max()},
-        "focal_over_width": cfg.focal, "lead_car": cfg.lead_car,
+        "focal_over_width": cfg.focal,
+        "lead_car": cfg.lead_car,
         "town": dict(zip(("city", "suburb", "country"), cfg.town, strict=True)),
         "daylight": [round(float(d), 4) for d in cfg.daylight()],
     }

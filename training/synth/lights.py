@@ -44,11 +44,14 @@ def light_at(cfg: SequenceConfig, daylight: float) -> Light:
     horizon = (blue * np.array([0.72, 0.84, 0.98]) + (1 - blue) * 1.6 * grey) * hue
     town = np.array([1.0, 0.75, 0.5]) * rng.uniform(0.5, 3) * _NIGHT_AMBIENT
     clouds = grey * rng.uniform(0.9, 1.15) * (1 + 0.5 * (1 - blue))
-    sky = np.concatenate([
-        zenith * dim * rng.uniform(0.7, 1.1), horizon * dim + (1 - daylight) * town,
-        clouds * dim + 0.5 * (1 - daylight) * town,
-        [cfg.cloud_cover, 1.2 * share * dim * daylight, rng.random()],
-    ])
+    sky = np.concatenate(
+        [
+            zenith * dim * rng.uniform(0.7, 1.1),
+            horizon * dim + (1 - daylight) * town,
+            clouds * dim + 0.5 * (1 - daylight) * town,
+            [cfg.cloud_cover, 1.2 * share * dim * daylight, rng.random()],
+        ]
+    )
     above = (blue * np.array([0.3, 0.38, 0.5]) + (1 - blue) * 0.95 * grey) * dim
     above = above + (1 - daylight) * 0.5 * town
     below = (0.12 + 0.25 * share) * np.array([0.9, 0.85, 0.75]) * dim
@@ -63,8 +66,11 @@ def light_at(cfg: SequenceConfig, daylight: float) -> Light:
 
 
 def lamps_at(
-    street: NDArray[np.float32], ego_to_world: NDArray, cars: list[tuple[NDArray, NDArray]],
-    on: float, ego_height: float,
+    street: NDArray[np.float32],
+    ego_to_world: NDArray,
+    cars: list[tuple[NDArray, NDArray]],
+    on: float,
+    ego_height: float,
 ) -> NDArray[np.float32]:
     """Return the lamps that matter (K, 10), as ``shade`` takes them.
 
@@ -85,13 +91,15 @@ def lamps_at(
         rows.append([*at, *(_HEADLIGHT * on * np.array([1.0, 0.95, 0.85])), *level, 1])
     for at, direction in cars:
         if np.linalg.norm(at - eye) < _LAMP_REACH_M:
-            rows.append([*at, *(1.4 * _HEADLIGHT * on * np.array([1.0, 0.95, 0.88])),
-                         *direction, 1])
+            rows.append(
+                [*at, *(1.4 * _HEADLIGHT * on * np.array([1.0, 0.95, 0.88])), *direction, 1]
+            )
     if len(street):
         far = np.linalg.norm(street[:, :3] - (eye + 22 * ahead), axis=1)
         near = np.argsort(far, kind="stable")[:_NEAR_LAMPS]
         fade = np.clip((_LAMP_REACH_M - far[near]) / 30, 0, 1)[:, None]
-        head = np.concatenate([street[near, :3], street[near, 3:] * on * fade,
-                               np.zeros((len(near), 4))], 1)
+        head = np.concatenate(
+            [street[near, :3], street[near, 3:] * on * fade, np.zeros((len(near), 4))], 1
+        )
         rows.extend(head[fade[:, 0] > 0])
     return np.array(rows, np.float32)

@@ -102,8 +102,13 @@ def box(
 
 
 def tube(
-    start: ArrayLike, end: ArrayLike, radius: float, material: Material, sides: int = 6,
-    end_radius: float | None = None, caps: bool = False,
+    start: ArrayLike,
+    end: ArrayLike,
+    radius: float,
+    material: Material,
+    sides: int = 6,
+    end_radius: float | None = None,
+    caps: bool = False,
 ) -> Mesh:
     """Return a round tube from start to end, smooth normals."""
     a, b = np.asarray(start, float), np.asarray(end, float)
@@ -127,7 +132,10 @@ def tube(
 
 
 def blob(
-    rng: np.random.Generator, radii: ArrayLike, centre: ArrayLike, material: Material,
+    rng: np.random.Generator,
+    radii: ArrayLike,
+    centre: ArrayLike,
+    material: Material,
     rough: float = 0.2,
 ) -> Mesh:
     """Return a lumpy ellipsoid of 80 triangles with smooth normals."""
@@ -141,6 +149,20 @@ def blob(
     scale = np.mean(radii) / material.tile
     uv = np.stack([around * scale, corners[..., 2] / material.tile], -1)
     return triangles(corners, uv, material, normals)
+
+
+def uv_gradients(corners: Array, uv: Array) -> tuple[Array, Array]:
+    """Return uv0 (n, 2) and gradients (n, 2, 3) with uv = uv0 + gradient @ p on each triangle."""
+    c = corners.astype(np.float64)
+    e1, e2 = c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]
+    a, b, d = (e1 * e1).sum(1), (e1 * e2).sum(1), (e2 * e2).sum(1)
+    det = np.maximum(a * d - b * b, 1e-12)[:, None]
+    dual1 = (d[:, None] * e1 - b[:, None] * e2) / det
+    dual2 = (a[:, None] * e2 - b[:, None] * e1) / det
+    du = (uv[:, 1:] - uv[:, :1]).astype(np.float64)
+    grad = du[:, 0, :, None] * dual1[:, None] + du[:, 1, :, None] * dual2[:, None]
+    uv0 = uv[:, 0] - (grad * c[:, :1]).sum(2)
+    return uv0.astype(np.float32), grad.astype(np.float32)
 
 
 def _icosphere() -> tuple[NDArray[np.float64], NDArray[np.int64]]:

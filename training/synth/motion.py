@@ -81,8 +81,14 @@ def traffic(cfg: SequenceConfig, road: Road, ego: Ego, materials: dict[str, Mate
         movers.append(Mover(make_car(rng, materials, True), start - speed * t, d + 0 * t, -1))
     if cfg.lead_car:
         gap = rng.uniform(9, 28) + 0.7 * np.sin(t * rng.uniform(0.2, 0.6))
-        movers.append(Mover(make_car(rng, materials, True), ego.place[:, 0] + gap,
-                            ego.place[:, 1] + 0.1 * np.sin(t), 1))
+        movers.append(
+            Mover(
+                make_car(rng, materials, True),
+                ego.place[:, 0] + gap,
+                ego.place[:, 1] + 0.1 * np.sin(t),
+                1,
+            )
+        )
     if cfg.lanes == 2 and rng.random() < 0.6:
         other = _lane(cfg, 1 if abs(ego.place[0, 1]) < cfg.lane_width else 0)
         s = ego.place[:, 0] + rng.uniform(-8, 30) + rng.uniform(-4, 4) * t

@@ -22,8 +22,12 @@ def paint_town(cfg: SequenceConfig) -> dict[str, Image]:
     odds = np.array([0.3, 0.1, 0.18, 0.17, 0.1, 0.05, 0.1])
     town = {
         "plain": np.ones((1, 1, 4), np.float32),
-        "cloud": rgba(np.repeat(0.5 + 0.18 * (p.noise(0.1) + 0.4 * p.noise(0.4))[..., None], 3, 2)),
-        "macro": rgba(np.repeat(0.5 + 0.09 * (p.noise(0.15) + 0.7 * p.noise(0.5))[..., None], 3, 2)),
+        "cloud": rgba(
+            np.repeat(0.5 + 0.18 * (p.noise(0.1) + 0.4 * p.noise(0.4))[..., None], 3, 2)
+        ),
+        "macro": rgba(
+            np.repeat(0.5 + 0.09 * (p.noise(0.15) + 0.7 * p.noise(0.5))[..., None], 3, 2)
+        ),
         "road": _road(p, cfg),
         "pavement": _pavement(p),
         "kerb": p.tinted(p.colour(0.2, 0.5, 0.05), 0.2),
@@ -191,6 +195,8 @@ def _signs(p: Painter) -> Image:
         r = np.hypot(x, y) if rng.random() < 0.5 else np.maximum(np.abs(x), np.abs(y))
         part[r < 0.42] = p.colour(0.05, 0.8, 0.8)
         part[r < 0.32] = p.colour(0.3, 0.8, 0.2)
-        bars = (np.sin(x * rng.uniform(10, 60)) * np.sin(y * rng.uniform(10, 90)) > 0.2) & (r < 0.3)
+        bars = (np.sin(x * rng.uniform(10, 60)) * np.sin(y * rng.uniform(10, 90)) > 0.2) & (
+            r < 0.3
+        )
         part[bars] = p.colour(0.01, 0.3, 0.5)
     return image

@@ -15,7 +15,7 @@ from training.data.drive import MOVING, SKY, TEXTURELESS
 from training.synth import sensor, shade
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
 from training.synth.lights import Light, lamps_at, light_at
-from training.synth.mesh import Mesh, join
+from training.synth.mesh import Mesh, join, uv_gradients
 from training.synth.motion import Mover, drive, traffic
 from training.synth.road import Road
 from training.synth.town import build_town
@@ -57,8 +57,13 @@ class SequenceRenderer:
         self._arrays = _shader_arrays(join([self.town.mesh, *(m.car.mesh for m in self.movers)]))
         names = list(self.town.materials)
         atlas = self.town.atlas
-        self._atlas = (atlas.data, atlas.table, atlas.levels, names.index("macro"),
-                       names.index("cloud"))
+        self._atlas = (
+            atlas.data,
+            atlas.table,
+            atlas.levels,
+            names.index("macro"),
+            names.index("cloud"),
+        )
         self._daylight = cfg.daylight()
         self.gains = self._meter()
 
@@ -76,7 +81,7 @@ class SequenceRenderer:
             radiance = sensor.motion_blur(radiance, flow * np.float32(shutter / FRAME_PERIOD_S))
         rng = np.random.default_rng([cfg.data.seed, cfg.index, 99, i])
         image = sensor.expose(radiance, self.gains[i], cfg, self._daylight[i], rng)
-        mask = (moving * MOVING + sky * SKY + (textureless(albedo) & ~sky) * TEXTURELESS)
+        mask = moving * MOVING + sky * SKY + (textureless(albedo) & ~sky) * TEXTURELESS
         return Rendered(image, depth.astype(np.float32), mask.astype(np.uint8))
 
     def _meter(self) -> NDArray[np.float64]:
@@ -91,8 +96,9 @@ class SequenceRenderer:
         return np.exp(gains)
 
     def _place_movers(self, i: int) -> tuple[EmbreeScene | None, list, NDArray]:
-        """Put the traffic of frame ``i`` into the shader's arrays; return its scene, headlights
-        and, per triangle, velocity (n, 3).
+        """Return the traffic of frame ``i``: scene, headlights, motion of triangles (n, 3).
+
+        The shader's arrays are changed to match.
         """
         meshes: list[Mesh] = []
         heads, speeds = [], []
@@ -110,8 +116,8 @@ class SequenceRenderer:
             return None, [], np.zeros((0, 3))
         mesh = join(meshes)
         normals, uv0, grad = self._arrays[:3]
-        normals[self._count:] = mesh.normals
-        uv0[self._count:], grad[self._count:] = shade.uv_gradients(mesh.corners, mesh.uv)
+        normals[self._count :] = mesh.normals
+        uv0[self._count :], grad[self._count :] = uv_gradients(mesh.corners, mesh.uv)
         return _scene(mesh.corners), heads, np.concatenate(speeds)
 
     def _trace(
@@ -125,9 +131,23 @@ class SequenceRenderer:
         lamps = lamps_at(self.town.lamps, T, movers[1], light.lamps_on, self.cfg.camera_height_m)
         seen, which = self._shadow(dirs, origin, hits, light, lamps, movers[0])
         misc = np.float32([light.haze_m, light.lamps_on, 1 / (camera.fx * ss)])
-        rgb, albedo = shade.shade(dirs, origin, hits.t, hits.tri, hits.bary, step, self._arrays,
-                                  self._atlas, light.ambient, light.sun, lamps, seen, which,
-                                  light.sky, misc)
+        rgb, albedo = shade.shade(
+            dirs,
+            origin,
+            hits.t,
+            hits.tri,
+            hits.bary,
+            step,
+            self._arrays,
+            self._atlas,
+            light.ambient,
+            light.sun,
+            lamps,
+            seen,
+            which,
+            light.sky,
+            misc,
+        )
         h, w = camera.height, camera.width
         rgb = rgb.reshape(h, ss, w, ss, 3).mean((1, 3))
         albedo = albedo.reshape(h, ss, w, ss).mean((1, 3))
@@ -151,13 +171,26 @@ class SequenceRenderer:
         return _Hits(tri.astype(np.int32), t.astype(np.float32), bary.astype(np.float32))
 
     def _shadow(
-        self, dirs: NDArray, origin: NDArray, hits: _Hits, light: Light, lamps: NDArray,
+        self,
+        dirs: NDArray,
+        origin: NDArray,
+        hits: _Hits,
+        light: Light,
+        lamps: NDArray,
         moving: EmbreeScene | None,
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """Return whether the main light of each sample is seen, and which lamp that is."""
         start, to, wanted, which = shade.surface(
-            dirs, origin, hits.t, hits.tri, hits.bary, self._arrays[0], light.sun[:3], lamps,
-            len(lamps) > 0)
+            dirs,
+            origin,
+            hits.t,
+            hits.tri,
+            hits.bary,
+            self._arrays[0],
+            light.sun[:3],
+            lamps,
+            len(lamps) > 0,
+        )
         seen = np.ones(len(dirs), np.bool_)
         if not len(lamps) and light.sun[3] < 0.02:
             return seen, which
@@ -206,9 +239,17 @@ def _scene(corners: NDArray[np.float32]) -> EmbreeScene:
 
 def _shader_arrays(mesh: Mesh) -> tuple:
     """Return the arrays of ``mesh`` as ``shade`` takes them."""
-    uv0, grad = shade.uv_gradients(mesh.corners, mesh.uv)
-    return (mesh.normals.copy(), uv0, grad, mesh.texture, mesh.tint, mesh.emit, mesh.gloss,
-            mesh.ground)
+    uv0, grad = uv_gradients(mesh.corners, mesh.uv)
+    return (
+        mesh.normals.copy(),
+        uv0,
+        grad,
+        mesh.texture,
+        mesh.tint,
+        mesh.emit,
+        mesh.gloss,
+        mesh.ground,
+    )
 
 
 def _rays(camera: Camera, T_world_cam: NDArray, ss: int) -> tuple[NDArray, NDArray]:

@@ -38,8 +38,9 @@ class Road:
         self._x, self._y = np.cumsum(np.cos(heading)), np.cumsum(np.sin(heading))
         slope = 2 * np.pi / rng.uniform(150, 500, 2)
         amp = rng.uniform(0, 2.5, 2)
-        self._z = (amp[:, None] * np.sin(slope[:, None] * self.s + rng.uniform(0, 6, 2)[:, None])
-                   ).sum(0)
+        self._z = (
+            amp[:, None] * np.sin(slope[:, None] * self.s + rng.uniform(0, 6, 2)[:, None])
+        ).sum(0)
         self.kinds = {side: self._draw_kinds(cfg.stream("town"), side) for side in (1, -1)}
         self._kerb, self._rise = {}, {}
         for side, kind in self.kinds.items():
@@ -125,8 +126,17 @@ class Road:
                 wide = [0, cfg.pavement, cfg.pavement + 8, 66][i : i + 2]
                 for name, mask in ((paved, kind != COUNTRY), (open_, kind == COUNTRY)):
                     m = materials[name]
-                    parts.append(_strip(rails[i], rails[i + 1], s / m.tile, wide[0] / m.tile,
-                                        wide[1] / m.tile, m, mask[:-1]))
+                    parts.append(
+                        _strip(
+                            rails[i],
+                            rails[i + 1],
+                            s / m.tile,
+                            wide[0] / m.tile,
+                            wide[1] / m.tile,
+                            m,
+                            mask[:-1],
+                        )
+                    )
         return join([*parts, *self._horizon(materials)])
 
     def _horizon(self, materials: dict[str, Material]) -> list[Mesh]:
@@ -140,8 +150,10 @@ class Road:
         parts = [quads(plain, materials["field"])]
         for far in (90.0, 350.0):
             a = np.linspace(0, 2 * np.pi, 161)
-            height = sum(rng.uniform(0, 1) * np.sin(k * a + rng.uniform(0, 6.3)) / k**0.7
-                         for k in (2, 3, 5, 9, 17, 40, 79))
+            height = sum(
+                rng.uniform(0, 1) * np.sin(k * a + rng.uniform(0, 6.3)) / k**0.7
+                for k in (2, 3, 5, 9, 17, 40, 79)
+            )
             high = z0 + np.maximum(rng.uniform(0, 0.03) * far + 4 + height * 0.02 * far, 0.5)
             ring = mid + (reach + far) * np.stack([np.cos(a), np.sin(a)], 1)
             ring[-1], high[-1] = ring[0], high[0]
@@ -152,7 +164,12 @@ class Road:
 
 
 def _strip(
-    left: NDArray, right: NDArray, along: NDArray, u0: float, u1: float, material: Material,
+    left: NDArray,
+    right: NDArray,
+    along: NDArray,
+    u0: float,
+    u1: float,
+    material: Material,
     keep: NDArray[np.bool_] | None = None,
 ) -> Mesh:
     """Return the quads between two rails (n, 3); u runs across, v along."""

@@ -20,8 +20,13 @@ def motion_blur(radiance: NDArray[np.float32], flow: NDArray[np.float32]) -> NDA
     flow = np.clip(flow, -0.06 * w, 0.06 * w)
     total = np.zeros_like(radiance)
     for f in np.linspace(-0.5, 0.5, _TAPS, dtype=np.float32):
-        total += cv2.remap(radiance, u + f * flow[..., 0], v + f * flow[..., 1],
-                           cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        total += cv2.remap(
+            radiance,
+            u + f * flow[..., 0],
+            v + f * flow[..., 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
     return total / _TAPS
 
 
@@ -41,7 +46,10 @@ def wanted_gain(radiance: NDArray[np.float32], cfg: SequenceConfig, daylight: fl
 
 
 def expose(
-    radiance: NDArray[np.float32], gain: float, cfg: SequenceConfig, daylight: float,
+    radiance: NDArray[np.float32],
+    gain: float,
+    cfg: SequenceConfig,
+    daylight: float,
     rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
     """Return the image (H, W, 3), RGB uint8: what a sensor with ``gain`` makes of ``radiance``.

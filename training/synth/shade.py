@@ -1,7 +1,9 @@
 """Per-ray shading, compiled: surfaces, textures with ray differentials, lamps, sky.
 
-Everything is float32 and one thread: processes are what runs in parallel.
+Everything is float32 and one thread: processes are what runs in parallel. All kernels stand in
+this one file because the compiler's cache notices changes per file only.
 """
+# ruff: noqa: ANN001, ANN201, ANN202 - the compiler infers the types
 
 from __future__ import annotations
 
@@ -9,14 +11,15 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 MAX_TAPS = 8
+_MACRO = np.float32(0.043)
+"""Repetitions per metre of the slow variation of the ground."""
 _jit = njit(cache=True, fastmath=True, nogil=True)
 
 
 @_jit
-def _bilinear(data, offset, h, w, u, v, out):  # noqa: ANN001, ANN202
+def _bilinear(data, offset, h, w, u, v, out):
     """Add one bilinear tap at (u, v), tiles, of one mip level to ``out`` (4,)."""
     x, y = u * w - np.float32(0.5), v * h - np.float32(0.5)
     fx, fy = math.floor(x), math.floor(y)
@@ -27,15 +30,22 @@ def _bilinear(data, offset, h, w, u, v, out):  # noqa: ANN001, ANN202
     w00, w01 = (1 - ax) * (1 - ay), ax * (1 - ay)
     w10, w11 = (1 - ax) * ay, ax * ay
     for c in range(4):
-        out[c] += (w00 * data[a + x0, c] + w01 * data[a + x1, c]
-                   + w10 * data[b + x0, c] + w11 * data[b + x1, c])
+        out[c] += (
+            w00 * data[a + x0, c]
+            + w01 * data[a + x1, c]
+            + w10 * data[b + x0, c]
+            + w11 * data[b + x1, c]
+        )
 
 
 @_jit
-def _texture(data, table, levels, tex, u, v, ux, vx, uy, vy, tap, out):  # noqa: ANN001, ANN202
-    """Write the filtered texture at (u, v) to ``out`` (4,), rgb linear; (ux, vx, uy, vy) the
-    change of (u, v) over one sample to the right and one down.
+def _texture(atlas, tex, u, v, diff, tap, out):
+    """Write the filtered texture at (u, v) to ``out`` (4,), rgb linear.
+
+    ``diff`` (2, 2) is the change of (u, v) over one sample to the right and one down.
     """
+    data, table, levels = atlas[0], atlas[1], atlas[2]
+    ux, vx, uy, vy = diff[0, 0], diff[0, 1], diff[1, 0], diff[1, 1]
     h, w = table[tex, 0, 1], table[tex, 0, 2]
     ax, bx, ay, by = ux * w, vx * h, uy * w, vy * h
     lx, ly = math.sqrt(ax * ax + bx * bx), math.sqrt(ay * ay + by * by)
@@ -45,7 +55,7 @@ def _texture(data, table, levels, tex, u, v, ux, vx, uy, vy, tap, out):  # noqa:
         major, minor, du, dv = ly, lx, uy, vy
     # area over the longer axis is the width across it
     minor = max(min(minor, abs(ax * by - ay * bx) / max(major, 1e-6)), 1e-3)
-    taps = min(MAX_TAPS, max(1, int(math.ceil(major / max(minor, 1.0) - 0.01))))
+    taps = min(MAX_TAPS, max(1, math.ceil(major / max(minor, 1.0) - 0.01)))
     lod = math.log2(max(max(minor, major / taps), 1.0))
     level = min(int(lod), levels[tex] - 1)
     mix = np.float32(min(lod - level, 1.0))
@@ -57,7 +67,8 @@ def _texture(data, table, levels, tex, u, v, ux, vx, uy, vy, tap, out):  # noqa:
         weight = (1 - mix if part == 0 else mix) / np.float32(taps * 255.0)
         if weight < 1e-5:
             continue
-        o, h, w = table[tex, level + part, 0], table[tex, level + part, 1], table[tex, level + part, 2]
+        at = level + part
+        o, h, w = table[tex, at, 0], table[tex, at, 1], table[tex, at, 2]
         for c in range(4):
             tap[c] = 0
         for k in range(taps):
@@ -70,7 +81,7 @@ def _texture(data, table, levels, tex, u, v, ux, vx, uy, vy, tap, out):  # noqa:
 
 
 @_jit
-def surface(dirs, origin, t, tri, bary, normals, light, lamps, lit):  # noqa: ANN001, ANN201
+def surface(dirs, origin, t, tri, bary, normals, light, lamps, lit):
     """Return start (N, 3), direction (N, 3), wanted (N,) of one shadow ray per sample.
 
     The ray goes to the sun (``light`` a unit vector) or, where ``lit``, to the lamp that gives
@@ -106,7 +117,7 @@ def surface(dirs, origin, t, tri, bary, normals, light, lamps, lit):  # noqa: AN
 
 
 @_jit
-def _point(dirs, origin, t, tri, bary, normals, i, p, nrm):  # noqa: ANN001, ANN202
+def _point(dirs, origin, t, tri, bary, normals, i, p, nrm):
     """Write the point and the unit normal facing the ray to ``p`` and ``nrm``."""
     k, b1, b2 = tri[i], bary[i, 0], bary[i, 1]
     b0, dot, length = 1 - b1 - b2, np.float32(0), np.float32(0)
@@ -121,7 +132,7 @@ def _point(dirs, origin, t, tri, bary, normals, i, p, nrm):  # noqa: ANN001, ANN
 
 
 @_jit
-def _lamp(lamp, p, nrm):  # noqa: ANN001, ANN202
+def _lamp(lamp, p, nrm):
     """Return the irradiance a lamp of unit colour gives: (x y z, r g b, ahead x y z, kind).
 
     Kind 0 hangs and shines down; kind 1 is a low beam with its cut-off just below the horizon.
@@ -148,11 +159,12 @@ def _lamp(lamp, p, nrm):  # noqa: ANN001, ANN202
 
 
 @_jit
-def _sky(x, y, z, sky, sun, data, table, cloud, pixel, tap, out):  # noqa: ANN001, ANN202
+def _sky(x, y, z, sky, sun, atlas, pixel, tap, out):
     """Write the radiance of the sky towards (x, y, z), a unit vector, to ``out`` (4,).
 
     ``sky``: zenith rgb, horizon rgb, cloud rgb, cover, sun glow, cloud shift.
     """
+    data, table, cloud = atlas[0], atlas[1], atlas[4]
     up = max(z, np.float32(0))
     f = np.float32(math.exp(-4.0 * up))
     glow = max(x * sun[0] + y * sun[1] + z * sun[2], np.float32(0))
@@ -176,80 +188,49 @@ def _sky(x, y, z, sky, sun, data, table, cloud, pixel, tap, out):  # noqa: ANN00
 
 
 @_jit
-def shade(  # noqa: ANN201
-    dirs, origin, t, tri, bary, step, mesh, atlas, ambient, sun, lamps, seen, which, sky, misc  # noqa: ANN001
+def shade(
+    dirs, origin, t, tri, bary, step, mesh, atlas, ambient, sun, lamps, seen, which, sky, misc
 ):
     """Return radiance (N, 3) and the brightness of the albedo (N,) of each sample.
 
     Args:
-        dirs: rays (N, 3), z = 1 in the camera; ``origin`` (3,); ``t`` (N,) metres along z.
-        tri: triangle hit, -1 for sky; ``bary`` (N, 2) its barycentric coordinates.
+        dirs: rays (N, 3), z = 1 in the camera.
+        origin: where they start (3,).
+        t: metres along z to the first hit (N,).
+        tri: triangle hit (N,), -1 for sky.
+        bary: barycentric coordinates of the hit (N, 2).
         step: change of the ray over one sample to the right and one down (2, 3).
         mesh: normals (M, 3, 3), uv0 (M, 2), uv gradients (M, 2, 3), texture, tint, emit, gloss,
             ground.
         atlas: data, table, levels, numbers of the textures "macro" and "cloud".
         ambient: light from above and from below (2, 3).
         sun: direction (3,) to it and its irradiance (3,).
-        lamps: (K, 10) as in ``_lamp``; ``seen`` whether the shadow ray was free, ``which`` lamp
-            it went to (-1: the sun).
+        lamps: (K, 10) as in ``_lamp``.
+        seen: whether the shadow ray was free (N,).
+        which: lamp the shadow ray went to (N,), -1 the sun.
         sky: as in ``_sky``.
         misc: haze length, share of lamps switched on, angle of a sample.
     """
-    normals, uv0, grad, texture, tint, emit, gloss, ground = mesh
-    data, table, levels, macro, cloud = atlas
+    normals, tint, emit, gloss = mesh[0], mesh[4], mesh[5], mesh[6]
     n = len(t)
     rgb, albedo = np.zeros((n, 3), np.float32), np.zeros(n, np.float32)
-    p, nrm, g = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
+    p, nrm, light = np.zeros(3, np.float32), np.zeros(3, np.float32), np.zeros(3, np.float32)
     tap, tex, env = np.zeros(4, np.float32), np.zeros(4, np.float32), np.zeros(4, np.float32)
-    light, diff = np.zeros(3, np.float32), np.zeros((2, 2), np.float32)
+    diff = np.zeros((2, 2), np.float32)
     for i in range(n):
         x, y, z = dirs[i, 0], dirs[i, 1], dirs[i, 2]
         inv = 1 / np.float32(math.sqrt(x * x + y * y + z * z))
         k = tri[i]
         if k < 0:
-            _sky(x * inv, y * inv, z * inv, sky, sun, data, table, cloud, misc[2], tap, env)
+            _sky(x * inv, y * inv, z * inv, sky, sun, atlas, misc[2], tap, env)
             for c in range(3):
                 rgb[i, c] = env[c]
             continue
         _point(dirs, origin, t, tri, bary, normals, i, p, nrm)
-        # uv is affine in the plane; the footprint comes from rays of the neighbouring samples
-        u, v = uv0[k, 0], uv0[k, 1]
-        for c in range(3):
-            u += grad[k, 0, c] * p[c]
-            v += grad[k, 1, c] * p[c]
-            g[c] = normals[k, 0, c] + normals[k, 1, c] + normals[k, 2, c]
-        face = g[0] * x + g[1] * y + g[2] * z
-        face = face if abs(face) > 1e-3 else np.float32(1e-3)
-        for a in range(2):
-            slide = (g[0] * step[a, 0] + g[1] * step[a, 1] + g[2] * step[a, 2]) / face
-            for b in range(2):
-                diff[a, b] = 0
-                for c in range(3):
-                    diff[a, b] += grad[k, b, c] * t[i] * (step[a, c] - slide * dirs[i, c])
-        _texture(data, table, levels, texture[k], u, v, diff[0, 0], diff[0, 1], diff[1, 0],
-                 diff[1, 1], tap, tex)
-        if ground[k]:  # breaks the repetition of tiles
-            _texture(data, table, levels, macro, p[0] * np.float32(0.043), p[1] * np.float32(0.043),
-                     t[i] * misc[2] * np.float32(0.12), np.float32(0), np.float32(0),
-                     t[i] * misc[2] * np.float32(0.12), tap, env)
-            for c in range(3):
-                tex[c] *= np.float32(0.4) + np.float32(2.4) * env[0]
-        # light: sky above and ground below, sun, lamps
-        up = np.float32(0.5) + np.float32(0.5) * nrm[2]
-        facing = nrm[0] * sun[0] + nrm[1] * sun[1] + nrm[2] * sun[2]
-        direct = facing if facing > 0 and (which[i] >= 0 or seen[i]) else np.float32(0)
-        for c in range(3):
-            light[c] = ambient[0, c] * up + ambient[1, c] * (1 - up) + sun[3 + c] * direct
-        for m in range(len(lamps)):
-            e = _lamp(lamps[m], p, nrm)
-            if e > 1e-5 and (m != which[i] or seen[i]):
-                for c in range(3):
-                    light[c] += lamps[m, 3 + c] * e
-        # gloss mirrors the sky (windows, paint); the fourth channel masks it and what gives light
+        _painted(dirs, t, tri, i, p, step, mesh, atlas, misc[2], diff, tap, env, tex)
+        _lit(p, nrm, ambient, sun, lamps, seen[i], which[i], light)
         cos = -(nrm[0] * x + nrm[1] * y + nrm[2] * z) * inv
-        mirror = gloss[k] * min(tex[3] * 2, np.float32(1))
-        mirror *= np.float32(0.08) + np.float32(0.92) * (1 - min(max(cos, np.float32(0)),
-                                                                np.float32(1))) ** 4
+        mirror = gloss[k] * _fresnel(cos, tex[3])
         high = z * inv + 2 * cos * nrm[2]
         f = np.float32(math.exp(-4.0 * high)) if high > 0 else np.float32(1)
         on = misc[1] * max(np.float32(2) * tex[3] - 1, np.float32(0))
@@ -264,15 +245,55 @@ def shade(  # noqa: ANN201
     return rgb, albedo
 
 
-def uv_gradients(corners: NDArray, uv: NDArray) -> tuple[NDArray, NDArray]:
-    """Return uv0 (n, 2) and gradients (n, 2, 3) with uv = uv0 + gradient @ p on each triangle."""
-    c = corners.astype(np.float64)
-    e1, e2 = c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]
-    a, b, d = (e1 * e1).sum(1), (e1 * e2).sum(1), (e2 * e2).sum(1)
-    det = np.maximum(a * d - b * b, 1e-12)[:, None]
-    dual1 = (d[:, None] * e1 - b[:, None] * e2) / det
-    dual2 = (a[:, None] * e2 - b[:, None] * e1) / det
-    du = (uv[:, 1:] - uv[:, :1]).astype(np.float64)
-    grad = du[:, 0, :, None] * dual1[:, None] + du[:, 1, :, None] * dual2[:, None]
-    uv0 = uv[:, 0] - (grad * c[:, :1]).sum(2)
-    return uv0.astype(np.float32), grad.astype(np.float32)
+@_jit
+def _painted(dirs, t, tri, i, p, step, mesh, atlas, angle, diff, tap, env, tex):
+    """Write the texture that sample ``i`` sees at the point ``p`` to ``tex`` (4,).
+
+    uv is affine in the plane; its footprint comes from the rays of the neighbouring samples.
+    """
+    normals, uv0, grad, number, ground = mesh[0], mesh[1], mesh[2], mesh[3], mesh[7]
+    k = tri[i]
+    u, v, face = uv0[k, 0], uv0[k, 1], np.float32(0)
+    for c in range(3):
+        u += grad[k, 0, c] * p[c]
+        v += grad[k, 1, c] * p[c]
+        face += (normals[k, 0, c] + normals[k, 1, c] + normals[k, 2, c]) * dirs[i, c]
+    face = face if abs(face) > 1e-3 else np.float32(1e-3)
+    for a in range(2):
+        slide = np.float32(0)
+        for c in range(3):
+            slide += (normals[k, 0, c] + normals[k, 1, c] + normals[k, 2, c]) * step[a, c]
+        slide /= face
+        for b in range(2):
+            diff[a, b] = 0
+            for c in range(3):
+                diff[a, b] += grad[k, b, c] * t[i] * (step[a, c] - slide * dirs[i, c])
+    _texture(atlas, number[k], u, v, diff, tap, tex)
+    if ground[k]:  # breaks the repetition of tiles
+        diff[0, 0] = diff[1, 1] = t[i] * angle * np.float32(0.12)
+        diff[0, 1] = diff[1, 0] = 0
+        _texture(atlas, atlas[3], p[0] * _MACRO, p[1] * _MACRO, diff, tap, env)
+        for c in range(3):
+            tex[c] *= np.float32(0.4) + np.float32(2.4) * env[0]
+
+
+@_jit
+def _lit(p, nrm, ambient, sun, lamps, seen, which, light):
+    """Write the irradiance at ``p`` to ``light`` (3,): sky above, ground below, sun, lamps."""
+    up = np.float32(0.5) + np.float32(0.5) * nrm[2]
+    facing = nrm[0] * sun[0] + nrm[1] * sun[1] + nrm[2] * sun[2]
+    direct = facing if facing > 0 and (which >= 0 or seen) else np.float32(0)
+    for c in range(3):
+        light[c] = ambient[0, c] * up + ambient[1, c] * (1 - up) + sun[3 + c] * direct
+    for m in range(len(lamps)):
+        e = _lamp(lamps[m], p, nrm)
+        if e > 1e-5 and (m != which or seen):
+            for c in range(3):
+                light[c] += lamps[m, 3 + c] * e
+
+
+@_jit
+def _fresnel(cos, glass):
+    """Return the share of light a glossy surface mirrors; ``glass`` from 0.5 on marks it so."""
+    slant = 1 - min(max(cos, np.float32(0)), np.float32(1))
+    return min(glass * 2, np.float32(1)) * (np.float32(0.08) + np.float32(0.92) * slant**4)

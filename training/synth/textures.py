@@ -107,11 +107,11 @@ class Painter:
             stain = np.clip(self.noise(0.25) - 0.8, 0, 1)[..., None]
             image[..., :3] *= 1 - 0.5 * stain
             return image
-        rows, cols, vivid, colour = {
-            "brick": (64, 16, 0.1, np.array([0.35, 0.15, 0.1]) * rng.uniform(0.5, 1.4)),
-            "stone": (16, 8, 0.1, self.colour(0.15, 0.5, 0.1)),
-            "panels": (4, 4, 0.2, self.colour(0.1, 0.6, 0.3)),
-            "wood": (32, 1, 0.1, np.array([0.3, 0.18, 0.1]) * rng.uniform(0.5, 1.8)),
+        rows, cols, colour = {
+            "brick": (64, 16, np.array([0.35, 0.15, 0.1]) * rng.uniform(0.5, 1.4)),
+            "stone": (16, 8, self.colour(0.15, 0.5, 0.1)),
+            "panels": (4, 4, self.colour(0.1, 0.6, 0.3)),
+            "wood": (32, 1, np.array([0.3, 0.18, 0.1]) * rng.uniform(0.5, 1.8)),
         }[kind]
         values, joint = self.bricks(rows, cols, 0.5 if kind in ("brick", "stone") else 0.0)
         spread = rng.uniform(0.2, 0.9)
@@ -144,8 +144,10 @@ class Painter:
     def mosaic(self, n: int, vivid: float) -> Image:
         """Return n x n patches of random colours with some grain."""
         cells = np.stack([self.colour(0.04, 0.7, vivid) for _ in range(n * n)]).reshape(n, n, 3)
-        return rgba(np.kron(cells, np.ones((SIDE // n, SIDE // n, 1))) * self.tinted(
-            np.ones(3), 0.15)[..., :3])
+        return rgba(
+            np.kron(cells, np.ones((SIDE // n, SIDE // n, 1)))
+            * self.tinted(np.ones(3), 0.15)[..., :3]
+        )
 
 
 def rgba(rgb: NDArray) -> Image:

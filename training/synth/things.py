@@ -1,4 +1,4 @@
-"""What stands beside the road: buildings, houses, trees, hedges, lamps, signs, bins, people.
+"""What stands beside the road: trees, hedges, fences, lamps, signs, bins, people.
 
 Each function returns a mesh in the local frame of ``mesh``: the road is at y < 0, so that y grows
 away from it.
@@ -10,108 +10,37 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.synth.mesh import Material, Mesh, blob, box, join, quads, triangles, tube
-from training.synth.paint import FACADES, LEAVES, MIXES, WALLS, WINDOWS
+from training.synth.mesh import Material, Mesh, blob, box, join, quads, tube
+from training.synth.paint import LEAVES, MIXES, WALLS
 
 Rng = np.random.Generator
 Materials = dict[str, Material]
 
 
-def _pick(rng: Rng, materials: Materials, name: str, count: int) -> Material:
+def pick(rng: Rng, materials: Materials, name: str, count: int) -> Material:
     """Return one of the numbered materials, a little tinted."""
     tint = np.clip(rng.uniform(0.65, 1.2) * np.exp(rng.normal(0, 0.06, 3)), 0, 1.4)
     return replace(materials[f"{name}{rng.integers(count)}"], tint=tuple(tint))
 
 
-def _faces(w: float, depth: float, z0: float, z1: float, du: float, dv: float, m: Material,
-           rng: Rng) -> Mesh:
-    """Return the four walls of a block, windows du x dv metres; whole windows shifted at random."""
-    p = [(-w / 2, 0), (w / 2, 0), (w / 2, depth), (-w / 2, depth)]
-    corners, uv = [], []
-    for i in range(4):
-        a, b = p[i], p[(i + 1) % 4]
-        wide = round(np.hypot(b[0] - a[0], b[1] - a[1]) / du) / WINDOWS
-        u, v = rng.integers(0, WINDOWS, 2) / WINDOWS
-        tall = (z1 - z0) / dv / WINDOWS
-        corners.append([(*a, z0), (*b, z0), (*b, z1), (*a, z1)])
-        uv.append([(u, v), (u + wide, v), (u + wide, v + tall), (u, v + tall)])
-    return quads(corners, m, uv)
-
-
-def building(rng: Rng, materials: Materials, width: float, lamp: tuple) -> Mesh:
-    """Return a city block front ``width`` wide: floors of windows, perhaps shops and balconies."""
-    floors, dv = int(rng.integers(2, 7)), rng.uniform(2.9, 3.5)
-    depth, du = rng.uniform(8, 14), width / max(round(width / rng.uniform(2.2, 3.6)), 1)
-    facade = replace(_pick(rng, materials, "facade", FACADES), gloss=0.35, emit=lamp)
-    base, top = rng.uniform(3.3, 4.2), 0.0
-    parts = []
-    if rng.random() < 0.5:
-        shop = replace(materials["shop"], gloss=0.3, emit=tuple(1.5 * np.array(lamp)))
-        u = rng.integers(0, 4) / 4
-        p = [(-width / 2, 0), (width / 2, 0), (width / 2, depth), (-width / 2, depth)]
-        for i in range(4):
-            a, b = p[i], p[(i + 1) % 4]
-            k = round(np.hypot(b[0] - a[0], b[1] - a[1]) / 4) / 4
-            parts.append(quads([[(*a, 0), (*b, 0), (*b, base), (*a, base)]], shop,
-                               [[(u, 0), (u + k, 0), (u + k, 1), (u, 1)]]))
-        if rng.random() < 0.4:
-            cloth = replace(_pick(rng, materials, "mix", MIXES), tile=3.0)
-            x0, x1, z = -width * 0.4, width * 0.4, base * 0.8
-            parts.append(quads([[(x0, 0, z), (x1, 0, z), (x1, -1.1, z - 0.4), (x0, -1.1, z - 0.4)]],
-                               cloth))
-        top = base
-    high = top + floors * dv
-    parts.append(_faces(width, depth, top, high, du, dv, facade, rng))
-    wall = _pick(rng, materials, "wall", WALLS)
-    parts.append(box((width + 0.3, depth + 0.3, 0.5), (0, depth / 2, high + 0.25), wall))
-    if rng.random() < 0.25:
-        for k in range(1, floors):
-            for x in np.arange(-width / 2 + du, width / 2 - du / 2, 2 * du):
-                parts.append(box((du * 0.9, 0.9, 1.0), (x, -0.45, top + k * dv + 0.4), wall))
-    if rng.random() < 0.4:
-        parts.append(_gable(width, depth, high + 0.5, rng.uniform(1.5, 4), materials["roof"], wall))
-    return join(parts)
-
-
-def _gable(w: float, depth: float, z: float, rise: float, roof: Material, wall: Material) -> Mesh:
-    """Return a saddle roof, ridge along the road."""
-    x, y0, y1, ym = w / 2 + 0.3, -0.4, depth + 0.4, depth / 2
-    slopes = [[(-x, y0, z), (x, y0, z), (x, ym, z + rise), (-x, ym, z + rise)],
-              [(-x, y1, z), (x, y1, z), (x, ym, z + rise), (-x, ym, z + rise)]]
-    ends = [[(s * w / 2, 0, z), (s * w / 2, depth, z), (s * w / 2, ym, z + rise)] for s in (1, -1)]
-    uv = np.array([[[0, 0], [depth, 0], [depth / 2, rise]]] * 2) / wall.tile
-    return join([quads(slopes, roof), triangles(ends, uv, wall)])
-
-
-def house(rng: Rng, materials: Materials, width: float, lamp: tuple) -> Mesh:
-    """Return a house of one or two floors with a saddle roof and a chimney."""
-    floors, dv, depth = int(rng.integers(1, 3)), rng.uniform(2.6, 3.0), rng.uniform(7, 10)
-    du = width / max(round(width / rng.uniform(2.4, 3.8)), 1)
-    facade = replace(_pick(rng, materials, "facade", FACADES), gloss=0.3, emit=lamp)
-    wall, high = _pick(rng, materials, "wall", WALLS), floors * dv + 0.3
-    parts = [
-        _faces(width, depth, 0, high, du, dv, facade, rng),
-        _gable(width, depth, high, rng.uniform(1.8, 4), materials["roof"], wall),
-        box((0.7, 0.7, 3.0), (rng.uniform(-0.3, 0.3) * width, depth * 0.6, high + 2.5), wall),
-    ]
-    door = replace(materials["paint"], tint=tuple(rng.uniform(0.02, 0.4, 3)))
-    x = rng.uniform(-0.3, 0.3) * width
-    parts.append(quads([[(x, -0.03, 0), (x + 1, -0.03, 0), (x + 1, -0.03, 2.1), (x, -0.03, 2.1)]],
-                       door))
-    if rng.random() < 0.4:
-        parts.append(box((2.2, 1.2, 2.6), (x + 0.5, -0.6, 1.3), wall))
-    return join(parts)
-
-
 def tree(rng: Rng, materials: Materials, street: bool = False) -> Mesh:
     """Return a tree: trunk and lumpy crown with loose leaves, or a conifer; high if ``street``."""
-    leaf, bark = _pick(rng, materials, "leaf", LEAVES), materials["bark"]
+    leaf, bark = pick(rng, materials, "leaf", LEAVES), materials["bark"]
     leaf = replace(leaf, tile=rng.uniform(2.0, 4.0))
     high, trunk = rng.uniform(4.5, 11), rng.uniform(0.09, 0.25)
     if rng.random() < 0.2 and not street:
         wide = high * rng.uniform(0.16, 0.28)
-        cones = [tube((0, 0, z * high), (0, 0, (z + 0.42) * high), wide * (1.15 - z), leaf, 9,
-                      end_radius=0.02) for z in (0.12, 0.3, 0.48, 0.62)]
+        cones = [
+            tube(
+                (0, 0, z * high),
+                (0, 0, (z + 0.42) * high),
+                wide * (1.15 - z),
+                leaf,
+                9,
+                end_radius=0.02,
+            )
+            for z in (0.12, 0.3, 0.48, 0.62)
+        ]
         return join([tube((0, 0, -0.3), (0, 0, high * 0.3), trunk, bark), *cones])
     wide, foot = high * rng.uniform(0.2, 0.36), high * rng.uniform(0.25, 0.42)
     foot = max(foot, 2.6) if street else foot
@@ -131,17 +60,25 @@ def _leaves(rng: Rng, n: int, radii: tuple, z: float, leaf: Material) -> Mesh:
     a, b = rng.normal(0, 0.35, (2, n, 1, 3)) * np.array([1, 1, 0.8])
     mid = (out * np.array(radii) + [0, 0, z])[:, None]
     mesh = quads(np.concatenate([mid - a - b, mid + a - b, mid + a + b, mid - a + b], 1), leaf)
-    normals = np.repeat(np.repeat(out, 2, 0)[:, None], 3, 1) + [0, 0, 0.3]
+    normals = np.repeat(np.repeat(out, 2, 0)[:, None], 3, 1) + np.array([0, 0, 0.3])
     normals = normals / np.linalg.norm(normals, axis=-1, keepdims=True)
     return replace(mesh, normals=normals.astype(np.float32))
 
 
 def bush(rng: Rng, materials: Materials) -> Mesh:
     """Return a bush of a few lumps."""
-    leaf = replace(_pick(rng, materials, "leaf", LEAVES), tile=1.5)
+    leaf = replace(pick(rng, materials, "leaf", LEAVES), tile=1.5)
     size = rng.uniform(0.4, 1.3)
-    lumps = [blob(rng, size * rng.uniform(0.6, 1, 3), (*rng.normal(0, 0.5 * size, 2), size * 0.5),
-                  leaf, 0.3) for _ in range(3)]
+    lumps = [
+        blob(
+            rng,
+            size * rng.uniform(0.6, 1, 3),
+            (*rng.normal(0, 0.5 * size, 2), size * 0.5),
+            leaf,
+            0.3,
+        )
+        for _ in range(3)
+    ]
     return join(lumps)
 
 
@@ -149,22 +86,24 @@ def barrier(rng: Rng, materials: Materials, length: float, country: bool) -> Mes
     """Return a hedge, a wall, a board fence, or (in the country) posts with rails or a rail."""
     kind = rng.choice(["hedge", "wall", "fence", "rail"], p=[0.35, 0.3, 0.2, 0.15])
     if kind == "hedge":
-        leaf = replace(_pick(rng, materials, "leaf", LEAVES), tile=2.0)
+        leaf = replace(pick(rng, materials, "leaf", LEAVES), tile=2.0)
         high, wide = rng.uniform(0.8, 2.2), rng.uniform(0.6, 1.2)
         mesh = box((length, wide, high), (0, 0, high / 2), leaf, rng.random())
         jitter = mesh.normals + rng.normal(0, 0.4, mesh.normals.shape)
         return replace(mesh, normals=jitter.astype(np.float32))
     if kind == "wall":
         high = rng.uniform(0.5, 2.2)
-        m = _pick(rng, materials, "wall", WALLS)
+        m = pick(rng, materials, "wall", WALLS)
         cap = box((length, 0.4, 0.12), (0, 0, high + 0.06), materials["kerb"])
         return join([box((length, 0.28, high), (0, 0, high / 2), m, rng.random()), cap])
     if kind == "fence" and not country:
-        m = _pick(rng, materials, "mix" if rng.random() < 0.3 else "wall", WALLS)
+        m = pick(rng, materials, "mix" if rng.random() < 0.3 else "wall", WALLS)
         return box((length, 0.06, rng.uniform(0.9, 1.9)), (0, 0, 0.8), m, rng.random())
     n = max(int(length / 2.5), 1)
-    posts = [box((0.12, 0.12, 1.1), (x, 0, 0.55), materials["bark"])
-             for x in np.linspace(-length / 2, length / 2, n + 1)]
+    posts = [
+        box((0.12, 0.12, 1.1), (x, 0, 0.55), materials["bark"])
+        for x in np.linspace(-length / 2, length / 2, n + 1)
+    ]
     rail = materials["metal"] if kind == "rail" else materials["bark"]
     levels = [(0.32, 0.6)] if kind == "rail" else [(0.1, 0.45), (0.1, 0.95)]
     return join(posts + [box((length, 0.06, h), (0, -0.08, z), rail) for h, z in levels])
@@ -175,12 +114,14 @@ def lamp_post(rng: Rng, materials: Materials, high: float, reach: float, emit: t
     metal = materials["metal"]
     glass = replace(materials["plain"], tint=(0.7, 0.7, 0.65), emit=emit)
     head = (0, -reach, high)
-    return join([
-        tube((0, 0, 0), (0, 0, high - 0.1), 0.09, metal, 6, 0.06),
-        tube((0, 0, high - 0.1), head, 0.05, metal, 5),
-        box((0.3, 0.7, 0.14), (0, -reach, high + 0.05), metal),
-        box((0.24, 0.6, 0.1), (0, -reach, high - 0.05), glass),
-    ])
+    return join(
+        [
+            tube((0, 0, 0), (0, 0, high - 0.1), 0.09, metal, 6, 0.06),
+            tube((0, 0, high - 0.1), head, 0.05, metal, 5),
+            box((0.3, 0.7, 0.14), (0, -reach, high + 0.05), metal),
+            box((0.24, 0.6, 0.1), (0, -reach, high - 0.05), glass),
+        ]
+    )
 
 
 def sign(rng: Rng, materials: Materials) -> Mesh:
@@ -192,17 +133,19 @@ def sign(rng: Rng, materials: Materials) -> Mesh:
     uv = [[(u, v), (u + 0.25, v), (u + 0.25, v + 0.25), (u, v + 0.25)]]
     back = [[(0.03, y, zz) for _, y, zz in face[0]]]
     posts = [(-w / 3,), (w / 3,)] if big else [(0,)]
-    return join([
-        quads(face, materials["sign"], uv),
-        quads(back, materials["metal"]),
-        *(tube((0.06, y, 0), (0.06, y, z + h), 0.04, materials["metal"], 5) for (y,) in posts),
-    ])
+    return join(
+        [
+            quads(face, materials["sign"], uv),
+            quads(back, materials["metal"]),
+            *(tube((0.06, y, 0), (0.06, y, z + h), 0.04, materials["metal"], 5) for (y,) in posts),
+        ]
+    )
 
 
 def clutter(rng: Rng, materials: Materials) -> Mesh:
     """Return a bin, box, bollard, kiosk or poster stand."""
     kind = rng.integers(0, 5)
-    m = _pick(rng, materials, "mix", MIXES)
+    m = pick(rng, materials, "mix", MIXES)
     paint = replace(materials["paint"], tint=tuple(rng.uniform(0.03, 0.5, 3)))
     if kind == 0:
         return tube((0, 0, 0), (0, 0, 1.0), 0.28, paint, 8, caps=True)
@@ -220,15 +163,22 @@ def clutter(rng: Rng, materials: Materials) -> Mesh:
 def person(rng: Rng, materials: Materials) -> Mesh:
     """Return somebody standing, 1.55 to 1.9 m tall."""
     tall = rng.uniform(0.88, 1.06)
-    coat, legs, skin = (replace(materials["paint"], tint=tuple(t)) for t in (
-        rng.uniform(0.03, 0.5, 3), rng.uniform(0.02, 0.2, 3), rng.uniform(0.15, 0.5) *
-        np.array([1, 0.7, 0.55])))
-    mesh = join([
-        tube((0, 0.1, 0), (0, 0.09, 0.85), 0.08, legs, 6, 0.1),
-        tube((0.15, -0.1, 0), (0, -0.09, 0.85), 0.08, legs, 6, 0.1),
-        tube((0, 0, 0.8), (0, 0, 1.45), 0.18, coat, 8, 0.21, caps=True),
-        tube((0, 0.26, 0.8), (0, 0.2, 1.42), 0.06, coat, 5),
-        tube((0.1, -0.26, 0.8), (0, -0.2, 1.42), 0.06, coat, 5),
-        blob(rng, (0.11, 0.1, 0.14), (0, 0, 1.62), skin, 0.05),
-    ])
+    coat, legs, skin = (
+        replace(materials["paint"], tint=tuple(t))
+        for t in (
+            rng.uniform(0.03, 0.5, 3),
+            rng.uniform(0.02, 0.2, 3),
+            rng.uniform(0.15, 0.5) * np.array([1, 0.7, 0.55]),
+        )
+    )
+    mesh = join(
+        [
+            tube((0, 0.1, 0), (0, 0.09, 0.85), 0.08, legs, 6, 0.1),
+            tube((0.15, -0.1, 0), (0, -0.09, 0.85), 0.08, legs, 6, 0.1),
+            tube((0, 0, 0.8), (0, 0, 1.45), 0.18, coat, 8, 0.21, caps=True),
+            tube((0, 0.26, 0.8), (0, 0.2, 1.42), 0.06, coat, 5),
+            tube((0.1, -0.26, 0.8), (0, -0.2, 1.42), 0.06, coat, 5),
+            blob(rng, (0.11, 0.1, 0.14), (0, 0, 1.62), skin, 0.05),
+        ]
+    )
     return replace(mesh, corners=mesh.corners * np.float32(tall))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth import things
+from training.synth import buildings, things
 from training.synth.cars import make_car
 from training.synth.config import SequenceConfig
 from training.synth.mesh import Material, Mesh, join
@@ -60,8 +60,12 @@ def build_town(cfg: SequenceConfig, road: Road) -> Town:
     """Return the street around ``road``."""
     textures = paint_town(cfg)
     materials = {
-        name: Material(i, tile=_TILES.get(name, 4.0), ground=name in _GROUND,
-                       gloss=0.12 if name == "paint" else 0.0)
+        name: Material(
+            i,
+            tile=_TILES.get(name, 4.0),
+            ground=name in _GROUND,
+            gloss=0.12 if name == "paint" else 0.0,
+        )
         for i, name in enumerate(textures)
     }
     b = _Builder(cfg, road, materials)
@@ -83,12 +87,16 @@ def _buildings(b: _Builder, side: int) -> None:
         kind = b.road.kind(s, side)
         width = rng.uniform(8, 22) if kind == CITY else rng.uniform(8, 14)
         gap = {CITY: 0.4, SUBURB: rng.uniform(3, 10), COUNTRY: rng.uniform(40, 150)}[kind]
-        back = {CITY: rng.choice([0.3, 0.3, 2.5]), SUBURB: rng.uniform(4, 9),
-                COUNTRY: rng.uniform(8, 40)}[kind]
+        back = {
+            CITY: rng.choice([0.3, 0.3, 2.5]),
+            SUBURB: rng.uniform(4, 9),
+            COUNTRY: rng.uniform(8, 40),
+        }[kind]
         at, d = s + width / 2, side * (edge + back)
-        warm = rng.uniform(0.35, 1.6) * np.array([1.0, rng.uniform(0.6, 0.95),
-                                                  rng.uniform(0.3, 0.9)])
-        make = things.building if kind == CITY else things.house
+        warm = rng.uniform(0.35, 1.6) * np.array(
+            [1.0, rng.uniform(0.6, 0.95), rng.uniform(0.3, 0.9)]
+        )
+        make = buildings.building if kind == CITY else buildings.house
         bent = abs(float(np.interp(at, b.road.s, b.road.curvature))) * width / 2 > 0.12
         mesh = make(rng, b.materials, width, tuple(warm))
         if rng.random() < b.cfg.density and b.road.clear(at, d) and (back > 2 or not bent):
