@@ -135,7 +135,8 @@ def _write_frame(folder: Path, i: int, frame: Rendered) -> None:
     """Write depth, mask and image of one frame."""
     coded = np.round(frame.depth.astype(np.float64) * DEPTH_SCALE)
     coded[coded > 65535] = 0
-    images = (coded.astype(np.uint16), frame.mask, cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+    bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+    images: tuple[NDArray, ...] = (coded.astype(np.uint16), frame.mask, bgr)
     for kind, image in zip(_KINDS, images, strict=True):
         _write(folder / kind / f"{i:06d}.png", _png(image))
 

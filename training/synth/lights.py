@@ -57,9 +57,9 @@ def light_at(cfg: SequenceConfig, daylight: float) -> Light:
     below = (0.12 + 0.25 * share) * np.array([0.9, 0.85, 0.75]) * dim
     strength = 2.5 * share * dim * daylight
     return Light(
-        np.float32([above, below]),
-        np.float32([*to_sun, *(strength * warm)]),
-        np.float32(sky),
+        np.array([above, below], np.float32),
+        np.array([*to_sun, *(strength * warm)], np.float32),
+        sky.astype(np.float32),
         cfg.haze_m,
         float(np.clip((0.6 - daylight) / 0.15, 0, 1)),
     )

@@ -5,7 +5,7 @@ Local frame of an object: x along the road, y to its left, z up; the origin on t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -67,8 +67,8 @@ def triangles(
         np.asarray(uv, np.float32),
         np.asarray(normals, np.float32),
         np.full(n, material.texture, np.int32),
-        np.tile(np.float32(material.tint), (n, 1)),
-        np.tile(np.float32(material.emit), (n, 1)),
+        np.tile(np.array(material.tint, np.float32), (n, 1)),
+        np.tile(np.array(material.emit, np.float32), (n, 1)),
         np.full(n, material.gloss, np.float32),
         np.full(n, material.ground),
     )
@@ -87,9 +87,7 @@ def quads(corners: ArrayLike, material: Material, uv: ArrayLike | None = None) -
     return triangles(c[:, pick].reshape(-1, 3, 3), uv[:, pick].reshape(-1, 3, 2), material)
 
 
-def box(
-    size: Sequence[float], centre: Sequence[float], material: Material, uv_at: float = 0.0
-) -> Mesh:
+def box(size: ArrayLike, centre: ArrayLike, material: Material, uv_at: float = 0.0) -> Mesh:
     """Return a box without its bottom; uv in metres / tile, shifted by ``uv_at`` tiles."""
     (x, y, z), c = np.asarray(size, np.float32) / 2, np.asarray(centre, np.float32)
     p = [(-x, -y), (x, -y), (x, y), (-x, y)]
@@ -120,10 +118,12 @@ def tube(
     low, high = a + radius * ring, b + (end_radius or radius) * ring
     mesh = quads(np.stack([low[:-1], low[1:], high[1:], high[:-1]], 1), material)
     smooth = np.stack([ring[:-1], ring[1:], ring[1:], ring[:-1]], 1)
-    mesh = replace(mesh, normals=np.float32(smooth[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3, 3)))
+    mesh = replace(
+        mesh, normals=smooth[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3, 3).astype(np.float32)
+    )
     if not caps:
         return mesh
-    uv = np.tile(np.float32([[0, 0], [0.1, 0], [0, 0.1]]), (sides, 1, 1))
+    uv = np.tile(np.array([[0, 0], [0.1, 0], [0, 0.1]], np.float32), (sides, 1, 1))
     ends = [
         triangles(np.stack([np.tile(c, (sides, 1)), r[:-1], r[1:]], 1), uv, material)
         for c, r in ((a, low), (b, high))
@@ -146,7 +146,7 @@ def blob(
     around = np.arctan2(unit[:, 1], unit[:, 0])[_FACES]
     around = np.where(around - around[:, :1] > np.pi, around - 2 * np.pi, around)
     around = np.where(around - around[:, :1] < -np.pi, around + 2 * np.pi, around)
-    scale = np.mean(radii) / material.tile
+    scale = np.asarray(radii, float).mean() / material.tile
     uv = np.stack([around * scale, corners[..., 2] / material.tile], -1)
     return triangles(corners, uv, material, normals)
 
@@ -168,7 +168,7 @@ def uv_gradients(corners: Array, uv: Array) -> tuple[Array, Array]:
 def _icosphere() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the 42 vertices and 80 faces of an icosahedron subdivided once."""
     g = (1 + 5**0.5) / 2
-    verts = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0)]
+    verts: list[tuple[float, float, float]] = [(-1, g, 0), (1, g, 0), (-1, -g, 0), (1, -g, 0)]
     verts += [(0, -1, g), (0, 1, g), (0, -1, -g), (0, 1, -g)]
     verts += [(g, 0, -1), (g, 0, 1), (-g, 0, -1), (-g, 0, 1)]
     ico = "0b5 051 017 07a 0ab 159 5b4 ba2 a76 718 394 342 326 368 389 495 24b 62a 867 981"

@@ -51,9 +51,9 @@ def drive(cfg: SequenceConfig, road: Road) -> Ego:
         speed[i] = max(min(cfg.speed + cfg.speed_swing * np.sin(wave * at + phase), limit), 2.0)
         s[i] = at
         at += speed[i] * FRAME_PERIOD_S
-    d = _lane(cfg, 0 if cfg.lanes == 1 else int(rng.integers(2)))
+    lane = _lane(cfg, 0 if cfg.lanes == 1 else int(rng.integers(2)))
     drift, lateral = rng.uniform(0.05, 0.25), 2 * np.pi / rng.uniform(50, 120)
-    d = d + drift * np.sin(lateral * s + phase)
+    d = lane + drift * np.sin(lateral * s + phase)
     jitter = _ar1(rng, n, 5) * np.array([*np.radians([0.08, 0.05, 0.1]), 0.006, 0.006])
     yaw = road.heading(s) + np.arctan2(np.gradient(d), np.gradient(s)) + jitter[:, 2]
     pitch = np.arctan(road.slope(s)) + np.radians(cfg.pitch_deg) + jitter[:, 0]
@@ -78,7 +78,7 @@ def traffic(cfg: SequenceConfig, road: Road, ego: Ego, materials: dict[str, Mate
     for start in starts:
         lane = int(rng.integers(cfg.lanes))
         d = -_lane(cfg, lane) + rng.normal(0, 0.1)
-        movers.append(Mover(make_car(rng, materials, True), start - speed * t, d + 0 * t, -1))
+        movers.append(Mover(make_car(rng, materials, True), start - speed * t, np.full(n, d), -1))
     if cfg.lead_car:
         gap = rng.uniform(9, 28) + 0.7 * np.sin(t * rng.uniform(0.2, 0.6))
         movers.append(
@@ -92,7 +92,7 @@ def traffic(cfg: SequenceConfig, road: Road, ego: Ego, materials: dict[str, Mate
     if cfg.lanes == 2 and rng.random() < 0.6:
         other = _lane(cfg, 1 if abs(ego.place[0, 1]) < cfg.lane_width else 0)
         s = ego.place[:, 0] + rng.uniform(-8, 30) + rng.uniform(-4, 4) * t
-        movers.append(Mover(make_car(rng, materials, True), s, other + 0 * t, 1))
+        movers.append(Mover(make_car(rng, materials, True), s, np.full(n, other), 1))
     return movers
 
 

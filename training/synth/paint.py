@@ -83,7 +83,7 @@ def _road(p: Painter, cfg: SequenceConfig) -> Image:
         gate = np.concatenate([p.noise(0.2), p.noise(0.2)])[..., None] > rng.uniform(0, 1)
         rgb *= 1 - 0.7 * (crack < rng.uniform(0.01, 0.05)) * gate
     for _ in range(rng.integers(0, 3)):
-        _disc(rgb, rng.integers(0, 2 * SIDE), rng.integers(100, 400), 0.35, cfg)
+        _disc(rgb, int(rng.integers(0, 2 * SIDE)), int(rng.integers(100, 400)), 0.35, cfg)
     _mark(p, rgb, x, cfg)
     return rgba(rgb)
 

@@ -130,7 +130,7 @@ class SequenceRenderer:
         origin = T[:3, 3].astype(np.float32)
         lamps = lamps_at(self.town.lamps, T, movers[1], light.lamps_on, self.cfg.camera_height_m)
         seen, which = self._shadow(dirs, origin, hits, light, lamps, movers[0])
-        misc = np.float32([light.haze_m, light.lamps_on, 1 / (camera.fx * ss)])
+        misc = np.array([light.haze_m, light.lamps_on, 1 / (camera.fx * ss)], np.float32)
         rgb, albedo = shade.shade(
             dirs,
             origin,

@@ -6,12 +6,13 @@ World frame: x east, y north, z up, metres. Along the road s grows, d is positiv
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
 from training.synth.mesh import Material, Mesh, join, quads
 from training.synth.paint import ROAD_TILE_M
 
+Numbers = float | NDArray[np.float64]
 CITY, SUBURB, COUNTRY = 0, 1, 2
 BEHIND_M, AHEAD_M = 60.0, 300.0
 _STEP = 2.0
@@ -55,7 +56,7 @@ class Road:
         """Return the kind of town at each metre of one side."""
         kinds = np.zeros(len(self.s), np.int64)
         at, both = 0, rng.integers(0, 2**31)
-        rng = np.random.default_rng([both, side + 1 if rng.random() < 0.5 else 5])
+        rng = np.random.default_rng([int(both), side + 1 if rng.random() < 0.5 else 5])
         while at < len(kinds):
             kind, end = rng.choice(3, p=self.cfg.town), at + int(rng.uniform(50, 220))
             kinds[at:end] = kind
@@ -66,15 +67,15 @@ class Road:
         """Return the kind of town at s on the left (+1) or right (-1)."""
         return int(self.kinds[side][int(np.clip(s - self.s[0], 0, len(self.s) - 1))])
 
-    def heading(self, s: ArrayLike) -> NDArray[np.float64]:
+    def heading(self, s: Numbers) -> NDArray[np.float64]:
         """Return the heading at s, radians from east."""
         return np.interp(s, self.s, self._heading)
 
-    def slope(self, s: ArrayLike) -> NDArray[np.float64]:
+    def slope(self, s: Numbers) -> NDArray[np.float64]:
         """Return dz/ds at s."""
         return np.interp(s, self.s, np.gradient(self._z))
 
-    def ground(self, s: ArrayLike, d: ArrayLike) -> NDArray[np.float64]:
+    def ground(self, s: Numbers, d: Numbers) -> NDArray[np.float64]:
         """Return the height of the ground at (s, d), metres."""
         s, d = np.broadcast_arrays(np.asarray(s, float), np.asarray(d, float))
         z = np.interp(s, self.s, self._z)
@@ -86,7 +87,7 @@ class Road:
             z = z + np.where((out > 1e-6) & (np.sign(d) == side), extra, 0)
         return z
 
-    def point(self, s: ArrayLike, d: ArrayLike, above: ArrayLike = 0.0) -> NDArray[np.float64]:
+    def point(self, s: Numbers, d: Numbers, above: Numbers = 0.0) -> NDArray[np.float64]:
         """Return world points (..., 3) ``above`` the ground at (s, d), metres."""
         h = self.heading(s)
         x = np.interp(s, self.s, self._x) - np.sin(h) * d

@@ -27,7 +27,7 @@ def motion_blur(radiance: NDArray[np.float32], flow: NDArray[np.float32]) -> NDA
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-    return total / _TAPS
+    return total / np.float32(_TAPS)
 
 
 def wanted_gain(radiance: NDArray[np.float32], cfg: SequenceConfig, daylight: float) -> float:
@@ -58,7 +58,7 @@ def expose(
     spreads around lamps.
     """
     h, w = radiance.shape[:2]
-    x = radiance.astype(np.float32) * np.float32(gain) * np.float32(cfg.white_balance)
+    x = radiance.astype(np.float32) * np.float32(gain) * np.array(cfg.white_balance, np.float32)
     glare = np.clip(x - 1, 0, 25 + 35 * (1 - daylight))
     if glare.max() > 0:
         for share, size in ((0.2, 0.005), (0.06, 0.02), (0.02, 0.06)):
