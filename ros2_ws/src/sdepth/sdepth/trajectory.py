@@ -178,8 +178,10 @@ def _inverse(poses: Poses) -> Poses:
 
 
 def _angle(T: Poses) -> NDArray[np.float64]:
-    """Return the rotation angle (...), radians, of T (..., 4, 4), accurate near zero."""
-    R = T[..., :3, :3]
-    skew = R - np.swapaxes(R, -1, -2)
-    sine = np.linalg.norm(skew, axis=(-2, -1)) / np.sqrt(2)  # twice the sine
-    return np.arctan2(sine, np.trace(R, axis1=-2, axis2=-1) - 1)
+    """Return the rotation angle (...), radians, of T (..., 4, 4).
+
+    Of the trace alone, as KITTI's development kit has it: files of seven digits are rotations only
+    up to rounding, and other formulas give another third digit than the published one.
+    """
+    cosine = (np.trace(T[..., :3, :3], axis1=-2, axis2=-1) - 1) / 2
+    return np.arccos(np.clip(cosine, -1, 1))
