@@ -1,0 +1,91 @@
+"""Time image to depth: our estimator against the obvious PyTorch calls, same weights, one run.
+
+    python -m benchmarks.depth --size 640x192 --threads 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from sdepth.camera import Camera
+from sdepth.checkpoint import Card, bundled, load_depth, read_card, save
+from sdepth.estimator import DepthEstimator
+from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.pose_net import PoseNet
+
+
+def make_checkpoint(folder: Path, architecture: str, size: tuple[int, int]) -> Path:
+    """Return a checkpoint with random weights: time does not depend on their values."""
+    card: Card = dataclasses.replace(
+        read_card(bundled("day")), depth_architecture=architecture, input_size=size
+    )
+    path = folder / f"{architecture}.safetensors"
+    save(path, DepthNet(architecture), PoseNet(card.pose_architecture), card, half=False)
+    return path
+
+
+def naive(checkpoint: Path) -> Callable[[np.ndarray, Camera], np.ndarray]:
+    """Return image -> depth as one would first write it: all scales, no folding, no layout."""
+    net, card = load_depth(checkpoint)
+
+    def estimate(image: np.ndarray, camera: Camera) -> np.ndarray:
+        small = cv2.resize(image, card.input_size[::-1], interpolation=cv2.INTER_AREA)
+        with torch.no_grad():
+            disp = net(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255)[0]
+            full = torch.nn.functional.interpolate(disp, (camera.height, camera.width), mode="bilinear")
+            return disp_to_depth(full, card.depth_range_m)[0, 0].numpy()
+
+    return estimate
+
+
+def median_ms(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
+    """Return the median of each call, milliseconds; calls take turns, so that noise is shared."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(runs + 3):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: float(np.median(values[3:])) for name, values in times.items()}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Print the table; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.depth",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--size", default="640x192", help="WxH of the network")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=15)
+    options = parser.parse_args(args)
+    width, height = (int(n) for n in options.size.split("x"))
+    torch.set_num_threads(options.threads)
+    image = np.random.default_rng(0).integers(0, 255, (375, 1242, 3), np.uint8)
+    camera = Camera(721.5, 721.5, 609.6, 172.9, 1242, 375)
+    print(f"1242x375 image -> depth of that size, network at {options.size}, ", end="")
+    print(f"{options.threads} threads, median of {options.runs}")
+    with tempfile.TemporaryDirectory() as folder:
+        for architecture in ("resnet18", "light"):
+            path = make_checkpoint(Path(folder), architecture, (height, width))
+            plain, ours = naive(path), DepthEstimator(path, "cpu")
+            calls = {"naive": lambda f=plain: f(image, camera), "ours": lambda f=ours: f(image, camera)}
+            ms = median_ms(calls, options.runs)
+            ratio = ms["naive"] / ms["ours"]
+            print(f"{architecture:9} naive {ms['naive']:6.1f} ms   sdepth {ms['ours']:6.1f} ms   {ratio:.2f}x")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
