@@ -14,7 +14,7 @@ from sdepth.camera import Camera
 from sdepth_ros.conversions import camera_info_fields, image_fields
 
 if TYPE_CHECKING:
-    from processes import Peer
+    from tests.ros.processes import Peer
 
 
 class FakeCamera:

@@ -16,7 +16,7 @@ from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 
 if TYPE_CHECKING:
-    from processes import Peer
+    from tests.ros.processes import Peer
 
 _DOMAINS = itertools.count(os.getpid() % 90 + 10)  # domains up to 101 need no other ports
 
@@ -34,7 +34,7 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> int:
 def peer(domain: int) -> Iterator[Peer]:
     """Return the test's own node."""
     pytest.importorskip("rclpy")
-    from processes import Peer
+    from tests.ros.processes import Peer
 
     node = Peer(domain)
     yield node

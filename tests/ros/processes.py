@@ -44,6 +44,16 @@ def finish(process: subprocess.Popen[str], timeout_s: float = 20.0) -> str:
         raise AssertionError(f"did not end: {process.communicate()[0]}") from None
 
 
+def outcome(module: str, *args: str) -> tuple[int, str]:
+    """Return exit code and output of an executable that ends by itself."""
+    process = start(module, *args)
+    try:
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, output
+
+
 @contextmanager
 def running(module: str, *args: str) -> Iterator[subprocess.Popen[str]]:
     """Run an executable while the block runs."""

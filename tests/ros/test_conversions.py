@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-import messages
+from tests.ros import messages
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, ImageError
 from sdepth_ros import conversions

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-import processes
-from camera_peer import FakeCamera, values_of
+from tests.ros import processes
+from tests.ros.camera_peer import FakeCamera, values_of
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -21,7 +21,7 @@ from sdepth.checkpoint import bundled
 from sdepth_ros.conversions import stamp_ns, to_camera, to_depth
 
 if TYPE_CHECKING:
-    from processes import Peer
+    from tests.ros.processes import Peer
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 REMAP = ("-r", "image:=/camera/image_raw")  # camera_info follows as its sibling
@@ -127,8 +127,8 @@ def test_the_node_refuses_to_start_saying_why(
     domain: int, weights: Path, parameter: str, reason: str
 ) -> None:
     args = arguments(weights, parameter)
-    output, _ = (process := processes.start("depth_node", *args)).communicate(timeout=60)
-    assert process.returncode == 1
+    code, output = processes.outcome("depth_node", *args)
+    assert code == 1
     assert reason in output
     assert "Traceback" not in output
 

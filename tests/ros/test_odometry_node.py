@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("tf2_msgs.msg")
 
-import processes
-from camera_peer import FakeCamera
+from tests.ros import processes
+from tests.ros.camera_peer import FakeCamera
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry, Path as PathMsg
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -23,7 +23,7 @@ from sdepth_ros.conversions import image_fields, read_transform, stamp_ns, write
 from sdepth_ros.motion import R_BODY_OPTICAL
 
 if TYPE_CHECKING:
-    from processes import Peer
+    from tests.ros.processes import Peer
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -141,7 +141,7 @@ def test_stamps_that_start_over_start_the_odometry_anew(peer: Peer, weights: Pat
 
 def test_missing_weights_end_the_node_in_one_line(domain: int) -> None:
     args = arguments(Path("/none.safetensors"))
-    output, _ = (process := processes.start("odometry_node", *args)).communicate(timeout=60)
-    assert process.returncode == 1
+    code, output = processes.outcome("odometry_node", *args)
+    assert code == 1
     assert "/none.safetensors: no such checkpoint" in output
     assert "Traceback" not in output

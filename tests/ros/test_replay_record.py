@@ -13,13 +13,13 @@ from rosbags.typesys import Stores, get_typestore
 
 pytest.importorskip("rclpy")
 
-import messages
-import processes
+from tests.ros import messages
+from tests.ros import processes
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 if TYPE_CHECKING:
-    from processes import Peer
+    from tests.ros.processes import Peer
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 IMAGE = "/camera/image_raw"
@@ -87,15 +87,14 @@ def test_replay_says_why_it_cannot(
     domain: int, tmp_path: Path, args: list[str], reason: str
 ) -> None:
     bag = write_bag(tmp_path / "bag")
-    process = processes.start("replay", *(a.format(tmp=tmp_path, bag=bag) for a in args))
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 2
+    filled = [a.format(tmp=tmp_path, bag=bag) for a in args]
+    code, output = processes.outcome("replay", *filled)
+    assert code == 2
     assert reason in output
     assert "Traceback" not in output
 
 
 def test_record_does_not_overwrite(domain: int, tmp_path: Path) -> None:
-    process = processes.start("record", str(tmp_path), "--all")
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 2
+    code, output = processes.outcome("record", str(tmp_path), "--all")
+    assert code == 2
     assert "record into a folder that does not exist" in output

@@ -58,6 +58,15 @@ class DepthNode(FrameNode[DepthParams]):
         self._mode_out = publisher(self, String, "mode", LATCHED)
         self.listen(self._on_image)
 
+    def warm_up(self) -> None:
+        """Show each network an image: the first is slow."""
+        for estimator in self._estimators.values():
+            height, width = estimator.card.input_size
+            focal = estimator.card.focal_ratio * sqrt(width * height)
+            camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+            for _ in range(2):
+                estimator(np.zeros((height, width, 3), np.uint8), camera)
+
     def describe(self) -> dict[str, str]:
         """Return the mode and whether depth is in true metres."""
         if not self._mode:
@@ -119,15 +128,12 @@ class DepthNode(FrameNode[DepthParams]):
         self._points.publish(PointCloud2(header=header, fields=fields, **cloud_fields(cloud)))
 
     def _load(self, domain: str, path: str) -> DepthEstimator:
-        """Return a network that has already seen one image: the first is slow."""
+        """Return the network of a checkpoint; without a path, of the one that ships."""
         checkpoint = Path(path) if path else bundled(domain)
         params = self.params
         estimator = DepthEstimator(checkpoint, params.model.device, params.depth.resolution)
         card = estimator.card
         height, width = card.input_size
-        focal = card.focal_ratio * sqrt(width * height)
-        camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
-        estimator(np.zeros((height, width, 3), np.uint8), camera)
         self.get_logger().info(f"{domain}: {checkpoint} ({width}x{height}, {card.domain})")
         if not card.metric:
             self.get_logger().warning(

@@ -62,6 +62,9 @@ class FrameNode(Node, Generic[P]):
         """Answer a frame, in the worker's thread; tell whether anything was published."""
         raise NotImplementedError
 
+    def warm_up(self) -> None:
+        """Do in the worker's thread what would make the first frame slow."""
+
     def missing(self, frame: Frame) -> str:
         """Return what the frame must wait for, in words; empty when it can be answered."""
         if self.camera is None:
@@ -74,7 +77,7 @@ class FrameNode(Node, Generic[P]):
 
     def listen(self, on_image: Callable[[Any], None]) -> None:
         """Subscribe to the camera and start working."""
-        self._worker = Worker(self._work, lambda frame: not self.missing(frame))
+        self._worker = Worker(self._work, lambda frame: not self.missing(frame), self.warm_up)
         image = self.resolve_topic_name("image")
         self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
         compressed = self.params.image_transport == "compressed"

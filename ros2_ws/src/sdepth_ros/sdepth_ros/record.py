@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   record out/drive --all --duration 30             everything, half a minute
   record out/drive /odom --idle 5                  until 5 s pass without a message
 """
+_HEARTBEATS = ("/diagnostics", "/clock", "/rosout")  # these never fall silent
 _NOT_RECORDED = ("/rosout", "/parameter_events")  # with --all, as ros2 bag leaves them in hidden
 _FOREVER = QosTime(2147483647, 4294967295)
 
@@ -97,7 +98,8 @@ class BagRecorder(Node):
         def write(data: bytes) -> None:
             self._writer.write(connection, self.get_clock().now().nanoseconds, data)
             self.counts[connection.topic] += 1
-            self.last_message_s = time.monotonic()
+            if connection.topic not in _HEARTBEATS:
+                self.last_message_s = time.monotonic()
 
         return write
 
@@ -131,7 +133,8 @@ def parse(args: list[str]) -> argparse.Namespace:
     add("-a", "--all", action="store_true", help="every topic")
     add("--duration", type=float, metavar="S", help="stop after this time")
     add("--idle", type=float, metavar="S",
-        help="stop when no message came for this time, counted from the first one")  # fmt: skip
+        help="stop when no message (but diagnostics and clock) came for this time, "
+        "counted from the first one")  # fmt: skip
     options = parser.parse_args(args)
     if bool(options.topics) == options.all:
         parser.error("name the topics to record, or give --all")

@@ -12,20 +12,29 @@ T = TypeVar("T")
 class Worker(Generic[T]):
     """Works on one item at a time, and only on the newest."""
 
-    def __init__(self, work: Callable[[T], None], ready: Callable[[T], bool]) -> None:
-        """Start the thread.
+    def __init__(
+        self,
+        work: Callable[[T], None],
+        ready: Callable[[T], bool],
+        warm_up: Callable[[], None] | None = None,
+    ) -> None:
+        """Start the thread, return when it is warm.
 
         Args:
             work: what to do with an item; must not raise.
             ready: whether an item can be worked on yet; until then it waits in the slot. Asked
                 when an item comes and at every ``wake``.
+            warm_up: called once, in the thread: what a network sets up at its first image, it
+                sets up for one thread.
         """
         self._work, self._ready = work, ready
         self._item: T | None = None
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._warm_up, self._warm = warm_up, threading.Event()
         self._thread.start()
+        self._warm.wait()
 
     def put(self, item: T) -> T | None:
         """Leave an item in the slot; return the one it replaces, which nobody will work on."""
@@ -53,6 +62,11 @@ class Worker(Generic[T]):
 
     def _run(self) -> None:
         """Work until closed."""
+        try:
+            if self._warm_up is not None:
+                self._warm_up()
+        finally:
+            self._warm.set()
         while True:
             with self._changed:
                 self._changed.wait_for(self._due)
