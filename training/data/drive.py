@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from sdepth.errors import DataError
+from sdepth.errors import CameraError, DataError
 
 DEPTH_SCALE = 256.0
 """Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
@@ -52,6 +52,7 @@ def read_drive(folder: Path) -> Drive:
 
     Raises:
         DataError: no such folder, no images, calibration missing, counts or times inconsistent.
+        CameraError: the calibration is not that of a camera.
     """
     from training.data import kitti_odometry, kitti_raw
 
@@ -62,8 +63,8 @@ def read_drive(folder: Path) -> Drive:
     if (folder / "image_02").is_dir():
         return kitti_raw.read(folder)
     raise DataError(
-        f"{folder}: neither a KITTI odometry sequence (calib.txt, times.txt, image_2/) nor a KITTI "
-        "raw drive (image_02/data/ under DATE/DRIVE); make one with python -m training.synth"
+        f"{folder}: neither a KITTI odometry sequence (calib.txt, times.txt, image_2/) nor a "
+        "KITTI raw drive (image_02/data/ under DATE/DRIVE); make one with python -m training.synth"
     )
 
 
@@ -80,6 +81,29 @@ def find_drives(root: Path) -> list[Path]:
     if not found:
         raise DataError(f"{root}: no drives found; expected {root}/sequences/NN/calib.txt")
     return found
+
+
+def read_camera(path: Path, row: str, image: Path) -> Camera:
+    """Return the camera of a KITTI calibration file's ``row``, a projection, sized as ``image``.
+
+    Raises:
+        DataError: the row is missing or not 12 numbers, or the image is not whole.
+        CameraError: the row is not that of a camera.
+    """
+    rows = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+    if row not in rows:
+        raise DataError(f"{path}: no row '{row}:'; found {sorted(rows)}")
+    try:
+        P = np.array(rows[row].split(), np.float64).reshape(3, 4)
+    except ValueError as err:
+        raise DataError(f"{path}: row '{row}:' is not 12 numbers") from err
+    pixels = cv2.imread(str(image), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise DataError(f"{image}: not a whole image; copy or render it again")
+    try:
+        return Camera.from_matrix(P, pixels.shape[1], pixels.shape[0])
+    except CameraError as err:
+        raise CameraError(f"{path}: row '{row}:': {err}") from err
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

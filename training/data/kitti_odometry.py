@@ -1,6 +1,6 @@
 """KITTI odometry's folder form, which the synthetic world is written in too.
 
-    ROOT/sequences/NN/{calib.txt,times.txt,image_2/000000.png,...}   (image_0 where there is no colour)
+    ROOT/sequences/NN/{calib.txt,times.txt,image_2/000000.png,...}    (image_0 where grey)
     ROOT/sequences/NN/{depth_2,mask_2}/000000.png                     (synthetic only)
     ROOT/sequences/NN/meta.json                                       (synthetic only)
     ROOT/poses/NN.txt                                                 (where known)
@@ -14,13 +14,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
-from training.data.drive import Drive, Frame
+from training.data.drive import Drive, Frame, read_camera
 
 
 def read(folder: Path) -> Drive:
@@ -28,6 +26,7 @@ def read(folder: Path) -> Drive:
 
     Raises:
         DataError: images, calibration, times or poses missing, damaged or of unequal counts.
+        CameraError: the calibration is not that of a camera.
     """
     image_dir = next((d for d in (folder / "image_2", folder / "image_0") if d.is_dir()), None)
     images = sorted(image_dir.glob("*.png")) if image_dir else []
@@ -47,7 +46,7 @@ def read(folder: Path) -> Drive:
         )
         for image, stamp, pose in zip(images, stamps, poses, strict=True)
     )
-    camera = _read_camera(folder / "calib.txt", f"P{number}", images[0])
+    camera = read_camera(folder / "calib.txt", f"P{number}", images[0])
     meta = folder / "meta.json"
     height = json.loads(meta.read_text())["camera_height_m"] if meta.is_file() else None
     return Drive(folder.name, camera, frames, height)
@@ -84,29 +83,18 @@ def read_poses(path: Path, count: int) -> list[NDArray[np.float64]]:
     return [np.vstack([row.reshape(3, 4), bottom]) for row in rows[:count]]
 
 
-def _read_camera(path: Path, row: str, image: Path) -> Camera:
-    """Return the camera of the ``row`` of a calib.txt, sized as ``image``."""
-    rows = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
-    if row not in rows:
-        raise DataError(f"{path}: no row '{row}:'; found {sorted(rows)}")
-    try:
-        P = np.array(rows[row].split(), np.float64).reshape(3, 4)
-    except ValueError as err:
-        raise DataError(f"{path}: row '{row}:' is not 12 numbers") from err
-    pixels = cv2.imread(str(image), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise DataError(f"{image}: not a whole image; copy or render it again")
-    return Camera.from_matrix(P, pixels.shape[1], pixels.shape[0])
-
-
 def _read_numbers(path: Path, columns: int) -> NDArray[np.float64]:
-    """Return the rows of numbers of a text file."""
+    """Return the rows of finite numbers of a text file."""
     try:
-        return np.loadtxt(path, np.float64, ndmin=2).reshape(-1, columns)
+        rows = np.loadtxt(path, np.float64, ndmin=2).reshape(-1, columns)
     except FileNotFoundError as err:
         raise DataError(f"{path}: missing") from err
     except ValueError as err:
         raise DataError(f"{path}: expected rows of {columns} numbers ({err})") from err
+    bad = np.flatnonzero(~np.isfinite(rows).all(1))
+    if bad.size:
+        raise DataError(f"{path}: line {bad[0] + 1} is not finite; expected numbers only")
+    return rows
 
 
 def _sibling(path: Path) -> Path | None:
