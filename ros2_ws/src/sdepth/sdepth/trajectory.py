@@ -174,7 +174,7 @@ def _steps(poses: Poses) -> Poses:
 
 
 def _inverse(poses: Poses) -> Poses:
-    return np.linalg.inv(poses)
+    return np.asarray(np.linalg.inv(poses), np.float64)
 
 
 def _angle(T: Poses) -> NDArray[np.float64]:
@@ -184,4 +184,4 @@ def _angle(T: Poses) -> NDArray[np.float64]:
     up to rounding, and other formulas give another third digit than the published one.
     """
     cosine = (np.trace(T[..., :3, :3], axis1=-2, axis2=-1) - 1) / 2
-    return np.arccos(np.clip(cosine, -1, 1))
+    return np.asarray(np.arccos(np.clip(cosine, -1, 1)), np.float64)
