@@ -11,6 +11,8 @@ from sdepth_ros.conversions import to_q_xyzw
 
 # Axes x forward, y left, z up of the optical axes z forward, x right, y down (REP 103).
 R_BODY_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+_UNKNOWN = 9999.0  # variance of what is not known, m^2 or rad^2 (or per second)
+_LEAST_VARIANCE = 0.05**2  # of a twist: the difference of two poses is never sharper
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ class MotionTracker:
     def _since_last(
         self, T_odom_base: NDArray[np.float64], covariance: NDArray[np.float64], stamp_ns: int
     ) -> Motion:
-        """Return the motion with the twist since the last pose; at the first one it is unknown."""
-        if self._stamp_ns is None:
-            unknown = np.eye(6) * 1e4
+        """Return the motion with the twist since the last pose, unknown where that is."""
+        if self._stamp_ns is None or self._covariance.max() >= _UNKNOWN:
+            unknown = np.eye(6) * _UNKNOWN
             return Motion(T_odom_base, np.zeros(3), np.zeros(3), covariance, unknown)
         seconds = (stamp_ns - self._stamp_ns) * 1e-9
         T_last_base = np.linalg.inv(self._T_odom_base) @ T_odom_base
@@ -109,7 +111,7 @@ def rotation_vector(R: NDArray[np.float64]) -> NDArray[np.float64]:
     return 2 * np.arctan2(sine, q[3]) * q[:3] / sine if sine > 1e-12 else 2 * q[:3]
 
 
-def positive(matrix: NDArray[np.float64], least: float = 1e-6) -> NDArray[np.float64]:
+def positive(matrix: NDArray[np.float64], least: float = _LEAST_VARIANCE) -> NDArray[np.float64]:
     """Return the nearest symmetric matrix whose eigenvalues are at least ``least``."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return (vectors * np.maximum(values, least)) @ vectors.T

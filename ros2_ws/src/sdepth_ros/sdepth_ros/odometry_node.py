@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
 from sdepth.daynight import DAY
 from sdepth.odometry import Odometry
@@ -62,6 +63,15 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._sync = StampSync(self._on_pair, lambda n: self.stats.count(stats.DROPPED, n))
         self.listen(self._on_image)
         self.subscribe(Image, "depth/image_rect", self._sync.add_second)
+
+    def warm_up(self) -> None:
+        """Show the odometry two images: the first are slow."""
+        rng = np.random.default_rng(0)
+        image = rng.integers(0, 255, (96, 320, 3), np.uint8)
+        camera = Camera(160.0, 160.0, 159.5, 47.5, 320, 96)
+        for stamp in (0, 100_000_000):
+            self._odometry.update(image, np.full((96, 320), 5, np.float32), camera, stamp)
+        self._odometry.reset()
 
     def missing(self, frame: Frame) -> str:
         """Return what the frame must wait for: also the way from base to camera."""
