@@ -1,0 +1,37 @@
+# One command each; all of them set up what they need first.  TORCH_INDEX=URL: another torch build.
+SHELL := /bin/bash
+PY := .venv/bin/python
+PACKAGES := ros2_ws/src/sdepth/sdepth ros2_ws/src/sdepth_ros/sdepth_ros
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint test demo train-smoke ros-build clean clean-venv
+export TORCH_INDEX
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1|/' | column -t -s '|'
+
+setup:  ## make .venv: packages, ROS 2, messages (a second run takes a second)
+	@tools/setup.sh
+
+lint: setup  ## ruff and mypy
+	$(PY) -m ruff check .
+	$(PY) -m mypy --strict ros2_ws/src/sdepth/sdepth
+	$(PY) -m mypy ros2_ws/src/sdepth_ros/sdepth_ros training bags
+
+test: setup  ## all tests, with the reason of each skipped one
+	$(PY) -m pytest -q -rs $(PYTEST)
+
+demo: setup  ## a day-to-night drive through the real nodes; writes demo/out/report.html
+	$(PY) -m demo
+
+train-smoke: setup  ## two steps of training on synthetic frames, on the CPU
+	$(PY) -m pytest -q -rs tests/training -k smoke
+
+ros-build: setup  ## colcon build of both packages, and a check of what it installed
+	tools/ros_build.sh ros2_ws $(COLCON)
+
+clean:  ## remove what builds and demos wrote; .venv stays
+	rm -rf ros2_ws/build ros2_ws/install ros2_ws/log demo/out .mypy_cache .ruff_cache .pytest_cache
+
+clean-venv:  ## remove .venv
+	rm -rf .venv
