@@ -37,7 +37,8 @@ def xyzrgb_cloud(
     check_shape("depth", depth, f"{camera.height} {camera.width}")
     check_shape("image", image, "h w 3")
     if image.shape[:2] != depth.shape:
-        image = cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+        size = (camera.width, camera.height)
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     z = depth[::stride, ::stride]
     z = np.where((z > 0) & (z < np.inf), z, np.float32(np.nan))  # also NaN, which compares false
     x_rays, y_rays = _rays(camera, stride)

@@ -33,6 +33,6 @@ def colorize(
     nearness = np.log(far_m / np.clip(depth, near_m, far_m)) / np.log(far_m / near_m)
     invalid = np.isnan(nearness)
     levels = np.where(invalid, 0, nearness * 255).astype(np.uint8)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)
+    colours = np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), np.uint8)
     colours[invalid] = 0
     return colours
