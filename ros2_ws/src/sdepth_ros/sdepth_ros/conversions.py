@@ -73,7 +73,7 @@ def to_rgb(msg: Any) -> NDArray[np.uint8]:
     if encoding.to_rgb is None:
         return np.ascontiguousarray(pixels)
     try:
-        return cv2.cvtColor(pixels, encoding.to_rgb)
+        return np.asarray(cv2.cvtColor(pixels, encoding.to_rgb), np.uint8)
     except cv2.error as err:  # such as an odd width in a format that stores pixels in pairs
         raise ImageError(
             f"{msg.encoding} image of {msg.width}x{msg.height}: {_first_line(err)}"
@@ -263,13 +263,13 @@ def _decompress(msg: Any) -> NDArray[np.uint8]:
             f"compressed image, format {msg.format!r}, {data.size} bytes: expected JPEG or PNG; "
             "the message is truncated, or another codec wrote it"
         )
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _bytes_array(values: NDArray[Any]) -> array[int]:
     """Return a copy of a contiguous array's bytes."""
     data = array("B")
-    data.frombytes(memoryview(values).cast("B"))
+    data.frombytes(values.data.cast("B"))
     return data
 
 

@@ -51,6 +51,7 @@ class DepthNode(FrameNode[DepthParams]):
         model = self.params.model
         self._estimators = {DAY: self._load(DAY, model.day_path)}
         self._estimators[NIGHT] = self._load(NIGHT, model.night_path)
+        self.start()
         self._depth = publisher(self, Image, "depth/image_rect")
         self._info = publisher(self, CameraInfo, "depth/camera_info")
         self._color = publisher(self, Image, "depth/color")

@@ -42,7 +42,7 @@ class FrameNode(Node, Generic[P]):
     """A node that answers images: the newest wins, a bad one is dropped, counted and warned of."""
 
     def __init__(self, name: str, params: type[P]) -> None:
-        """Declare the parameters; subclasses load their networks, then call ``listen``.
+        """Declare the parameters; subclasses load networks, ``start``, then ``listen``.
 
         Raises:
             ConfigError: a parameter cannot be used.
@@ -75,9 +75,12 @@ class FrameNode(Node, Generic[P]):
         """Return what else belongs into the diagnostics."""
         return {}
 
-    def listen(self, on_image: Callable[[Any], None]) -> None:
-        """Subscribe to the camera and start working."""
+    def start(self) -> None:
+        """Warm up, before publishers show that the node is there."""
         self._worker = Worker(self._work, lambda frame: not self.missing(frame), self.warm_up)
+
+    def listen(self, on_image: Callable[[Any], None]) -> None:
+        """Subscribe to the camera."""
         image = self.resolve_topic_name("image")
         self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
         compressed = self.params.image_transport == "compressed"

@@ -71,11 +71,11 @@ class MotionTracker:
             stamp_ns: time of the image, after the last one.
         """
         if T_base_cam is None:
-            T_odom_world, T_cam_base = np.eye(4), np.eye(4)
+            T_odom_world, T_base_cam = np.eye(4), np.eye(4)
             T_odom_world[:3, :3] = R_BODY_OPTICAL
         else:
-            T_odom_world, T_cam_base = T_base_cam, np.linalg.inv(T_base_cam)
-        T_odom_base = T_odom_world @ T_world_cam @ T_cam_base
+            T_odom_world = T_base_cam
+        T_odom_base = T_odom_world @ T_world_cam @ np.linalg.inv(T_base_cam)
         turn = np.kron(np.eye(2), T_odom_world[:3, :3])
         pose_covariance = turn @ covariance @ turn.T
         motion = self._since_last(T_odom_base, pose_covariance, stamp_ns)

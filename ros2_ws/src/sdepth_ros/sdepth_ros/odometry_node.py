@@ -53,6 +53,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._odometry = Odometry(checkpoint, model.device)
         self._tracker = MotionTracker()
         self._tracking = ""
+        self.start()
         self._odom = publisher(self, OdometryMsg, "odom", STATE)
         self._path = publisher(self, Path, "path", OUTPUT)
         self._tf = publisher(self, TFMessage, "/tf", TF)

@@ -14,6 +14,7 @@ import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.utilities import remove_ros_args
 from rosbags.rosbag2 import Reader, ReaderError
 from rosgraph_msgs.msg import Clock
@@ -53,12 +54,10 @@ class BagPlayer(Node):
         if not self._connections or not sum(c.msgcount for c in self._connections):
             names = ", ".join(sorted({c.topic for c in self._reader.connections})) or "none"
             raise DataError(f"{path}: no messages on the topics to play; topics in it: {names}")
-        self._outputs = {
-            c.topic: self.create_publisher(
-                message_type(c.msgtype), c.topic, play_qos(c.topic, c.ext.offered_qos_profiles)
-            )
-            for c in self._connections
-        }
+        self._outputs: dict[str, Publisher] = {}
+        for c in self._connections:
+            qos = play_qos(c.topic, getattr(c.ext, "offered_qos_profiles", ()))
+            self._outputs[c.topic] = self.create_publisher(message_type(c.msgtype), c.topic, qos)
         self._tick_s = 1 / clock_hz if clock_hz > 0 else 0.0
         self._ticker = self.create_publisher(Clock, "/clock", 10) if clock_hz > 0 else None
         self._next_tick_s = 0.0
