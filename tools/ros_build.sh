@@ -3,10 +3,10 @@
 #
 #   tools/ros_build.sh ros2_ws [--symlink-install ...]
 set -euo pipefail
-venv=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.venv
+python=${SDEPTH_PYTHON:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.venv/bin/python}
 cd "$1"
 # The virtual environment's interpreter, so that the nodes find its torch.
-"$venv/bin/python" -m colcon build "${@:2}"
+"$python" -m colcon build "${@:2}"
 missing=0
 for file in sdepth/share/sdepth/package.xml sdepth_ros/lib/sdepth_ros/{depth_node,odometry_node} \
     sdepth_ros/lib/sdepth_ros/{replay,record} sdepth_ros/share/sdepth_ros/launch/sdepth.launch.py \

@@ -1,0 +1,150 @@
+"""The boundaries of the tree: who imports whom, what is defined once, what is installed."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.conftest import ROOT
+
+SRC = ROOT / "ros2_ws" / "src"
+CORE, SHELL = SRC / "sdepth", SRC / "sdepth_ros"
+OURS = [CORE / "sdepth", SHELL / "sdepth_ros"] + [
+    ROOT / name for name in ("training", "bags", "demo", "benchmarks", "launch", "tests")
+]
+ROS = {"rclpy", "rcl_interfaces", "launch", "launch_ros", "ament_index_python", "sdepth_ros"}
+LINKS = {
+    CORE / "sdepth" / "weights": ROOT / "weights",
+    SHELL / "launch": ROOT / "launch",
+    SHELL / "rviz": ROOT / "rviz",
+}
+
+
+def sources(*folders: Path) -> list[Path]:
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    assert files, f"no Python files under {folders}"
+    return files
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level names a file imports, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def is_ros(name: str) -> bool:
+    return name in ROS or name.startswith("tf2_") or name.endswith(("_msgs", "_srvs"))
+
+
+def wrong_imports(folder: Path, *forbidden: str, ros: bool) -> dict[str, set[str]]:
+    """Return file -> forbidden names it imports; ROS is forbidden too unless ``ros``."""
+    found = {
+        str(path.relative_to(ROOT)): {
+            name for name in imports(path) if name in forbidden or (is_ros(name) and not ros)
+        }
+        for path in sources(folder)
+    }
+    return {path: names for path, names in found.items() if names}
+
+
+def test_core_imports_no_ros_and_no_training() -> None:
+    assert wrong_imports(CORE / "sdepth", "training", "bags", "demo", ros=False) == {}
+
+
+def test_nodes_import_no_training() -> None:
+    assert wrong_imports(SHELL / "sdepth_ros", "training", "bags", "demo", ros=True) == {}
+
+
+def test_training_imports_no_ros() -> None:
+    assert wrong_imports(ROOT / "training", "bags", "demo", ros=False) == {}
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda path: path.name)
+def test_links_are_relative_and_resolve(link: Path) -> None:
+    assert link.is_symlink()
+    assert not link.readlink().is_absolute()
+    assert link.resolve() == LINKS[link]
+    assert link.is_dir()
+
+
+def test_versions_agree() -> None:
+    versions = {}
+    for package in (CORE, SHELL):
+        versions[package / "package.xml"] = ElementTree.parse(package / "package.xml").findtext(
+            "version"
+        )
+        match = re.search(r'version="([^"]+)"', (package / "setup.py").read_text())
+        versions[package / "setup.py"] = match and match[1]
+    assert len(set(versions.values())) == 1, versions
+    assert f"## {versions.popitem()[1]}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_images_are_sampled_in_one_place() -> None:
+    users = [path.name for path in sources(*OURS[:-1]) if "grid_sample(" in path.read_text()]
+    assert users == ["warp.py"]
+
+
+def test_no_file_is_long() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in sources(*OURS)}
+    assert {path.name: n for path, n in lengths.items() if n > 300} == {}
+
+
+def unpickling(path: Path) -> list[str]:
+    """Return where a file could run what a file holds: pickle, or torch.load beyond weights."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            arguments = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            pickled = re.match(r"(c?[Pp]ickle|dill|joblib)\.(load|Unpickler)", name)
+            unsafe = name == "torch.load" and arguments.get("weights_only") != "True"
+            if pickled or unsafe or arguments.get("allow_pickle") == "True":
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {name}")
+    return found
+
+
+def test_nothing_unpickles() -> None:
+    assert [where for path in sources(*OURS[:-1]) for where in unpickling(path)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", [(), ("--symlink-install",)], ids=["plain", "symlink"])
+def test_colcon_installs_everything(option: tuple[str, ...], tmp_path: Path) -> None:
+    pytest.importorskip("colcon_core", reason="colcon is not installed")
+    for part in ("launch", "rviz", "weights"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    shutil.copytree(SRC, tmp_path / "ros2_ws/src", symlinks=True)
+    environment = {**os.environ, "SDEPTH_PYTHON": sys.executable}
+
+    def run(*command: object) -> str:
+        done = subprocess.run(
+            [str(part) for part in command],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            cwd=tmp_path / "ros2_ws",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    run(ROOT / "tools/ros_build.sh", tmp_path / "ros2_ws", *option)
+    where = "import sdepth; print(sdepth.__path__[0])"
+    installed = run("sh", "-c", f". install/setup.sh && {sys.executable} -c '{where}'")
+    assert installed.startswith(str(tmp_path))
+    for pattern in ("*.safetensors", "*.json"):
+        shipped = sorted(path.name for path in (ROOT / "weights").glob(pattern))
+        assert sorted(path.name for path in Path(installed, "weights").glob(pattern)) == shipped
