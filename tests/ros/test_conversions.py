@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.ros import messages
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, ImageError
 from sdepth_ros import conversions
+from tests.ros import messages
 
 RED = np.zeros((2, 4, 3), np.uint8)
 RED[..., 0] = 255

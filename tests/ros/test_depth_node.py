@@ -10,8 +10,6 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from tests.ros import processes
-from tests.ros.camera_peer import FakeCamera, values_of
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -19,10 +17,13 @@ from std_msgs.msg import String
 
 from sdepth.checkpoint import bundled
 from sdepth_ros.conversions import stamp_ns, to_camera, to_depth
+from tests.ros import processes
+from tests.ros.camera_peer import FakeCamera, values_of
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
+pytestmark = pytest.mark.ros
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 REMAP = ("-r", "image:=/camera/image_raw")  # camera_info follows as its sibling
 

@@ -11,20 +11,22 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("tf2_msgs.msg")
 
-from tests.ros import processes
-from tests.ros.camera_peer import FakeCamera
 from geometry_msgs.msg import TransformStamped
-from nav_msgs.msg import Odometry, Path as PathMsg
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMsg
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 
 from sdepth_ros.conversions import image_fields, read_transform, stamp_ns, write_transform
 from sdepth_ros.motion import R_BODY_OPTICAL
+from tests.ros import processes
+from tests.ros.camera_peer import FakeCamera
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
+pytestmark = pytest.mark.ros
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 

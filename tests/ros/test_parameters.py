@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("rclpy")
 
+import rclpy
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 

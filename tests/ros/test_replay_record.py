@@ -13,14 +13,15 @@ from rosbags.typesys import Stores, get_typestore
 
 pytest.importorskip("rclpy")
 
-from tests.ros import messages
-from tests.ros import processes
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
+
+from tests.ros import messages, processes
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
+pytestmark = pytest.mark.ros
 STORE = get_typestore(Stores.ROS2_HUMBLE)
 IMAGE = "/camera/image_raw"
 
