@@ -1,0 +1,63 @@
+"""An image and its depth at the resolutions alignment works at; features that need no training."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sdepth.shapes import check_shape
+
+WINDOW = 15
+"""Pixels, at each level, over which brightness and contrast are evened out."""
+NOISE = 0.02
+"""Contrast, of brightness in 0..1, below which texture counts as noise."""
+
+
+def sizes(
+    width: int, height: int, widths: tuple[int, ...] = (80, 160, 320)
+) -> list[tuple[int, int]]:
+    """Return (height, width) of each level, coarse to fine, none larger than the image."""
+    scale = min(1.0, width / widths[-1])
+    return [(max(1, round(w * scale * height / width)), round(w * scale)) for w in widths]
+
+
+def features(grey: Tensor) -> Tensor:
+    """Return (B, 3, h, w): locally normalised brightness and its two derivatives.
+
+    Brightness and contrast are evened out over ``WINDOW`` pixels, so that exposure, lamps and
+    shadows, which change from frame to frame at night, hardly matter.
+
+    Args:
+        grey: (B, 1, h, w) in 0..1.
+    """
+    check_shape("grey", grey, "B 1 h w")
+    both = _box(torch.cat([grey, grey * grey], 1))
+    mean, mean_sq = both[:, :1], both[:, 1:]
+    variance = (mean_sq - mean * mean).clamp(min=0)
+    value = (grey - mean) * (variance + NOISE**2).rsqrt()
+    padded = F.pad(value, (1, 1, 1, 1), mode="replicate")
+    du = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
+    dv = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
+    return torch.cat([value, du, dv], 1)
+
+
+def shrink_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return depth (B, 1, *size): the mean of inverse depth over what is known, else 0.
+
+    Args:
+        depth: (B, 1, H, W), metres, 0 or not finite where unknown.
+        size: (height, width), not larger.
+    """
+    check_shape("depth", depth, "B 1 H W")
+    known = torch.isfinite(depth) & (depth > 0)
+    inv_depth = torch.where(known, depth, torch.ones_like(depth)).reciprocal() * known
+    both = F.interpolate(torch.cat([inv_depth, known.to(depth)], 1), size, mode="area")
+    share = both[:, 1:]
+    return torch.where(share >= 0.5, share / both[:, :1].clamp(min=1e-9), torch.zeros_like(share))
+
+
+def _box(x: Tensor) -> Tensor:
+    """Return the mean over the window, of what of it lies inside the image."""
+    rows = F.avg_pool2d(x, (WINDOW, 1), 1, (WINDOW // 2, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, WINDOW), 1, (0, WINDOW // 2), count_include_pad=False)
