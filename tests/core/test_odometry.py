@@ -1,0 +1,176 @@
+"""Odometry on a rendered drive towards a wall: what it finds, and what it says when it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import CheckpointError, ShapeError
+from sdepth.odometry import LOST_VARIANCE, Odometry, OdometryState
+
+WIDTH, HEIGHT = 160, 96
+CAMERA = Camera(120, 120, 79.5, 47.5, WIDTH, HEIGHT)
+PERIOD_NS = 100_000_000
+Image, Depth = NDArray[np.uint8], NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Use one thread: on tensors this small, waiting for others takes longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def see_room(z: float, x: float = 0.0, yaw: float = 0.0) -> tuple[Image, Depth]:
+    """Return image and depth inside a textured room 6 m wide and 4 m high, its wall at z = 12."""
+    v, u = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
+    ray = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones_like(u)], -1)
+    ray = ray @ cv2.Rodrigues(np.array([0.0, yaw, 0.0]))[0].T
+    start, low, high = np.array([x, 0, z]), np.array([-3.0, -2, -9]), np.array([3.0, 2, 12])
+    reach = (np.where(ray > 0, high, low) - start) / np.where(np.abs(ray) < 1e-9, 1e-9, ray)
+    depth = reach.min(-1)  # rays have z = 1 in the camera
+    point = start + depth[..., None] * ray
+    waves = np.random.default_rng(0).normal(size=(3, 24)) * 2.5
+    value = np.sin(point @ waves + np.arange(24)).mean(-1)
+    grey = np.clip(128 + 300 * value, 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, 2), depth.astype(np.float32)
+
+
+def drive(odometry: Odometry, frames: int, step_m: float = 0.2, start: int = 0) -> OdometryState:
+    """Return the state after driving straight ahead; frame i is at i * ``step_m``."""
+    for i in range(start, start + frames):
+        image, depth = see_room(i * step_m)
+        state = odometry.update(image, depth, CAMERA, i * PERIOD_NS)
+    return state
+
+
+def bad_frame(odometry: Odometry, number: int) -> OdometryState:
+    """Return the state after a black image, whose depth is a guess."""
+    black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    guess = np.full((HEIGHT, WIDTH), 10, np.float32)
+    return odometry.update(black, guess, CAMERA, number * PERIOD_NS)
+
+
+def test_the_first_frame_is_the_origin() -> None:
+    state = drive(Odometry(None, "cpu"), 1)
+    np.testing.assert_array_equal(state.T_world_cam, np.eye(4))
+    assert state.tracking == "ok"
+    assert state.covariance.max() < 1e-3
+
+
+def test_a_straight_drive_is_followed_within_two_percent() -> None:
+    state = drive(Odometry(None, "cpu"), 11)
+    np.testing.assert_allclose(state.T_world_cam[:3, 3], [0, 0, 2], atol=0.04)
+    np.testing.assert_allclose(state.T_world_cam[:3, :3], np.eye(3), atol=0.005)
+    assert state.tracking == "ok"
+    assert state.residual_ratio < 1
+
+
+def test_a_turn_is_followed() -> None:
+    odometry = Odometry(None, "cpu")
+    for i in range(8):
+        state = odometry.update(*see_room(0.1 * i, 0.05 * i, 0.02 * i), CAMERA, i * PERIOD_NS)
+    rotvec = cv2.Rodrigues(state.T_world_cam[:3, :3])[0][:, 0]
+    np.testing.assert_allclose(rotvec, [0, 0.14, 0], atol=0.005)
+    np.testing.assert_allclose(state.T_world_cam[:3, 3], [0.35, 0, 0.7], atol=0.03)
+
+
+def test_a_standing_camera_does_not_drift_in_noise() -> None:
+    odometry, rng = Odometry(None, "cpu"), np.random.default_rng(0)
+    image, depth = see_room(0)
+    for i in range(12):
+        noisy = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+        state = odometry.update(noisy, depth, CAMERA, i * PERIOD_NS)
+    assert np.linalg.norm(state.T_world_cam[:3, 3]) < 0.01
+    assert state.tracking == "ok"
+
+
+def test_depth_of_another_size_with_holes_will_do() -> None:
+    odometry = Odometry(None, "cpu")
+    for i in range(6):
+        image, depth = see_room(0.2 * i)
+        depth = cv2.resize(depth, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+        depth[:10], depth[20:25, 10:20] = np.nan, np.inf
+        state = odometry.update(image, depth.astype(np.float32), CAMERA, i * PERIOD_NS)
+    np.testing.assert_allclose(state.T_world_cam[:3, 3], [0, 0, 1], atol=0.04)
+
+
+def test_a_bad_frame_goes_on_at_the_last_velocity_and_says_so() -> None:
+    odometry = Odometry(None, "cpu")
+    before = drive(odometry, 5)
+    state = bad_frame(odometry, 5)
+    assert state.tracking == "degraded"
+    np.testing.assert_allclose(state.T_world_cam[2, 3], 1.0, atol=0.04)
+    assert np.linalg.eigvalsh(state.covariance - before.covariance).min() > 0
+    after = drive(odometry, 1, start=6)
+    assert after.tracking == "ok"
+    np.testing.assert_allclose(after.T_world_cam[2, 3], 1.2, atol=0.04)
+
+
+def test_several_bad_frames_are_lost_and_good_ones_found_again() -> None:
+    odometry = Odometry(None, "cpu")
+    before = drive(odometry, 5)
+    states = [bad_frame(odometry, i) for i in range(5, 12)]
+    assert [s.tracking for s in states] == ["degraded"] * 4 + ["lost"] * 3
+    np.testing.assert_array_equal(states[-1].covariance, np.eye(6) * LOST_VARIANCE)
+    after = drive(odometry, 4, start=12)
+    assert after.tracking == "ok"
+    assert after.covariance[2, 2] > 10 * before.covariance[2, 2]
+
+
+def test_covariance_is_positive_definite_and_grows_with_the_way() -> None:
+    odometry = Odometry(None, "cpu")
+    covariances = [drive(odometry, 3, start=s).covariance for s in (0, 3, 6)]
+    for covariance in covariances:
+        np.testing.assert_array_equal(covariance, covariance.T)
+        assert np.linalg.eigvalsh(covariance).min() > 0
+    assert np.all(np.diff([np.trace(c) for c in covariances]) > 0)
+
+
+def test_reset_starts_again_at_the_origin() -> None:
+    odometry = Odometry(None, "cpu")
+    drive(odometry, 5)
+    odometry.reset()
+    np.testing.assert_array_equal(drive(odometry, 1, start=5).T_world_cam, np.eye(4))
+
+
+@pytest.mark.parametrize("stamp_ns", [0, 20 * PERIOD_NS], ids=["back", "pause"])
+def test_a_jump_in_time_keeps_the_pose_and_forgets_the_velocity(stamp_ns: int) -> None:
+    odometry = Odometry(None, "cpu")
+    before = drive(odometry, 5)
+    state = odometry.update(*see_room(0.8), CAMERA, stamp_ns)
+    np.testing.assert_allclose(state.T_world_cam, before.T_world_cam, atol=0.02)
+    black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    after = odometry.update(black, see_room(0.8)[1], CAMERA, stamp_ns + 50 * PERIOD_NS)
+    assert after.tracking == "degraded"
+    np.testing.assert_array_equal(after.T_world_cam, state.T_world_cam)
+
+
+def test_without_any_depth_it_never_claims_to_track() -> None:
+    odometry = Odometry(None, "cpu")
+    unknown = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    states = [
+        odometry.update(see_room(0.2 * i)[0], unknown, CAMERA, i * PERIOD_NS) for i in range(7)
+    ]
+    assert [s.tracking for s in states[1:]] == ["degraded"] * 4 + ["lost"] * 2
+
+
+def test_another_size_than_the_cameras_is_refused() -> None:
+    with pytest.raises(ShapeError, match="image"):
+        Odometry(None, "cpu").update(
+            np.zeros((10, 10, 3), np.uint8), np.ones((10, 10), np.float32), CAMERA, 0
+        )
+
+
+def test_a_missing_checkpoint_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"none\.safetensors"):
+        Odometry(Path("none.safetensors"), "cpu")
