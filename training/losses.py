@@ -20,6 +20,8 @@ class LossConfig:
     scales: int = 4  # disparities that get a loss, finest first
     auto_mask: bool = True
     speed_weight: float = 0.0  # ties |t| to speed x dt, so that depth becomes metres
+    motion_weight: float = 0.0  # ties the whole motion to the vehicle's, where it is known
+    known_motion: bool = False  # warp with the vehicle's motion, where it is known
 
 
 def ssim_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -85,15 +87,39 @@ def smoothness(disp: Tensor, image: Tensor) -> Tensor:
     return (grad_x * torch.exp(-edge_x)).mean() + (grad_y * torch.exp(-edge_y)).mean()
 
 
-def speed_loss(T: Tensor, distance: Tensor) -> Tensor:
-    """Return how far |t| is from the distance driven, metres; unknown distances (NaN) do not count.
+def speed_loss(T: Tensor, T_true: Tensor) -> Tensor:
+    """Return how far |t| is from the distance driven, metres; unknown motion does not count.
 
     Args:
         T: transforms (B, 4, 4).
-        distance: speed x dt, metres, (B,).
+        T_true: the vehicle's (B, 4, 4), NaN where unknown; only its distance is used.
 
     Source: Guizilini et al. 2020 (PackNet-SfM), eq. 6.
     """
-    known = torch.isfinite(distance)
-    error = (torch.linalg.vector_norm(T[:, :3, 3], dim=1) - distance.nan_to_num()).abs()
-    return (error * known).sum() / known.sum().clamp(min=1)
+    known, T_true = is_known(T_true), T_true.nan_to_num()
+    length, length_true = (torch.linalg.vector_norm(x[:, :3, 3], dim=1) for x in (T, T_true))
+    return _mean_of((length - length_true).abs(), known)
+
+
+def motion_loss(T: Tensor, T_true: Tensor, metres_per_radian: float = 10.0) -> Tensor:
+    """Return how far transforms are from the vehicle's, metres; unknown motion does not count.
+
+    Args:
+        T: transforms (B, 4, 4).
+        T_true: the vehicle's (B, 4, 4), NaN where unknown.
+        metres_per_radian: a turn counts as what it moves at this distance.
+    """
+    known, T_true = is_known(T_true), T_true.nan_to_num()
+    shift = torch.linalg.vector_norm(T[:, :3, 3] - T_true[:, :3, 3], dim=1)
+    turn = torch.linalg.matrix_norm(T[:, :3, :3] - T_true[:, :3, :3]) / 2**0.5
+    return _mean_of(shift + metres_per_radian * turn, known)
+
+
+def is_known(T: Tensor) -> Tensor:
+    """Return which of the transforms (B, 4, 4) are numbers, (B,) bool."""
+    return torch.isfinite(T).flatten(1).all(1)
+
+
+def _mean_of(values: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean of the values (B,) that count, 0 where none does."""
+    return (values * counts).sum() / counts.sum().clamp(min=1)

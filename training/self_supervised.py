@@ -12,7 +12,9 @@ from sdepth.models.pose_net import PoseNet
 from sdepth.warp import warp
 from training.losses import (
     LossConfig,
+    is_known,
     min_reprojection,
+    motion_loss,
     photometric_error,
     smoothness,
     speed_loss,
@@ -42,8 +44,8 @@ class SelfSupervised(nn.Module):
         Args:
             batch: from ``training.data.triplets``: ``images`` and ``inputs`` (B, 3, 3, H, W),
                 frames t-1, t, t+1, as they are and colour-jittered; ``K`` (B, 3, 3);
-                ``focal_scale`` (B,); ``distance`` (B, 2) metres driven before and after t;
-                ``noise`` (B, 2, H, W).
+                ``focal_scale`` (B,); ``motions`` (B, 2, 4, 4) T_before_now and T_after_now,
+                metres, NaN where unknown; ``noise`` (B, 2, H, W).
         """
         inputs, images = batch["inputs"], batch["images"]
         disps = self.depth_net(inputs[:, 1], scales=self.loss.scales)
@@ -59,7 +61,13 @@ class SelfSupervised(nn.Module):
         self, batch: Batch, disps: list[Tensor], motions: tuple[tuple[Tensor, Tensor], ...]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return losses and panels of disparities and source images with their motion."""
-        target = batch["images"][:, 1]
+        target, T_true = batch["images"][:, 1], batch["motions"]
+        T_all, T_all_true = torch.cat([T for _, T in motions]), T_true.transpose(0, 1).flatten(0, 1)
+        if self.loss.known_motion:
+            motions = tuple(
+                (source, torch.where(is_known(true)[:, None, None], true.nan_to_num(), T))
+                for (source, T), true in zip(motions, T_true.unbind(1), strict=True)
+            )
         height, width = target.shape[2:]
         focal_scale = batch["focal_scale"].view(-1, 1, 1, 1)
         identity = noise = None
@@ -83,7 +91,9 @@ class SelfSupervised(nn.Module):
         losses = {"photometric": photo / n, "smoothness": smooth / n}
         losses["total"] = losses["photometric"] + self.loss.smooth_weight * losses["smoothness"]
         if self.loss.speed_weight > 0:
-            T_all = torch.cat([T for _, T in motions])
-            losses["speed"] = speed_loss(T_all, batch["distance"].T.reshape(-1))
+            losses["speed"] = speed_loss(T_all, T_all_true)
             losses["total"] = losses["total"] + self.loss.speed_weight * losses["speed"]
+        if self.loss.motion_weight > 0:
+            losses["motion"] = motion_loss(T_all, T_all_true)
+            losses["total"] = losses["total"] + self.loss.motion_weight * losses["motion"]
         return losses, panels

@@ -76,7 +76,7 @@ def save_weights(path: Path, model: SelfSupervised, config: TrainConfig, step: i
         pose_architecture=config.model.pose,
         input_size=config.data.size,
         depth_range_m=config.model.depth_range_m,
-        metric=config.loss.speed_weight > 0,
+        metric=config.loss.speed_weight > 0 or config.loss.known_motion,
         domain=config.domain,
         training_data=", ".join(config.data.train),
         command=command,

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from sdepth import se3
 from sdepth.errors import ShapeError
 from training.losses import (
     min_reprojection,
+    motion_loss,
     photometric_error,
     smoothness,
     speed_loss,
@@ -67,11 +69,19 @@ def test_smoothness_ignores_scale_and_forgives_image_edges() -> None:
 
 
 def test_speed_loss_leaves_out_unknown_speeds() -> None:
-    T = torch.eye(4).repeat(2, 1, 1)
-    T[:, 2, 3] = 1.5
+    T, T_true = torch.eye(4).repeat(2, 1, 1), torch.eye(4).repeat(2, 1, 1)
+    T[:, 2, 3], T_true[0, 2, 3], T_true[1] = 1.5, -1.0, float("nan")
 
-    assert float(speed_loss(T, torch.tensor([1.0, float("nan")]))) == pytest.approx(0.5)
-    assert float(speed_loss(T, torch.tensor([float("nan")] * 2))) == 0
+    assert float(speed_loss(T, T_true)) == pytest.approx(0.5)
+    assert float(speed_loss(T, torch.full_like(T, float("nan")))) == 0
+
+
+def test_motion_loss_counts_a_turn_as_what_it_moves_ten_metres_ahead() -> None:
+    shifted = se3.from_rotvec(torch.zeros(1, 3), torch.tensor([[0.0, 0.3, 0.4]]))
+    turned = se3.from_rotvec(torch.tensor([[0.0, 0.01, 0.0]]), torch.zeros(1, 3))
+
+    assert float(motion_loss(shifted, torch.eye(4)[None])) == pytest.approx(0.5)
+    assert float(motion_loss(turned, torch.eye(4)[None])) == pytest.approx(0.1, rel=1e-3)
 
 
 def test_images_of_unequal_size_are_refused() -> None:

@@ -147,3 +147,16 @@ def test_command_line_names_the_mistake(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert code == 2
     assert "error: nowhere: no drives found" in capsys.readouterr().err
+
+
+def test_known_motion_reaches_the_warp_and_the_pose_network(config: TrainConfig) -> None:
+    loss = LossConfig(scales=1, known_motion=True, motion_weight=0.1)
+    model = build_model(dataclasses.replace(config, loss=loss))
+    batch = next(load_batches(config, 0, 0, 1))
+    unknown = {**batch, "motions": torch.full_like(batch["motions"], float("nan"))}
+
+    known_losses, predicted_losses = model(batch)[0], model(unknown)[0]
+
+    assert float(known_losses["motion"]) > 0
+    assert float(predicted_losses["motion"]) == 0
+    assert not torch.equal(known_losses["photometric"], predicted_losses["photometric"])

@@ -52,7 +52,7 @@ def test_sample_has_frames_camera_and_distance(tmp_path: Path) -> None:
 
     assert sample["images"].shape == sample["inputs"].shape == (3, 3, 32, 64)
     assert sample["K"][0, 2] == pytest.approx((63.5 + 0.5) / 2 - 0.5)
-    assert sample["distance"].tolist() == pytest.approx([0.7, 0.7])
+    assert sample["motions"][:, 2, 3].tolist() == pytest.approx([0.7, -0.7])
 
 
 def test_flip_mirrors_images_and_principal_point(tmp_path: Path) -> None:
@@ -64,6 +64,7 @@ def test_flip_mirrors_images_and_principal_point(tmp_path: Path) -> None:
 
     assert torch.equal(flipped["images"].flip(-1), plain["images"])
     assert flipped["K"][0, 2] == pytest.approx(63 - float(plain["K"][0, 2]))
+    assert torch.allclose(flipped["motions"], plain["motions"])  # straight ahead stays so
 
 
 def test_jitter_changes_inputs_only(tmp_path: Path) -> None:

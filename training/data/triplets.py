@@ -16,6 +16,9 @@ from torch.utils.data import Dataset, Sampler
 from sdepth.errors import DataError
 from training.data.drive import Drive, find_drives, read_drive, read_image
 
+_MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
+"""Left to right; on both sides of a transform it is the motion of the mirrored world."""
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -50,7 +53,7 @@ class Triplets(Dataset[dict[str, Tensor]]):
             (drive, i)
             for drive in self.drives
             for i in range(1, len(drive.frames) - 1)
-            if _distance(drive, i) >= config.min_motion_m or np.isnan(_distance(drive, i))
+            if not np.linalg.norm(_motion(drive, i, i - 1)[:3, 3]) < config.min_motion_m
         ]
         if not self.items:
             raise DataError(f"{', '.join(config.train)}: no three consecutive frames that move")
@@ -67,15 +70,17 @@ class Triplets(Dataset[dict[str, Tensor]]):
         height, width = self.config.size
         images = np.stack([self._read(drive.frames[j].image) for j in (i - 1, i, i + 1)])
         camera = drive.camera.resized(width, height)
+        motions = np.stack([_motion(drive, i, i - 1), _motion(drive, i, i + 1)])
         if self.config.flip and rng.random() < 0.5:
             images, camera = images[:, :, ::-1], camera.flipped()
+            motions = _MIRROR @ motions @ _MIRROR
         inputs = _jitter(images, rng, self.config.jitter) if rng.random() < 0.5 else images
         return {
             "images": _to_tensor(images),
             "inputs": _to_tensor(inputs),
             "K": torch.from_numpy(camera.K).float(),
             "focal_scale": torch.tensor(camera.focal_ratio / self.focal_ratio).float(),
-            "distance": torch.tensor([_distance(drive, i), _distance(drive, i + 1)]).float(),
+            "motions": torch.from_numpy(motions).float(),
             "noise": torch.from_numpy(rng.standard_normal((2, height, width), np.float32)),
         }
 
@@ -111,12 +116,12 @@ class ResumableOrder(Sampler[tuple[int, int]]):
             position += self._ranks
 
 
-def _distance(drive: Drive, i: int) -> float:
-    """Return metres driven from frame i - 1 to frame i, NaN where poses are unknown."""
-    before, now = drive.frames[i - 1].T_world_cam, drive.frames[i].T_world_cam
-    if before is None or now is None:
-        return float("nan")
-    return float(np.linalg.norm(now[:3, 3] - before[:3, 3]))
+def _motion(drive: Drive, i: int, j: int) -> NDArray[np.float64]:
+    """Return T_j_i (4, 4), which maps points seen in frame i into frame j; NaN where unknown."""
+    T_world_i, T_world_j = drive.frames[i].T_world_cam, drive.frames[j].T_world_cam
+    if T_world_i is None or T_world_j is None:
+        return np.full((4, 4), np.nan)
+    return np.linalg.inv(T_world_j) @ T_world_i
 
 
 def _jitter(images: NDArray[np.uint8], rng: np.random.Generator, amount: float) -> NDArray[np.uint8]:
