@@ -88,12 +88,13 @@ make_venv() {
 }
 
 pip_install() {
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check "$@"
 }
 
 step_packages() {
     local lists=(-r requirements/base.txt -r requirements/dev.txt)
     [[ $ROS != wheels ]] || lists+=(-r requirements/ros.txt)
+    echo "setup: about 2 GB to download the first time, some minutes"
     touch "$STAMPS/installing"
     # pip takes back a failed installation itself; only a killed one leaves the mark.
     pip_install --constraint "$CONSTRAINTS" ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
