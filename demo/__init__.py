@@ -1,0 +1,1 @@
+"""A drive from day into night through the real nodes, scored and shown."""

@@ -1,0 +1,155 @@
+"""The real nodes as separate processes over DDS: replay a bag, record what they say."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rich.console import Console
+
+from bags.read import count_messages
+from bags.write import IMAGE
+from demo.config import DemoConfig
+from demo.processes import ProcessError, Processes, processes
+
+RECORDED = (
+    *("/camera/image_raw", "/camera/camera_info", "/ground_truth/odometry", "/tf", "/tf_static"),
+    *("/depth/image_rect", "/depth/camera_info", "/depth/color", "/points"),
+    *("/odom", "/path", "/mode", "/diagnostics"),
+)
+NODES = ("depth", "odometry")
+_START_S, _DRAIN_S = 90.0, 60.0
+_PROFILE = Path(__file__).parents[1] / "ros2_ws/src/sdepth_ros/config/fastdds.xml"
+_CAMERA = ["-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
+
+
+class Watcher(Node):
+    """Listens to the nodes' diagnostics: which are alive, and how many frames they are through."""
+
+    def __init__(self, domain: int) -> None:
+        """Join the domain in a context of our own."""
+        self._own_context = rclpy.Context()
+        rclpy.init(context=self._own_context, domain_id=domain)
+        super().__init__("demo", context=self._own_context)
+        self._spinner = SingleThreadedExecutor(context=self._own_context)
+        self._spinner.add_node(self)
+        self.values: dict[str, dict[str, str]] = {}
+        self.reports = 0
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_report, 10)
+
+    def spin_until(
+        self, condition: Callable[[], bool], timeout_s: float, group: Processes, what: str
+    ) -> None:
+        """Return when the condition holds.
+
+        Raises:
+            ProcessError: a process failed meanwhile, or it took too long.
+        """
+        end_s = time.monotonic() + timeout_s
+        while not condition():
+            group.check()
+            if time.monotonic() > end_s:
+                logs = "\n".join(group.tail(name) for name in NODES)
+                raise ProcessError(f"{what}: not within {timeout_s:.0f} s\n{logs}")
+            self._spinner.spin_once(timeout_sec=0.1)
+
+    def alive(self) -> bool:
+        """Tell whether both nodes have reported."""
+        return all(name in self.values for name in NODES)
+
+    def through(self, frames: int) -> bool:
+        """Tell whether both nodes have dealt with this many frames."""
+        return all(_handled(self.values.get(name, {})) >= frames for name in NODES)
+
+    def close(self) -> None:
+        """Leave."""
+        self._spinner.shutdown()
+        self.destroy_node()
+        rclpy.shutdown(context=self._own_context)
+
+    def _on_report(self, msg: DiagnosticArray) -> None:
+        """Keep the last values of each node."""
+        self.reports += 1
+        for status in msg.status:
+            name = status.name.split(":")[0]
+            self.values[name] = {item.key: item.value for item in status.values}
+
+
+def run_nodes(config: DemoConfig, console: Console) -> None:
+    """Replay the bag through the nodes and record them into ``config.result``.
+
+    Raises:
+        ProcessError: a node failed or did not answer in time; its last words are in the message.
+    """
+    shutil.rmtree(config.result, ignore_errors=True)
+    shutil.rmtree(config.logs, ignore_errors=True)
+    domain = os.getpid() % 90 + 10
+    watcher = Watcher(domain)
+    try:
+        with processes(config.logs, _environment(domain)) as group:
+            _run(config, watcher, group, console)
+    finally:
+        watcher.close()
+    images = count_messages(config.result).get(IMAGE, 0)
+    if images != config.frames:
+        raise ProcessError(
+            f"{config.result}: holds {images} of {config.frames} images; the machine was too busy "
+            "to record, run the demo again"
+        )
+
+
+def _run(config: DemoConfig, watcher: Watcher, group: Processes, console: Console) -> None:
+    """Start, replay, drain, stop."""
+    settings = [
+        *_parameter("day_night.window_s", config.window_s),
+        *_parameter("model.day_path", config.day_weights),
+        *_parameter("model.night_path", config.night_weights),
+    ]
+    group.start("depth", "sdepth_ros.depth_node", "--ros-args", *_CAMERA, *settings)
+    model = _parameter("model.path", config.day_weights)
+    group.start("odometry", "sdepth_ros.odometry_node", "--ros-args", *_CAMERA, *model)
+    group.start("record", "sdepth_ros.record", str(config.result), *RECORDED)
+    console.print("  depth_node, odometry_node and record are starting, each a process ...")
+    watcher.spin_until(watcher.alive, _START_S, group, "the nodes' first diagnostics")
+    console.print(f"  both nodes are up; replaying {config.frames} images at {config.rate:g}x ...")
+    heard = ["/camera/image_raw", "/depth/image_rect", "/odom", "/points"]
+    group.start("replay", "sdepth_ros.replay", str(config.bag), "--rate", str(config.rate),
+                "--start-delay", "2", "--wait-for", *heard)  # fmt: skip
+    seconds = _START_S + config.frames * 0.1 / config.rate
+    watcher.spin_until(lambda: group.ended("replay"), seconds, group, "the replay")
+    watcher.spin_until(
+        lambda: watcher.through(config.frames), _DRAIN_S, group, f"{config.frames} frames answered"
+    )
+    last = watcher.reports
+    watcher.spin_until(lambda: watcher.reports > last + 1, 10, group, "last diagnostics")
+    for name in ("record", *NODES):
+        group.stop(name)
+
+
+def _parameter(name: str, value: float | str) -> list[str]:
+    """Return the arguments that set a node's parameter; none for an empty text."""
+    return ["-p", f"{name}:={value}"] if value != "" else []
+
+
+def _environment(domain: int) -> dict[str, str]:
+    """Return what the processes need besides our environment."""
+    threads = max(1, (os.cpu_count() or 2) // 2)  # two networks share the cores
+    return {
+        "ROS_DOMAIN_ID": str(domain),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(_PROFILE),
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(_PROFILE),
+        "OMP_NUM_THREADS": str(threads),
+    }
+
+
+def _handled(values: dict[str, str]) -> int:
+    """Return the number of frames a node has answered, dropped or refused."""
+    return sum(int(values.get(f"frames {fate}", 0)) for fate in ("out", "dropped", "bad"))
