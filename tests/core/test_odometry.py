@@ -12,8 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
+from sdepth.checkpoint import save
 from sdepth.errors import CheckpointError, ShapeError
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.pose_net import PoseNet
 from sdepth.odometry import LOST_VARIANCE, Odometry, OdometryState
+from tests.core.test_checkpoint import CARD
 
 WIDTH, HEIGHT = 160, 96
 CAMERA = Camera(120, 120, 79.5, 47.5, WIDTH, HEIGHT)
@@ -174,3 +178,11 @@ def test_another_size_than_the_cameras_is_refused() -> None:
 def test_a_missing_checkpoint_is_refused() -> None:
     with pytest.raises(CheckpointError, match=r"none\.safetensors"):
         Odometry(Path("none.safetensors"), "cpu")
+
+
+def test_a_useless_pose_network_does_no_harm(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    pose = PoseNet("tiny", 10.0)
+    save(tmp_path / "net.safetensors", DepthNet("tiny"), pose, CARD)
+    state = drive(Odometry(tmp_path / "net.safetensors", "cpu"), 6)
+    np.testing.assert_allclose(state.T_world_cam[:3, 3], [0, 0, 1], atol=0.04)

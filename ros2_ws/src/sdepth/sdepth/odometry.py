@@ -46,7 +46,7 @@ class OdometryConfig:
     """
 
     widths: tuple[int, ...] = (80, 160, 320)
-    keyframe_move: float = 0.05
+    keyframe_move: float = 0.1
     keyframe_valid: float = 0.6
     min_depth_share: float = 0.2
     min_agreement: float = 0.3
