@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -36,7 +36,7 @@ CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_tr
 KITTI_CAMERA_HEIGHT_M = 1.65
 R_BASE_OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 """REP 103: the optical x, y, z (right, down, forward) are -y, -z, x of the body."""
-_VERSION = 8
+_VERSION: Final = 8
 """Of the metadata: one form that Humble, Jazzy and Kilted read."""
 _FOREVER = QosTime(2147483647, 4294967295)
 

@@ -1,6 +1,6 @@
 """Time image to depth: our estimator against the obvious PyTorch calls, same weights, one run.
 
-    python -m benchmarks.depth --size 640x192 --threads 2
+python -m benchmarks.depth --size 640x192 --threads 2
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def naive(checkpoint: Path) -> Callable[[np.ndarray, Camera], np.ndarray]:
         small = cv2.resize(image, card.input_size[::-1], interpolation=cv2.INTER_AREA)
         with torch.no_grad():
             disp = net(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255)[0]
-            full = torch.nn.functional.interpolate(disp, (camera.height, camera.width), mode="bilinear")
+            full = torch.nn.functional.interpolate(
+                disp, (camera.height, camera.width), mode="bilinear"
+            )
             return disp_to_depth(full, card.depth_range_m)[0, 0].numpy()
 
     return estimate
@@ -80,10 +82,14 @@ def main(args: list[str] | None = None) -> int:
         for architecture in ("resnet18", "light"):
             path = make_checkpoint(Path(folder), architecture, (height, width))
             plain, ours = naive(path), DepthEstimator(path, "cpu")
-            calls = {"naive": lambda f=plain: f(image, camera), "ours": lambda f=ours: f(image, camera)}
+            calls = {
+                "naive": lambda f=plain: f(image, camera),
+                "ours": lambda f=ours: f(image, camera),
+            }
             ms = median_ms(calls, options.runs)
             ratio = ms["naive"] / ms["ours"]
-            print(f"{architecture:9} naive {ms['naive']:6.1f} ms   sdepth {ms['ours']:6.1f} ms   {ratio:.2f}x")
+            times = f"naive {ms['naive']:6.1f} ms   sdepth {ms['ours']:6.1f} ms"
+            print(f"{architecture:9} {times}   {ratio:.2f}x")
     return 0
 
 

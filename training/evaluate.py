@@ -1,9 +1,9 @@
-"""Score a checkpoint's depth against truth, beside the trivial baselines.
+r"""Score a checkpoint's depth against truth, beside the trivial baselines.
 
     python -m training.evaluate weights/day.safetensors data/synth/day_test --prior data/synth/day
     python -m training.evaluate runs/day/weights.safetensors data/synth/day_test --scale none
-    python -m training.evaluate weights/day.safetensors KITTI/2011_09_26/2011_09_26_drive_0052_sync \\
-        --truth gt_depths.npz --crop garg --cap 80 --sheet kitti.png
+    python -m training.evaluate weights/day.safetensors KITTI/2011_09_26/DRIVE --crop garg \
+        --truth gt_depths.npz --cap 80 --sheet kitti.png
 
 --truth takes an .npz with data (N, H, W), metres, 0 where unknown, and frames (N,), image numbers.
 """
@@ -87,7 +87,7 @@ def read_examples(root: Path, truth: Path | None, stride: int) -> Iterator[Examp
             continue
         for frame in [f for f in drive.frames if f.depth][::stride]:
             found = True
-            assert frame.depth is not None  # noqa: S101 - filtered above, for mypy
+            assert frame.depth is not None
             yield Example(read_image(frame.image), drive.camera, read_depth(frame.depth))
     if not found:
         raise DataError(f"{root}: no frame has depth (depth_2/); give --truth FILE.npz")
@@ -109,7 +109,7 @@ def pixel_prior(root: Path, size: tuple[int, int], cap_m: float, stride: int = 5
 def evaluate(
     checkpoint: Path, examples: Iterator[Example], protocol: Protocol, prior: Depth | None
 ) -> tuple[dict[str, DepthErrors], list[tuple[Example, Depth]], NDArray[np.float64]]:
-    """Return mean errors per predictor, the depths, and the scale median(truth) / median(depth)."""
+    """Return mean errors per predictor, the depths, and each scale truth / estimate."""
     estimator = DepthEstimator(checkpoint, resolution="model")
     errors: dict[str, list[DepthErrors]] = {checkpoint.stem: [], "constant": []}
     if prior is not None:
@@ -170,8 +170,14 @@ def main(args: list[str] | None = None) -> int:
     print(f"scale truth / estimate: median {spread['median']:.3f}, std {spread['std']:.3f}")
     if o.json:
         errors = {name: dataclasses.asdict(row) for name, row in rows.items()}
-        found = {"data": str(o.data), "images": len(seen), "protocol": dataclasses.asdict(protocol)}
-        o.json.write_text(json.dumps({**found, "errors": errors, "scale": spread}, indent=2) + "\n")
+        found = {
+            "data": str(o.data),
+            "images": len(seen),
+            "protocol": dataclasses.asdict(protocol),
+        }
+        o.json.write_text(
+            json.dumps({**found, "errors": errors, "scale": spread}, indent=2) + "\n"
+        )
     if o.sheet:
         picks = np.linspace(0, len(seen) - 1, min(8, len(seen))).astype(int)
         write_sheet(o.sheet, [(seen[i][0].image, seen[i][1], seen[i][0].truth) for i in picks])

@@ -1,6 +1,6 @@
 """Turn a training run into weights that ship: half precision, with their card.
 
-    python -m training.export runs/day weights/day.safetensors
+python -m training.export runs/day weights/day.safetensors
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main(args: list[str] | None = None) -> int:
     except SdepthError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
-    print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, card {options.out.with_suffix('.json')}")
+    size = options.out.stat().st_size / 1e6
+    print(f"{options.out}: {size:.1f} MB, card {options.out.with_suffix('.json')}")
     return 0
 
 

@@ -2,8 +2,8 @@
 
     python -m training.import_monodepth2 mono_640x192/ mono_640x192.safetensors
 
-FOLDER holds encoder.pth, depth.pth, pose_encoder.pth and pose.pth, as downloaded. The scale of such
-weights is unknown: depth is metres up to one factor.
+FOLDER holds encoder.pth, depth.pth, pose_encoder.pth and pose.pth, as downloaded. The scale of
+such weights is unknown: depth is metres up to one factor.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def read_public(path: Path) -> dict[str, Tensor]:
     try:
         found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as err:
-        raise CheckpointError(f"{path}: missing; a monodepth2 folder holds four .pth files") from err
+        raise CheckpointError(
+            f"{path}: missing; a monodepth2 folder holds four .pth files"
+        ) from err
     except (pickle.UnpicklingError, RuntimeError, EOFError) as err:
         raise CheckpointError(f"{path}: not a checkpoint of tensors; download it again") from err
     return found

@@ -38,5 +38,8 @@ class Board:
         """Return (3, 4 H, W) in [0, 1] of the first sample."""
         image, warped, error = (panels[k][0].detach().cpu() for k in ("image", "warped", "error"))
         depth = disp_to_depth(panels["disp"][0, 0].detach().cpu(), self._depth_range_m)
-        colors = torch.from_numpy(colorize(depth.numpy(), 1.0, 80.0)[..., ::-1].copy()).permute(2, 0, 1) / 255
+        colors = (
+            torch.from_numpy(colorize(depth.numpy(), 1.0, 80.0)[..., ::-1].copy()).permute(2, 0, 1)
+            / 255
+        )
         return torch.cat([image, colors, warped, (2 * error).clamp(0, 1).expand(3, -1, -1)], 1)

@@ -62,7 +62,10 @@ class SelfSupervised(nn.Module):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return losses and panels of disparities and source images with their motion."""
         target, T_true = batch["images"][:, 1], batch["motions"]
-        T_all, T_all_true = torch.cat([T for _, T in motions]), T_true.transpose(0, 1).flatten(0, 1)
+        T_all, T_all_true = (
+            torch.cat([T for _, T in motions]),
+            T_true.transpose(0, 1).flatten(0, 1),
+        )
         if self.loss.known_motion:
             motions = tuple(
                 (source, torch.where(is_known(true)[:, None, None], true.nan_to_num(), T))

@@ -69,7 +69,9 @@ def save_config(run: Path, config: TrainConfig) -> None:
     path.write_text(text)
 
 
-def save_weights(path: Path, model: SelfSupervised, config: TrainConfig, step: int, command: str) -> None:
+def save_weights(
+    path: Path, model: SelfSupervised, config: TrainConfig, step: int, command: str
+) -> None:
     """Write the networks with their card."""
     card = Card(
         depth_architecture=config.model.depth,
@@ -89,11 +91,11 @@ def save_weights(path: Path, model: SelfSupervised, config: TrainConfig, step: i
 
 
 def git_commit() -> str:
-    """Return the commit of the code, with '+' where files differ from it; 'unknown' without git."""
+    """Return the commit of the code, '+' where files differ from it; 'unknown' without git."""
     here = Path(__file__).parent
     try:
         run = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],  # noqa: S607
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
             cwd=here, capture_output=True, text=True, check=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):

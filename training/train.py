@@ -33,7 +33,9 @@ def main(args: list[str] | None = None) -> int:
     )
     parser.add_argument("config", type=Path, help="YAML file, see training/configs/")
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parser.add_argument("--overwrite", action="store_true", help="begin anew in an old run folder")
     options = parser.parse_args(args)

@@ -52,7 +52,9 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
     batches = load_batches(config, step, rank, ranks)
     parallel = DistributedDataParallel(model) if ranks > 1 else model
     board = Board(run, config.log, config.model.depth_range_m) if rank == 0 else None
-    bar = tqdm(total=config.optim.steps, initial=step, unit="step", disable=rank != 0, mininterval=2)
+    bar = tqdm(
+        total=config.optim.steps, initial=step, unit="step", disable=rank != 0, mininterval=2
+    )
     for step in range(step, config.optim.steps):  # noqa: B020 - continues at the loaded step
         batch = to_device(next(batches), target)
         losses, panels = take_step(parallel, optimizer, batch, config.optim, step)
@@ -102,7 +104,11 @@ def load_batches(config: TrainConfig, step: int, rank: int, ranks: int):  # noqa
 
 
 def take_step(
-    model: nn.Module, optimizer: optim.Optimizer, batch: dict[str, Tensor], o: OptimConfig, step: int
+    model: nn.Module,
+    optimizer: optim.Optimizer,
+    batch: dict[str, Tensor],
+    o: OptimConfig,
+    step: int,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return losses and panels of one optimiser step."""
     for group in optimizer.param_groups:
@@ -138,8 +144,8 @@ def check_finite(losses: dict[str, Tensor], step: int, run: Path) -> None:
     if not bool(torch.isfinite(losses["total"])):
         parts = ", ".join(f"{k} {float(v):.3g}" for k, v in losses.items())
         raise DataError(
-            f"{run}: loss is not a number at step {step} ({parts}); the last saved state is whole: "
-            "look at the data around it, lower optim.lr or set optim.grad_clip"
+            f"{run}: loss is not a number at step {step} ({parts}); the last saved state is "
+            "whole: look at the data around it, lower optim.lr or set optim.grad_clip"
         )
 
 

@@ -65,7 +65,7 @@ def test_shipped_weights_load_and_are_small(domain: str) -> None:
 
 
 def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="nowhere.safetensors: no such checkpoint"):
+    with pytest.raises(CheckpointError, match=r"nowhere.safetensors: no such checkpoint"):
         load_depth(tmp_path / "nowhere.safetensors")
 
 
@@ -73,7 +73,7 @@ def test_pickle_is_refused_without_opening_it(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     torch.save({"a": torch.ones(1)}, path)
 
-    with pytest.raises(CheckpointError, match="a pickle .* training.export"):
+    with pytest.raises(CheckpointError, match=r"a pickle .* training.export"):
         read_tensors(path)
 
 
@@ -87,7 +87,7 @@ def test_truncated_weights_are_refused(checkpoint: Path) -> None:
 def test_missing_card_is_named(checkpoint: Path) -> None:
     checkpoint.with_suffix(".json").unlink()
 
-    with pytest.raises(CheckpointError, match="net.json: missing"):
+    with pytest.raises(CheckpointError, match=r"net.json: missing"):
         load_depth(checkpoint)
 
 

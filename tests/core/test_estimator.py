@@ -30,7 +30,9 @@ def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
 
 
-def test_depth_is_the_networks_for_the_canonical_camera(checkpoint: Path, image: np.ndarray) -> None:
+def test_depth_is_the_networks_for_the_canonical_camera(
+    checkpoint: Path, image: np.ndarray
+) -> None:
     focal = CARD.focal_ratio * (96 * 64) ** 0.5
     camera = Camera(focal, focal, 47.5, 31.5, 96, 64)
     net, card = load_depth(checkpoint)
@@ -61,7 +63,9 @@ def test_depth_comes_at_the_size_asked_for(checkpoint: Path) -> None:
 
 
 def test_image_of_another_size_than_its_camera_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(ShapeError, match=r"image: got shape \(10, 10, 3\), expected \(64, 96, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"image: got shape \(10, 10, 3\), expected \(64, 96, 3\)"
+    ):
         DepthEstimator(checkpoint, "cpu")(np.zeros((10, 10, 3), np.uint8), CAMERA)
 
 

@@ -51,12 +51,25 @@ def test_command_prints_the_protocol_and_writes_files(
     root = write_drive(tmp_path / "d", frames=3)
     out, sheet = tmp_path / "n.json", tmp_path / "s.png"
 
-    code = main([str(checkpoint), str(root), "--prior", str(root), "--json", str(out), "--sheet", str(sheet)])
+    code = main(
+        [
+            str(checkpoint),
+            str(root),
+            "--prior",
+            str(root),
+            "--json",
+            str(out),
+            "--sheet",
+            str(sheet),
+        ]
+    )
 
     printed = capsys.readouterr().out
     assert code == 0
     assert "3 images, 80 m cap, crop none, scaling median" in printed
-    assert json.loads(out.read_text())["errors"]["constant"]["abs_rel"] == pytest.approx(0, abs=1e-6)
+    assert json.loads(out.read_text())["errors"]["constant"]["abs_rel"] == pytest.approx(
+        0, abs=1e-6
+    )
     assert cv2.imread(str(sheet)).shape[1] == 3 * 480
 
 

@@ -30,7 +30,9 @@ def public_encoder(w: Weights, image: Tensor) -> list[Tensor]:
         for block in range(2):
             name, stride = f"layer{layer}.{block}", 2 if layer > 1 and block == 0 else 1
             y = F.conv2d(x, w[f"encoder.{name}.conv1.weight"], stride=stride, padding=1)
-            y = F.conv2d(F.relu(norm(y, f"{name}.bn1")), w[f"encoder.{name}.conv2.weight"], padding=1)
+            y = F.conv2d(
+                F.relu(norm(y, f"{name}.bn1")), w[f"encoder.{name}.conv2.weight"], padding=1
+            )
             y = norm(y, f"{name}.bn2")
             if stride == 2:
                 x = F.conv2d(x, w[f"encoder.{name}.downsample.0.weight"], stride=2)
@@ -72,7 +74,10 @@ def folder(tmp_path: Path) -> Path:
         weights = lively(net.state_dict())
         encoder = {k: v for k, v in weights.items() if k.startswith("encoder.")}
         rest = {k: v for k, v in weights.items() if k not in encoder}
-        extras = {"encoder.fc.weight": torch.zeros(1000, 512), "encoder.fc.bias": torch.zeros(1000)}
+        extras = {
+            "encoder.fc.weight": torch.zeros(1000, 512),
+            "encoder.fc.bias": torch.zeros(1000),
+        }
         if names[0] == "encoder.pth":
             extras |= {"height": 192, "width": 640, "use_stereo": False}
         torch.save({**encoder, **extras}, tmp_path / names[0])
@@ -115,5 +120,5 @@ def test_folder_of_something_else_is_refused(folder: Path) -> None:
     with pytest.raises(CheckpointError, match="not a monodepth2 ResNet-18"):
         import_monodepth2(folder, folder / "ours.safetensors")
     (folder / "pose.pth").unlink()
-    with pytest.raises(CheckpointError, match="not a monodepth2|missing"):
+    with pytest.raises(CheckpointError, match=r"not a monodepth2|missing"):
         import_monodepth2(folder, folder / "ours.safetensors")

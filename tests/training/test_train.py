@@ -21,7 +21,14 @@ from training.data.triplets import DataConfig
 from training.export import export
 from training.losses import LossConfig
 from training.train import main
-from training.trainer import build_model, check_finite, learning_rate, load_batches, take_step, train
+from training.trainer import (
+    build_model,
+    check_finite,
+    learning_rate,
+    load_batches,
+    take_step,
+    train,
+)
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
@@ -29,7 +36,9 @@ CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
     return TrainConfig(
-        data=DataConfig(train=(str(write_drive(tmp_path / "data", frames=8)),), size=(64, 96), workers=0),
+        data=DataConfig(
+            train=(str(write_drive(tmp_path / "data", frames=8)),), size=(64, 96), workers=0
+        ),
         model=ModelConfig("tiny", "tiny", (1.0, 100.0), start_depth_m=8.0, pose_output_scale=0.1),
         loss=LossConfig(scales=2, speed_weight=0.02),
         optim=OptimConfig(steps=4, batch=2, lr=1e-3),
@@ -43,7 +52,9 @@ def test_loss_falls(config: TrainConfig) -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     batch = next(load_batches(config, 0, 0, 1))
 
-    losses = [float(take_step(model, optimizer, batch, config.optim, 0)[0]["total"]) for _ in range(12)]
+    losses = [
+        float(take_step(model, optimizer, batch, config.optim, 0)[0]["total"]) for _ in range(12)
+    ]
 
     assert min(losses[-3:]) < 0.97 * losses[0]
 
@@ -62,7 +73,8 @@ def test_stopped_run_continues_bit_for_bit(config: TrainConfig, tmp_path: Path) 
 def _train_and_interrupt(config: TrainConfig, run: Path, at_step: int) -> None:
     """Train in another process, and press Ctrl-C at a step."""
     code = (
-        "import sys, signal, os, pathlib; from training import trainer; from training.train import main\n"
+        "import sys, signal, os\n"
+        "from training import trainer\nfrom training.train import main\n"
         "real = trainer.take_step\n"
         f"def step(m, o, b, c, n):\n    if n == {at_step}: os.kill(os.getpid(), signal.SIGINT)\n"
         "    return real(m, o, b, c, n)\n"
@@ -87,8 +99,8 @@ def test_two_gloo_processes_train_one_model(config: TrainConfig, tmp_path: Path)
     file.write_text(yaml.safe_dump(to_dict(config)))
 
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        + ["-m", "training.train", str(file), "--out", str(tmp_path / "two")],
+        f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2 "
+        f"-m training.train {file} --out {tmp_path / 'two'}".split(),
         env={**_environment(), "OMP_NUM_THREADS": "1"},
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
@@ -120,7 +132,7 @@ def test_folder_of_another_run_is_not_overwritten(config: TrainConfig, tmp_path:
 
 
 def test_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a number at step 7 .*optim.lr"):
+    with pytest.raises(DataError, match=r"not a number at step 7 .*optim.lr"):
         check_finite({"total": torch.tensor(float("nan"))}, 7, tmp_path)
 
 
@@ -138,12 +150,18 @@ def test_configs_in_the_tree_are_valid(path: Path) -> None:
 
 
 def test_bad_value_is_refused_before_training() -> None:
-    with pytest.raises(ConfigError, match=r"data.size: got \(100, 320\), expected .* multiples of 32"):
+    with pytest.raises(
+        ConfigError, match=r"data.size: got \(100, 320\), expected .* multiples of 32"
+    ):
         load_config(TrainConfig, None, ["data.size=[100, 320]"])
 
 
-def test_command_line_names_the_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = main([str(CONFIGS / "day.yaml"), "--out", str(tmp_path / "r"), "--set", "data.train=[nowhere]"])
+def test_command_line_names_the_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(
+        [str(CONFIGS / "day.yaml"), "--out", str(tmp_path / "r"), "--set", "data.train=[nowhere]"]
+    )
 
     assert code == 2
     assert "error: nowhere: no drives found" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Triplets of consecutive frames for self-supervised training, in an order that resumes exactly."""
+"""Triplets of consecutive frames for training, in an order that resumes exactly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class DataConfig:
     train: tuple[str, ...] = ("data/synth/day",)  # roots with sequences/NN or raw drives
     size: tuple[int, int] = (96, 320)  # (height, width)
     flip: bool = True
-    jitter: float = 0.2  # brightness, contrast, saturation; half of it for hue, in turns (monodepth2: 0.2)
+    jitter: float = (
+        0.2  # brightness, contrast, saturation; half of it for hue, in turns (monodepth2: 0.2)
+    )
     min_motion_m: float = 0.0  # skip frames that moved less, where poses are known
     workers: int = 1
 
@@ -124,7 +126,9 @@ def _motion(drive: Drive, i: int, j: int) -> NDArray[np.float64]:
     return np.linalg.inv(T_world_j) @ T_world_i
 
 
-def _jitter(images: NDArray[np.uint8], rng: np.random.Generator, amount: float) -> NDArray[np.uint8]:
+def _jitter(
+    images: NDArray[np.uint8], rng: np.random.Generator, amount: float
+) -> NDArray[np.uint8]:
     """Return the images with one random brightness, contrast, saturation and hue for all."""
     brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3)
     x = images.astype(np.float32) * brightness

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,6 +91,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial)
+    partial.chmod(0o644)  # safetensors makes files for their owner alone
     partial.replace(path)
 
 

@@ -65,7 +65,7 @@ def to_dict(config: object) -> dict[str, Any]:
     return dataclasses.asdict(config, dict_factory=as_lists)  # type: ignore[call-overload,no-any-return]
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - any field type
+def _convert(hint: Any, value: Any, where: str) -> Any:
     """Return ``value`` as the field type ``hint``, or say what does not fit."""
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value, where)  # type: ignore[arg-type]

@@ -65,11 +65,11 @@ def trajectory_errors(
     check_shape("truth", truth, "M 4 4")
     n = check_shape("estimate", estimate, "N 4 4")["N"]
     frames = np.arange(len(truth)) if frames is None else np.asarray(frames)
-    fits = len(frames) == n >= 2 and (np.diff(frames) > 0).all() and 0 <= frames[0]
+    fits = len(frames) == n >= 2 and (np.diff(frames) > 0).all() and frames[0] >= 0
     if not fits or frames[-1] >= len(truth):
         raise DataError(
-            f"{n} estimated poses for {len(frames)} frames of {len(truth)} true poses: expected at "
-            "least two, one per frame; give `frames` where the estimate misses some"
+            f"{n} estimated poses for {len(frames)} frames of {len(truth)} true poses: expected "
+            "at least two, one per frame; give `frames` where the estimate misses some"
         )
     truth = np.linalg.inv(truth[frames[0]]) @ truth
     estimate = np.linalg.inv(estimate[0]) @ estimate

@@ -35,7 +35,7 @@ class PoseNet(nn.Module):
         any motion, may be found first.
         """
         with torch.no_grad():
-            self.net[-1].bias[5] = -forward_m / self.output_scale  # points come nearer
+            self.net[-1].bias[5] = -forward_m / self.output_scale  # type: ignore[operator]
 
     def forward(self, earlier: Tensor, later: Tensor) -> Tensor:
         """Return T_later_earlier (B, 4, 4): maps points seen in the earlier frame into the later.
