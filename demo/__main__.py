@@ -28,7 +28,7 @@ _EXAMPLES = """examples:
   python -m demo                     the whole of it, into demo/
   python -m demo --rate 0.5          replay at half speed, for a slow machine
   python -m demo --from report       score and draw the last recording again
-  python -m demo --out /tmp/demo --frames 40 --seed 5155
+  python -m demo --out /tmp/demo --frames 60 --seed 6435
 """
 _STEPS = ("render", "nodes", "report")
 

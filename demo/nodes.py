@@ -25,7 +25,7 @@ RECORDED = (
     *("/odom", "/path", "/mode", "/diagnostics"),
 )
 NODES = ("depth", "odometry")
-_START_S, _DRAIN_S = 90.0, 60.0
+_START_S, _DRAIN_S = 180.0, 60.0
 _PROFILE = Path(__file__).parents[1] / "ros2_ws/src/sdepth_ros/config/fastdds.xml"
 _CAMERA = ["-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
 
@@ -140,12 +140,13 @@ def _parameter(name: str, value: float | str) -> list[str]:
 
 def _environment(domain: int) -> dict[str, str]:
     """Return what the processes need besides our environment."""
+    renamed = os.environ.get("ROS_DISTRO") not in ("humble", "iron", "jazzy")  # in Fast DDS 3
+    variable = f"{'FASTDDS' if renamed else 'FASTRTPS'}_DEFAULT_PROFILES_FILE"
     threads = max(1, (os.cpu_count() or 2) // 2)  # two networks share the cores
     return {
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTDDS_DEFAULT_PROFILES_FILE": str(_PROFILE),
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(_PROFILE),
+        variable: str(_PROFILE),
         "OMP_NUM_THREADS": str(threads),
     }
 

@@ -85,8 +85,12 @@ def cloud() -> go.Figure:
             x=[], y=[], z=[], mode="markers", name=name, visible=visible, hoverinfo="skip",
             marker={"size": 1.7, "color": []},
         )  # fmt: skip
-    axis = {"backgroundcolor": "#14161b", "gridcolor": "#333", "color": "#bbb"}
-    axis["showspikes"] = False
+    axis = {
+        "backgroundcolor": "#14161b",
+        "gridcolor": "#333",
+        "color": "#bbb",
+        "showspikes": False,
+    }
     figure.update_layout(
         scene={
             "xaxis": {**axis, "title": "x ahead, m", "range": [0, 45]},

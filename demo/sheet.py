@@ -24,7 +24,8 @@ def write_sheet(path: Path, run: DemoRun, scores: Scores, config: DemoConfig) ->
     answered = [i for i, frame in enumerate(run.frames) if frame.depth is not None]
     chosen = [answered[i] for i in np.linspace(0, len(answered) - 1, _COLUMNS).round().astype(int)]
     figure = Figure(figsize=(18, 12), layout="constrained")
-    top, bottom, foot = figure.subfigures(3, 1, height_ratios=[1.02, 0.95, 0.5])
+    parts: Any = figure.subfigures(3, 1, height_ratios=[1.02, 0.95, 0.5])
+    top, bottom, foot = parts
     top.suptitle("From day into night: what the nodes published, beside the truth", size=17)
     _draw_frames(top, run, scores, chosen, config.max_m)
     left, middle, right = bottom.subfigures(1, 3, width_ratios=[1.15, 0.8, 1.3])
@@ -72,7 +73,8 @@ def _draw_cloud(area: Any, run: DemoRun, index: int | None, max_m: float) -> Non
     axis.set_box_aspect((26, 22, 9), zoom=1.75)
     axis.view_init(elev=20, azim=187)
     axis.set_proj_type("persp", focal_length=0.6)
-    axis.set_title(f"/points at {run.seconds[index]:.1f} s", color="#ddd", size=13, y=0.94)
+    note = f"/points at {run.seconds[index]:.1f} s"
+    axis.text2D(0.02, 0.95, note, transform=axis.transAxes, color="#ddd", size=13)
 
 
 def _draw_trajectory(area: Any, run: DemoRun, scores: Scores) -> None:

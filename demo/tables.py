@@ -27,7 +27,9 @@ class Table:
 def depth_table(scores: Scores) -> Table:
     """Return the depth errors: a group of rows per light, a row per predictor."""
     head = ("light", "answer", "frames", "AbsRel", "δ<1.25", "scaled AbsRel", "scaled δ<1.25")
-    rows, ours, groups = [], set(), set()
+    rows: list[tuple[str, ...]] = []
+    ours: set[int] = set()
+    groups: set[int] = set()
     for light in LIGHTS:
         groups.add(len(rows))
         for score in (s for s in scores.depth if s.light == light):
