@@ -112,7 +112,7 @@ def _tiles(run: DemoRun, scores: Scores) -> str:
         note = f"ATE over {tables.path_length(run):.0f} m (straight ahead {straight:.2f} m)"
         tiles.append((f"{ate_m:.2f} m", note))
     counters = run.counters.get("depth", {})
-    handled = f"{counters.get('frames out', '-')} of {counters.get('frames in', '-')}"
+    handled = f"{counters.get('frames out', '-')} of {len(run.frames)}"
     dropped = counters.get("frames dropped", "-")
     tiles.append((handled, f"depth frames answered, {dropped} dropped"))
     p50, p95 = (counters.get(f"latency {p} ms", "-") for p in ("p50", "p95"))
