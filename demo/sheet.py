@@ -87,7 +87,9 @@ def _draw_trajectory(area: Any, run: DemoRun, scores: Scores) -> None:
         axis.plot(-T_node[:, 1, 3], T_node[:, 0, 3], color=BLUE, lw=2.5, label="odometry node")
     T = scores.T_straight
     axis.plot(-T[:, 1, 3], T[:, 0, 3], color=GREY, ls=":", lw=2, label="straight ahead")
-    axis.set(xlabel="metres right", ylabel="metres ahead", title="trajectory, not aligned")
+    ate_m = f"{scores.odometry['none'].ate_m:.2f}" if scores.odometry else "-"
+    title = f"trajectory: ATE {ate_m} m, straight ahead {scores.straight['none'].ate_m:.2f} m"
+    axis.set(xlabel="metres right", ylabel="metres ahead", title=title)
     axis.set_aspect("equal", adjustable="datalim")
     axis.grid(alpha=0.3)
     axis.legend(frameon=False)
