@@ -30,12 +30,18 @@ def test_a_failing_process_is_named_with_its_last_words(tmp_path: Path) -> None:
 
 
 def test_no_process_outlives_an_interrupted_demo(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), processes(tmp_path, {}) as group:
-        group.start("sleeper", *_SLEEP)
-        _wait_for(lambda: "up" in (tmp_path / "sleeper.log").read_text())
-        process = group._running["sleeper"]
-        raise KeyboardInterrupt
-    assert process.poll() is not None
+    started = []
+
+    def interrupted_demo() -> None:
+        with processes(tmp_path, {}) as group:
+            group.start("sleeper", *_SLEEP)
+            started.append(group._running["sleeper"])
+            _wait_for(lambda: "up" in (tmp_path / "sleeper.log").read_text())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_demo()
+    assert started[0].poll() is not None
 
 
 def test_command_line_shows_examples_and_refuses_what_it_does_not_know() -> None:
