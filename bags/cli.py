@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bags.write import BagConfig, write_bag
-from sdepth.errors import SdepthError
+from sdepth.cli import make_parser, run
 from training.data.drive import read_drive
 
 
-def make_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+def converter_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Return a parser with the options of every converter."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser(prog, description, examples)
     add = parser.add_argument
     add("drive", type=Path, help="folder of the drive")
     add("bag", type=Path, help="folder to write: metadata.yaml and an .mcap")
@@ -39,12 +33,11 @@ def convert(parser: argparse.ArgumentParser, args: Sequence[str] | None) -> int:
         limit=options.limit,
         overwrite=options.overwrite,
     )
-    try:
+
+    def work() -> None:
         counts = write_bag(read_drive(options.drive), options.bag, config)
-    except SdepthError as err:
-        print(f"{parser.prog}: {err}", file=sys.stderr)
-        return 2
-    for topic, count in sorted(counts.items()):
-        print(f"{count:8d}  {topic}")
-    print(f"wrote {options.bag}; play it with: python -m sdepth_ros.replay {options.bag}")
-    return 0
+        for topic, count in sorted(counts.items()):
+            print(f"{count:8d}  {topic}")
+        print(f"wrote {options.bag}; play it with: python -m sdepth_ros.replay {options.bag}")
+
+    return run(parser.prog, work)

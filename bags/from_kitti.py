@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bags.cli import convert, make_parser
+from bags.cli import convert, converter_parser
 from bags.write import KITTI_CAMERA_HEIGHT_M
 
 _EXAMPLES = """examples:
@@ -17,7 +17,7 @@ _EXAMPLES = """examples:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    parser = make_parser("bags.from_kitti", __doc__ or "", _EXAMPLES)
+    parser = converter_parser("bags.from_kitti", __doc__ or "", _EXAMPLES)
     parser.add_argument(
         "--camera-height",
         type=float,

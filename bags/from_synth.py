@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bags.cli import convert, make_parser
+from bags.cli import convert, converter_parser
 
 _EXAMPLES = """examples:
   python -m training.synth data/dusk --domain dusk --sequences 1 --frames 100
@@ -15,7 +15,7 @@ _EXAMPLES = """examples:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    return convert(make_parser("bags.from_synth", __doc__ or "", _EXAMPLES), args)
+    return convert(converter_parser("bags.from_synth", __doc__ or "", _EXAMPLES), args)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sdepth.camera import Camera
-from sdepth.errors import DataError, SdepthError
+from sdepth.cli import make_parser, run
+from sdepth.errors import DataError
 from sdepth.estimator import DepthEstimator
 from sdepth.metrics import DepthErrors, depth_errors, garg_crop, mean_errors
 from training.data.drive import find_drives, read_depth, read_drive, read_image
@@ -139,11 +140,7 @@ def table(rows: dict[str, DepthErrors]) -> str:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m training.evaluate", __doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path, help="folder with sequences/NN, or one drive")
     parser.add_argument("--truth", type=Path, help=".npz of depths, for drives without depth_2/")
@@ -154,34 +151,33 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--stride", type=int, default=1, help="score every n-th frame")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     parser.add_argument("--sheet", type=Path, help="write a PNG: image, depth, truth")
-    o = parser.parse_args(args)
-    try:
-        protocol = Protocol(cap_m=o.cap, crop=o.crop, scale=o.scale)
-        prior = pixel_prior(o.prior, (96, 320), o.cap) if o.prior else None
-        examples = read_examples(o.data, o.truth, o.stride)
-        rows, seen, scales = evaluate(o.checkpoint, examples, protocol, prior)
-    except SdepthError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
+    options = parser.parse_args(args)
+    return run(parser.prog, lambda: score(options))
+
+
+def score(o: argparse.Namespace) -> None:
+    """Print the table, and write the files asked for."""
+    protocol = Protocol(cap_m=o.cap, crop=o.crop, scale=o.scale)
+    prior = pixel_prior(o.prior, (96, 320), o.cap) if o.prior else None
+    examples = read_examples(o.data, o.truth, o.stride)
+    rows, seen, scales = evaluate(o.checkpoint, examples, protocol, prior)
     spread = {"median": float(np.median(scales)), "std": float(np.std(scales / np.median(scales)))}
     print(f"{o.data}: {len(seen)} images, {o.cap:g} m cap, crop {o.crop}, scaling {o.scale}")
     print("(mask, scale, clamp, score each image, average over images)")
     print(table(rows))
     print(f"scale truth / estimate: median {spread['median']:.3f}, std {spread['std']:.3f}")
     if o.json:
-        errors = {name: dataclasses.asdict(row) for name, row in rows.items()}
         found = {
             "data": str(o.data),
             "images": len(seen),
             "protocol": dataclasses.asdict(protocol),
+            "errors": {name: dataclasses.asdict(row) for name, row in rows.items()},
+            "scale": spread,
         }
-        o.json.write_text(
-            json.dumps({**found, "errors": errors, "scale": spread}, indent=2) + "\n"
-        )
+        o.json.write_text(json.dumps(found, indent=2) + "\n")
     if o.sheet:
         picks = np.linspace(0, len(seen) - 1, min(8, len(seen))).astype(int)
         write_sheet(o.sheet, [(seen[i][0].image, seen[i][1], seen[i][0].truth) for i in picks])
-    return 0
 
 
 if __name__ == "__main__":

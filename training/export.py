@@ -5,13 +5,12 @@ python -m training.export runs/day weights/day.safetensors
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
 from pathlib import Path
 
 from sdepth.checkpoint import load_depth, load_pose, save
-from sdepth.errors import SdepthError
+from sdepth.cli import make_parser, run
 from training.state import WEIGHTS
 
 
@@ -30,25 +29,20 @@ def export(run: Path, out: Path, training_data: str = "") -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.export",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m training.export", __doc__)
     parser.add_argument("run", type=Path, help="run folder of training.train")
     parser.add_argument("out", type=Path, help="ends in .safetensors")
     parser.add_argument("--training-data", default="", help="what the weights have seen, in words")
     options = parser.parse_args(args)
     if options.out.suffix != ".safetensors":
         parser.error(f"{options.out}: expected a name ending in .safetensors")
-    try:
+
+    def work() -> None:
         export(options.run, options.out, options.training_data)
-    except SdepthError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    size = options.out.stat().st_size / 1e6
-    print(f"{options.out}: {size:.1f} MB, card {options.out.with_suffix('.json')}")
-    return 0
+        size = options.out.stat().st_size / 1e6
+        print(f"{options.out}: {size:.1f} MB, card {options.out.with_suffix('.json')}")
+
+    return run(parser.prog, work)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ such weights is unknown: depth is metres up to one factor.
 
 from __future__ import annotations
 
-import argparse
 import pickle
 import sys
 from pathlib import Path
@@ -17,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from sdepth.checkpoint import Card, save
-from sdepth.errors import CheckpointError, SdepthError
+from sdepth.cli import make_parser, run
+from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from training.config import KITTI_FOCAL_RATIO
@@ -89,21 +89,16 @@ def fill(net: nn.Module, tensors: dict[str, Tensor], folder: Path) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.import_monodepth2",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m training.import_monodepth2", __doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path, help="ends in .safetensors")
     options = parser.parse_args(args)
-    try:
+
+    def work() -> None:
         import_monodepth2(options.folder, options.out)
-    except SdepthError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    print(f"{options.out}: written, card {options.out.with_suffix('.json')}")
-    return 0
+        print(f"{options.out}: written, card {options.out.with_suffix('.json')}")
+
+    return run(parser.prog, work)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ Watch it: tensorboard --logdir runs
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import shlex
@@ -18,19 +17,15 @@ import shutil
 import sys
 from pathlib import Path
 
+from sdepth.cli import make_parser, run
 from sdepth.config import load_config
-from sdepth.errors import SdepthError
 from training.config import TrainConfig
 from training.trainer import train
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m training.train", __doc__)
     parser.add_argument("config", type=Path, help="YAML file, see training/configs/")
     parser.add_argument("--out", type=Path, help="run folder (default: runs/NAME)")
     parser.add_argument(
@@ -41,19 +36,15 @@ def main(args: list[str] | None = None) -> int:
     options = parser.parse_args(args)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     command = "python -m training.train " + shlex.join(sys.argv[1:] if args is None else args)
-    try:
+
+    def work() -> None:
         config = load_config(TrainConfig, options.config, options.overrides)
-        run = options.out or Path("runs") / config.name
+        folder = options.out or Path("runs") / config.name
         if options.overwrite and os.environ.get("RANK", "0") == "0":
-            shutil.rmtree(run, ignore_errors=True)
-        print(train(config, run, options.device, command))
-    except SdepthError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command continues from the last saved step", file=sys.stderr)
-        return 130
-    return 0
+            shutil.rmtree(folder, ignore_errors=True)
+        print(train(config, folder, options.device, command))
+
+    return run(parser.prog, work)
 
 
 if __name__ == "__main__":

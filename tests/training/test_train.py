@@ -87,7 +87,7 @@ def _train_and_interrupt(config: TrainConfig, run: Path, at_step: int) -> None:
         env=_environment(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 130, done.stderr
-    assert "the same command continues" in done.stderr
+    assert "the same command goes on" in done.stderr
 
 
 def _environment() -> dict[str, str]:
@@ -164,7 +164,7 @@ def test_command_line_names_the_mistake(
     )
 
     assert code == 2
-    assert "error: nowhere: no drives found" in capsys.readouterr().err
+    assert "training.train: nowhere: no drives found" in capsys.readouterr().err
 
 
 def test_known_motion_reaches_the_warp_and_the_pose_network(config: TrainConfig) -> None:

@@ -8,7 +8,8 @@ import re
 import sys
 from pathlib import Path
 
-from sdepth.errors import DataError, SdepthError
+from sdepth.cli import make_parser, run
+from sdepth.errors import DataError
 from training.synth.config import DOMAINS, DatasetConfig
 
 _HELP = """\
@@ -39,12 +40,7 @@ examples:
 
 def main(args: list[str] | None = None) -> int:
     """Return the exit code: 0, or 2 after one line about bad input."""
-    parser = argparse.ArgumentParser(
-        "python -m training.synth",
-        description=_HELP,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("python -m training.synth", _HELP, _EXAMPLES)
     parser.add_argument("out", type=Path, help="folder to write, new or of the same arguments")
     parser.add_argument("--domain", choices=DOMAINS, default="day")
     parser.add_argument("--sequences", type=int, default=8, help="number of drives (%(default)s)")
@@ -65,24 +61,18 @@ def main(args: list[str] | None = None) -> int:
         help="processes, one sequence each (%(default)s)",
     )
     opts = parser.parse_args(args)
-    try:
-        from training.synth.generate import (
-            generate,
-        )  # the ray tracer is not there on every machine
+    return run(parser.prog, lambda: _render(opts))
 
-        generate(opts.out, _config(opts), opts.workers)
-    except SdepthError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
+
+def _render(opts: argparse.Namespace) -> None:
+    """Render as the command line says."""
+    try:
+        from training.synth.generate import generate  # its libraries are not on every machine
     except ModuleNotFoundError as err:
         if err.name not in ("embreex", "numba"):
             raise
-        print(f"error: {err.name} is not installed; pip install {err.name}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+        raise DataError(f"{err.name} is not installed; pip install {err.name}") from err
+    generate(opts.out, _config(opts), opts.workers)
 
 
 def _config(opts: argparse.Namespace) -> DatasetConfig:

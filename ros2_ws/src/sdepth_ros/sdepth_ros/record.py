@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import (
     Connection,
     Qos,
@@ -26,9 +24,11 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys import Stores, get_typestore
 
-from sdepth.errors import DataError, SdepthError
+from sdepth.cli import make_parser
+from sdepth.errors import DataError
 from sdepth_ros.bag_qos import record_qos
 from sdepth_ros.replay import message_type
+from sdepth_ros.tool import run_tool
 
 _EXAMPLES = """examples:
   record out/drive /odom /tf /depth/image_rect     until Ctrl-C
@@ -121,12 +121,7 @@ def _bag_qos(qos: QoSProfile) -> Qos:
 
 def parse(args: list[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(
-        prog="record",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("record", __doc__, _EXAMPLES)
     add = parser.add_argument
     add("bag", type=Path, help="folder to write, must not exist")
     add("topics", nargs="*", help="what to record; may appear later")
@@ -141,9 +136,9 @@ def parse(args: list[str]) -> argparse.Namespace:
     return options
 
 
-def _run(args: Sequence[str] | None) -> None:
+def _run(args: list[str]) -> None:
     """Record as the command line says."""
-    options = parse(remove_ros_args(args if args is not None else sys.argv)[1:])
+    options = parse(args)
     recorder = BagRecorder(options.bag, options.topics, options.all)
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)
@@ -165,17 +160,7 @@ def _run(args: Sequence[str] | None) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command line; return its exit code. ``args`` starts with the program's name."""
-    rclpy.init(args=args)
-    try:
-        _run(args)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except SdepthError as err:
-        print(f"record: {err}", file=sys.stderr)
-        return 2
-    finally:
-        rclpy.try_shutdown()
-    return 0
+    return run_tool("record", _run, args)
 
 
 if __name__ == "__main__":

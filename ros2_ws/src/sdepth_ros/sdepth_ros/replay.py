@@ -15,13 +15,14 @@ from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.utilities import remove_ros_args
 from rosbags.rosbag2 import Reader, ReaderError
 from rosgraph_msgs.msg import Clock
 from tqdm import tqdm
 
-from sdepth.errors import ConfigError, DataError, SdepthError
+from sdepth.cli import make_parser
+from sdepth.errors import ConfigError, DataError
 from sdepth_ros.bag_qos import play_qos
+from sdepth_ros.tool import run_tool
 
 _EXAMPLES = """examples:
   replay bags/drive                            in real time, once somebody listens to an image
@@ -164,12 +165,7 @@ def message_type(name: str) -> type:
 
 def parse(args: list[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = argparse.ArgumentParser(
-        prog="replay",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("replay", __doc__, _EXAMPLES)
     add = parser.add_argument
     add("bag", type=Path, help="folder of the bag")
     add("--rate", type=float, default=1.0, help="speed, 1 is real time (default %(default)s)")
@@ -202,9 +198,9 @@ def _sleep_until(due_s: float) -> None:
         raise ExternalShutdownException
 
 
-def _run(args: Sequence[str] | None) -> None:
+def _run(args: list[str]) -> None:
     """Play as the command line says."""
-    options = parse(remove_ros_args(args if args is not None else sys.argv)[1:])
+    options = parse(args)
     player = BagPlayer(options.bag, options.topics, options.clock)
     if not options.no_wait:
         player.wait_for(options.wait_for, options.timeout)
@@ -218,17 +214,7 @@ def _run(args: Sequence[str] | None) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command line; return its exit code. ``args`` starts with the program's name."""
-    rclpy.init(args=args)
-    try:
-        _run(args)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except SdepthError as err:
-        print(f"replay: {err}", file=sys.stderr)
-        return 2
-    finally:
-        rclpy.try_shutdown()
-    return 0
+    return run_tool("replay", _run, args)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+"""What replay and record share: a command line that is a ROS process."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.utilities import remove_ros_args
+
+from sdepth.cli import run
+
+
+def run_tool(name: str, work: Callable[[list[str]], None], args: list[str] | None) -> int:
+    """Run ``work`` on the arguments that are not ROS's; return the exit code of the process.
+
+    Args:
+        name: of the tool, starts its errors.
+        work: takes the arguments; Ctrl-C ends it without complaint.
+        args: the command line, beginning with the program's name; None for the process's own.
+    """
+    rclpy.init(args=args)
+    own = remove_ros_args(sys.argv if args is None else args)[1:]
+
+    def command() -> None:
+        with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+            work(own)
+
+    try:
+        return run(name, command)
+    finally:
+        rclpy.try_shutdown()
