@@ -16,22 +16,23 @@ setup:  ## make .venv: packages, ROS 2, messages (a second run takes a second)
 lint: setup  ## ruff and mypy
 	$(PY) -m ruff check .
 	$(PY) -m mypy --strict ros2_ws/src/sdepth/sdepth
-	$(PY) -m mypy ros2_ws/src/sdepth_ros/sdepth_ros training bags
+	$(PY) -m mypy ros2_ws/src/sdepth_ros/sdepth_ros training bags demo benchmarks
 
 test: setup  ## all tests, with the reason of each skipped one
 	$(PY) -m pytest -q -rs $(PYTEST)
 
-demo: setup  ## a day-to-night drive through the real nodes; writes demo/out/report.html
+demo: setup  ## a day-to-night drive through the real nodes; writes demo/report.html
 	$(PY) -m demo
 
 train-smoke: setup  ## two steps of training on synthetic frames, on the CPU
-	$(PY) -m pytest -q -rs tests/training -k smoke
+	$(PY) -m pytest -q -rs tests/training -k loss_falls
 
 ros-build: setup  ## colcon build of both packages, and a check of what it installed
 	tools/ros_build.sh ros2_ws $(COLCON)
 
 clean:  ## remove what builds and demos wrote; .venv stays
-	rm -rf ros2_ws/build ros2_ws/install ros2_ws/log demo/out .mypy_cache .ruff_cache .pytest_cache
+	rm -rf ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache
+	git clean -fdqX demo
 
 clean-venv:  ## remove .venv
 	rm -rf .venv

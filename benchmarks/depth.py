@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -82,9 +83,9 @@ def main(args: list[str] | None = None) -> int:
         for architecture in ("resnet18", "light"):
             path = make_checkpoint(Path(folder), architecture, (height, width))
             plain, ours = naive(path), DepthEstimator(path, "cpu")
-            calls = {
-                "naive": lambda f=plain: f(image, camera),
-                "ours": lambda f=ours: f(image, camera),
+            calls: dict[str, Callable[[], object]] = {
+                "naive": partial(plain, image, camera),
+                "ours": partial(ours, image, camera),
             }
             ms = median_ms(calls, options.runs)
             ratio = ms["naive"] / ms["ours"]

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
+import torch
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
@@ -49,6 +50,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         """
         super().__init__("odometry", OdometryParams)
         model, trail = self.params.model, self.params.path
+        torch.set_num_threads(1)  # on images this small a second thread mostly waits
         checkpoint = FilePath(model.path) if model.path else bundled(DAY)
         self._odometry = Odometry(checkpoint, model.device)
         self._tracker = MotionTracker()
