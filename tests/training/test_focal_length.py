@@ -17,7 +17,7 @@ FOCALS = (0.45, 0.6, 0.8)
 
 def test_scale_does_not_follow_the_focal_length() -> None:
     estimate = DepthEstimator(bundled("day"), "cpu")
-    data = DatasetConfig("day", 4, frames=1, width=320, height=96, seed=77, supersample=1)
+    data = DatasetConfig("day", 3, frames=1, width=320, height=96, seed=77, supersample=1)
     log_scales = np.zeros((data.sequences, len(FOCALS)))
     log_zooms = np.zeros_like(log_scales)
     for i in range(data.sequences):
