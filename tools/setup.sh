@@ -44,7 +44,7 @@ find_python() {
 
 choose_ros() {
     local system=${SDEPTH_PYTHON:-/usr/bin/python3}
-    if [[ -n ${ROS_DISTRO:-} ]] && "$system" -c 'import rclpy' 2>/dev/null; then
+    if [[ -n ${ROS_DISTRO:-} ]] && "$system" -c 'import rclpy.node' 2>/dev/null; then
         ROS=sourced PYTHON=$system CONSTRAINTS=requirements/constraints-sourced-ros.txt
         return
     fi
