@@ -45,8 +45,9 @@ def page(report: Path) -> Iterator[Any]:
         page.on("pageerror", lambda error: page.troubles.append(str(error)))
         page.on("console", lambda m: m.type == "error" and page.troubles.append(m.text))
         page.on("request", lambda r: page.troubles.append(r.url) if _leaves(r.url) else None)
+        page.set_default_timeout(120_000)  # a busy machine draws the cloud slowly
         page.goto(report.as_uri())
-        page.wait_for_selector("body[data-ready]", timeout=60_000)
+        page.wait_for_selector("body[data-ready]")
         yield page
         browser.close()
 
@@ -93,7 +94,7 @@ def test_plots_follow_the_frame(page: Any) -> None:
 @pytest.mark.browser
 def test_play_runs_to_the_last_frame(page: Any) -> None:
     page.locator("#play").click()
-    page.wait_for_function("document.getElementById('slider').value === '11'", timeout=30_000)
+    page.wait_for_function("document.getElementById('slider').value === '11'")
     assert page.troubles == []
 
 
