@@ -98,7 +98,10 @@ step_packages() {
     touch "$STAMPS/installing"
     # pip takes back a failed installation itself; only a killed one leaves the mark.
     pip_install --constraint "$CONSTRAINTS" ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
-        "${lists[@]}" || { rm "$STAMPS/installing" && die "pip failed, see above"; }
+        "${lists[@]}" || {
+        (($? > 128)) || rm "$STAMPS/installing"
+        die "pip failed, see above"
+    }
     rm "$STAMPS/installing"
 }
 
