@@ -28,6 +28,25 @@ def test_while_one_is_worked_on_only_the_newest_waits() -> None:
     assert done == [0, 3]
 
 
+def test_with_more_slots_items_wait_in_order() -> None:
+    started, go_on, done = threading.Event(), threading.Event(), []
+
+    def work(item: int) -> None:
+        started.set()
+        go_on.wait(PATIENCE_S)
+        done.append(item)
+
+    worker = Worker(work, ready=lambda item: True, slots=2)
+    worker.put(0)
+    assert started.wait(PATIENCE_S)
+    assert [worker.put(i) for i in (1, 2, 3)] == [None, None, 1]
+    go_on.set()
+    while len(done) < 3:
+        pass
+    worker.close()
+    assert done == [0, 2, 3]
+
+
 def test_an_item_waits_until_it_is_ready() -> None:
     known, done = set[int](), threading.Event()
     worker = Worker(lambda item: done.set(), ready=lambda item: item in known)

@@ -41,6 +41,8 @@ class Frame:
 class FrameNode(Node, Generic[P]):
     """A node that answers images: the newest wins, a bad one is dropped, counted and warned of."""
 
+    SLOTS = 1  # frames that may wait while one is worked on
+
     def __init__(self, name: str, params: type[P]) -> None:
         """Declare the parameters; subclasses load networks, ``start``, then ``listen``.
 
@@ -77,7 +79,9 @@ class FrameNode(Node, Generic[P]):
 
     def start(self) -> None:
         """Warm up, before publishers show that the node is there."""
-        self._worker = Worker(self._work, lambda frame: not self.missing(frame), self.warm_up)
+        self._worker = Worker(
+            self._work, lambda frame: not self.missing(frame), self.warm_up, self.SLOTS
+        )
 
     def listen(self, on_image: Callable[[Any], None]) -> None:
         """Subscribe to the camera."""

@@ -41,6 +41,8 @@ from sdepth_ros.sync import StampSync
 class OdometryNode(FrameNode[OdometryParams]):
     """Publishes where the base frame is, under the stamp of the image."""
 
+    SLOTS = 5  # each pose builds on the one before: a short wait is better than a gap
+
     def __init__(self) -> None:
         """Load the network, then listen.
 

@@ -1,8 +1,9 @@
-"""One thread with a one-slot mailbox: the newest item wins, so work never lags behind."""
+"""One thread with a small mailbox: the newest items win, so work never lags far behind."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -10,25 +11,28 @@ T = TypeVar("T")
 
 
 class Worker(Generic[T]):
-    """Works on one item at a time, and only on the newest."""
+    """Works on one item at a time, in order, and keeps only the newest ``slots``."""
 
     def __init__(
         self,
         work: Callable[[T], None],
         ready: Callable[[T], bool],
         warm_up: Callable[[], None] | None = None,
+        slots: int = 1,
     ) -> None:
         """Start the thread, return when it is warm.
 
         Args:
             work: what to do with an item; must not raise.
-            ready: whether an item can be worked on yet; until then it waits in the slot. Asked
+            ready: whether an item can be worked on yet; until then it waits in its slot. Asked
                 when an item comes and at every ``wake``.
             warm_up: called once, in the thread: what a network sets up at its first image, it
                 sets up for one thread.
+            slots: items that may wait; 1: only the newest.
         """
         self._work, self._ready = work, ready
-        self._item: T | None = None
+        self._items: deque[T] = deque()
+        self._slots = slots
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
@@ -37,11 +41,12 @@ class Worker(Generic[T]):
         self._warm.wait()
 
     def put(self, item: T) -> T | None:
-        """Leave an item in the slot; return the one it replaces, which nobody will work on."""
+        """Leave an item; return the oldest one if it had to go: nobody will work on it."""
         with self._changed:
-            replaced, self._item = self._item, item
+            dropped = self._items.popleft() if len(self._items) == self._slots else None
+            self._items.append(item)
             self._changed.notify()
-        return replaced
+        return dropped
 
     def wake(self) -> None:
         """Ask ``ready`` again."""
@@ -49,8 +54,9 @@ class Worker(Generic[T]):
             self._changed.notify()
 
     def waiting(self) -> T | None:
-        """Return the item in the slot, if any."""
-        return self._item
+        """Return the item that waits longest, if any."""
+        with self._changed:
+            return self._items[0] if self._items else None
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Finish the item at work, forget the one that waits, and end the thread."""
@@ -70,11 +76,11 @@ class Worker(Generic[T]):
         while True:
             with self._changed:
                 self._changed.wait_for(self._due)
-                if self._closed or self._item is None:
+                if self._closed:
                     return
-                item, self._item = self._item, None
+                item = self._items.popleft()
             self._work(item)
 
     def _due(self) -> bool:
         """Tell whether there is something to do."""
-        return self._closed or (self._item is not None and self._ready(self._item))
+        return self._closed or (bool(self._items) and self._ready(self._items[0]))
