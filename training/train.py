@@ -1,6 +1,6 @@
 """Train depth and pose networks from video.
 
-    python -m training.train training/configs/day.yaml
+    python -m training.train training/configs/video.yaml
     python -m training.train training/configs/day.yaml --set optim.lr=2.0e-4 --out runs/lr2
     torchrun --nproc-per-node 4 -m training.train training/configs/kitti.yaml
 
