@@ -20,6 +20,7 @@ from demo.run import read_run
 from demo.scores import score_run
 from demo.sheet import write_sheet
 from demo.tables import Table, depth_table, runtime_table, trajectory_table
+from sdepth.cli import make_parser, run
 from sdepth.errors import SdepthError
 from training.data.drive import read_drive
 from training.synth.generate import generate
@@ -44,16 +45,7 @@ def main(args: Sequence[str] | None = None) -> int:
         day_weights=options.day_weights,
         night_weights=options.night_weights,
     )
-    console = Console()
-    try:
-        _run(config, _STEPS.index(options.first), console)
-    except SdepthError as err:
-        print(f"demo: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("demo: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return run("demo", lambda: _run(config, _STEPS.index(options.first), Console()))
 
 
 def _run(config: DemoConfig, first: int, console: Console) -> None:
@@ -69,11 +61,11 @@ def _run(config: DemoConfig, first: int, console: Console) -> None:
         console.rule("3/4  the nodes, over DDS")
         run_nodes(config, console)
     console.rule("4/4  scores and report")
-    run = read_run(config.result, config.sequence)
-    scores = score_run(run, config.near_m, config.max_m)
-    write_report(config.out / "report.html", run, scores, config)
-    write_sheet(config.out / "sheet.png", run, scores, config)
-    for table in (depth_table(scores), trajectory_table(scores), runtime_table(run)):
+    drive = read_run(config.result, config.sequence)
+    scores = score_run(drive, config.near_m, config.max_m)
+    write_report(config.out / "report.html", drive, scores, config)
+    write_sheet(config.out / "sheet.png", drive, scores, config)
+    for table in (depth_table(scores), trajectory_table(scores), runtime_table(drive)):
         console.print(_rich(table))
     result = shown(config.result)
     console.print(
@@ -110,12 +102,7 @@ def _rich(table: Table) -> RichTable:
 def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line's options."""
     defaults = DemoConfig()
-    parser = argparse.ArgumentParser(
-        prog="demo",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = make_parser("demo", __doc__, _EXAMPLES)
     add = parser.add_argument
     add("--out", type=Path, default=defaults.out, help="folder to write (%(default)s)")
     add("--frames", type=int, default=defaults.frames, help="length of the drive (%(default)s)")

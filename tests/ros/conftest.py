@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from sdepth.checkpoint import Card, save
+from sdepth.checkpoint import save
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
+from tests.core.test_checkpoint import CARD
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
@@ -45,19 +47,8 @@ def peer(domain: int) -> Iterator[Peer]:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small untrained checkpoint of 128x64."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    card = Card(
-        depth_architecture="tiny",
-        pose_architecture="tiny",
-        input_size=(64, 128),
-        depth_range_m=(0.1, 100.0),
-        metric=True,
-        domain="day",
-        training_data="none",
-        command="none",
-        commit="none",
-        step=0,
-        focal_ratio=1.0,
-        pose_output_scale=0.01,
+    card = dataclasses.replace(
+        CARD, input_size=(64, 128), depth_range_m=(0.1, 100.0), metric=True, focal_ratio=1.0
     )
     torch.manual_seed(0)
     save(path, DepthNet("tiny"), PoseNet("tiny", card.pose_output_scale), card)
