@@ -38,9 +38,7 @@ def write_sheet(path: Path, run: DemoRun, scores: Scores, config: DemoConfig) ->
     figure.savefig(path, dpi=90)
 
 
-def _draw_frames(
-    area: Any, run: DemoRun, scores: Scores, chosen: list[int], max_m: float
-) -> None:
+def _draw_frames(area: Any, run: DemoRun, scores: Scores, chosen: list[int], max_m: float) -> None:
     """Draw image, depth and truth of some frames, one column each."""
     axes = area.subplots(3, len(chosen), squeeze=False)
     for column, index in enumerate(chosen):

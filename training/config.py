@@ -8,6 +8,7 @@ from sdepth.errors import ConfigError
 from sdepth.models.encoder import ARCHITECTURES
 from training.data.triplets import DataConfig
 from training.losses import LossConfig
+from training.refinement import RefineTraining
 
 KITTI_FOCAL_RATIO = 1.055
 """sqrt(fx fy / (W H)) of KITTI's colour cameras: the canonical camera."""
@@ -60,6 +61,7 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    refine: RefineTraining = field(default_factory=RefineTraining)
     optim: OptimConfig = field(default_factory=OptimConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
@@ -85,6 +87,11 @@ class TrainConfig:
                 "(height, width), multiples of 32 from 64 on",
             ),
             "loss.scales": (self.loss.scales, 1 <= self.loss.scales <= 4, "1 to 4"),
+            "refine.initial_weight": (
+                self.refine.initial_weight,
+                0 <= self.refine.initial_weight <= 1,
+                "0 to 1",
+            ),
             "optim.steps": (self.optim.steps, self.optim.steps > 0, "at least 1"),
             "optim.batch": (self.optim.batch, self.optim.batch > 0, "at least 1"),
             "optim.lr": (self.optim.lr, self.optim.lr > 0, "more than 0"),

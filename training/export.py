@@ -9,7 +9,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from sdepth.checkpoint import load_depth, load_pose, save
+from sdepth.checkpoint import load_depth, load_pose, load_refiner, save
 from sdepth.cli import make_parser, run
 from training.state import WEIGHTS
 
@@ -22,9 +22,10 @@ def export(run: Path, out: Path, training_data: str = "") -> None:
     """
     depth, card = load_depth(run / WEIGHTS)
     pose, _ = load_pose(run / WEIGHTS)
+    refiner = load_refiner(run / WEIGHTS)[0] if card.features else None
     if training_data:
         card = dataclasses.replace(card, training_data=training_data)
-    save(out, depth, pose, card, half=True)
+    save(out, depth, pose, card, half=True, refiner=refiner)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -9,9 +9,11 @@ from torch.nn import functional as F
 from sdepth import se3
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import PoseNet
+from sdepth.models.refiner import Refiner
 from sdepth.warp import warp
 from training.losses import (
     LossConfig,
+    geometry_loss,
     is_known,
     min_reprojection,
     motion_loss,
@@ -19,6 +21,7 @@ from training.losses import (
     smoothness,
     speed_loss,
 )
+from training.refinement import Refined, RefineTraining, refine_motions
 
 Batch = dict[str, Tensor]
 
@@ -32,13 +35,16 @@ class SelfSupervised(nn.Module):
         pose_net: PoseNet,
         loss: LossConfig,
         depth_range_m: tuple[float, float],
+        refiner: Refiner | None = None,
+        refining: RefineTraining | None = None,
     ) -> None:
-        """Hold the networks and the loss weights."""
+        """Hold the networks, the loss weights and, if motions are refined, how."""
         super().__init__()
-        self.depth_net, self.pose_net = depth_net, pose_net
+        self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
         self.loss, self.depth_range_m = loss, depth_range_m
+        self.refining = refining or RefineTraining()
 
-    def forward(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def forward(self, batch: Batch, step: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the losses (``total`` and its parts), and images worth looking at.
 
         Args:
@@ -46,57 +52,96 @@ class SelfSupervised(nn.Module):
                 frames t-1, t, t+1, as they are and colour-jittered; ``K`` (B, 3, 3);
                 ``focal_scale`` (B,); ``motions`` (B, 2, 4, 4) T_before_now and T_after_now,
                 metres, NaN where unknown; ``noise`` (B, 2, H, W).
+            step: of the run; the refinement waits for its warm-up.
         """
         inputs, images = batch["inputs"], batch["images"]
         disps = self.depth_net(inputs[:, 1], scales=self.loss.scales)
+        others = self._depth_of_sources(batch) if self.loss.geometry_weight > 0 else []
         T_before_now = se3.inverse(self.pose_net(inputs[:, 0], inputs[:, 1]))
         T_after_now = self.pose_net(inputs[:, 1], inputs[:, 2])
-        motions = ((images[:, 0], T_before_now), (images[:, 2], T_after_now))
         with torch.autocast(images.device.type, enabled=False):
-            disps = [disp.float() for disp in disps]
-            losses, seen = self._losses(batch, disps, motions)
-        return losses, {"image": images[:, 1], "disp": disps[0], **seen}
+            depths = [self._depth(disp.float(), batch) for disp in disps]
+            T_src_now = torch.stack([T_before_now, T_after_now], 1)
+            refined = None
+            if self.refiner is not None and step >= self.refining.warmup_steps:
+                refined = refine_motions(self.refiner, batch, depths[0], T_src_now, self.refining)
+            losses, seen = self._losses(batch, disps, depths, T_src_now, refined)
+            if others:
+                losses["geometry"] = geometry_loss(depths[0], others, seen["motions"], batch["K"])
+                losses["total"] += self.loss.geometry_weight * losses["geometry"]
+        return losses, {"image": images[:, 1], "disp": disps[0].float(), **seen}
+
+    def _depth(self, disp: Tensor, batch: Batch) -> Tensor:
+        """Return the full-size depth of disparities of any scale."""
+        size = batch["images"].shape[3:]
+        full = disp if disp.shape[2:] == size else F.interpolate(disp, size, mode="bilinear")
+        return disp_to_depth(full, self.depth_range_m, batch["focal_scale"].view(-1, 1, 1, 1))
+
+    def _depth_of_sources(self, batch: Batch) -> list[Tensor]:
+        """Return the depth of the frames before and after."""
+        both = self.depth_net(batch["inputs"][:, ::2].transpose(0, 1).flatten(0, 1), scales=1)[0]
+        return [self._depth(disp.float(), batch) for disp in both.chunk(2)]
 
     def _losses(
-        self, batch: Batch, disps: list[Tensor], motions: tuple[tuple[Tensor, Tensor], ...]
+        self,
+        batch: Batch,
+        disps: list[Tensor],
+        depths: list[Tensor],
+        T_src_now: Tensor,
+        refined: Refined | None,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return losses and panels of disparities and source images with their motion."""
-        target, T_true = batch["images"][:, 1], batch["motions"]
-        T_all, T_all_true = (
-            torch.cat([T for _, T in motions]),
-            T_true.transpose(0, 1).flatten(0, 1),
+        """Return losses and panels of disparities and motions (B, 2, 4, 4)."""
+        target, T_true, loss = batch["images"][:, 1], batch["motions"], self.loss
+        T_warp = refined.T_src_now if refined else T_src_now
+        if loss.known_motion:
+            known = is_known(T_true.flatten(0, 1)).view(*T_true.shape[:2], 1, 1)
+            T_warp = torch.where(known, T_true.nan_to_num(), T_warp)
+        identity = self._identity(batch) if loss.auto_mask else None
+        photo, panels = self._photometric(batch, depths, T_warp, identity)
+        if refined and (share := self.refining.initial_weight) > 0:
+            initial, _ = self._photometric(batch, depths[:1], T_src_now, identity)
+            photo = (1 - share) * photo + share * initial
+        pairs = (
+            (disp, target if s == 0 else F.interpolate(target, disp.shape[2:], mode="area"))
+            for s, disp in enumerate(disps)
         )
-        if self.loss.known_motion:
-            motions = tuple(
-                (source, torch.where(is_known(true)[:, None, None], true.nan_to_num(), T))
-                for (source, T), true in zip(motions, T_true.unbind(1), strict=True)
-            )
-        height, width = target.shape[2:]
-        focal_scale = batch["focal_scale"].view(-1, 1, 1, 1)
-        identity = noise = None
-        if self.loss.auto_mask:
-            weight = self.loss.ssim_weight
-            pairs = [photometric_error(source, target, weight) for source, _ in motions]
-            identity, noise = torch.cat(pairs, 1), batch["noise"]
-        photo = smooth = torch.zeros((), device=target.device)
+        terms = (smoothness(d.float(), image) / 2**s for s, (d, image) in enumerate(pairs))
+        smooth = sum(terms, torch.zeros((), device=target.device))
+        losses = {"photometric": photo, "smoothness": smooth / len(disps)}
+        losses["total"] = losses["photometric"] + loss.smooth_weight * losses["smoothness"]
+        # Only where depth learns from the refined motion may the vehicle's motion bear on it.
+        both = refined is not None and self.refining.attach_depth
+        T_free = torch.cat([T_src_now, refined.T_src_now]) if both and refined else T_src_now
+        T_free_true = T_true.repeat(len(T_free) // len(T_true), 1, 1, 1)
+        for name, weight, term in (
+            ("speed", loss.speed_weight, speed_loss),
+            ("motion", loss.motion_weight, motion_loss),
+        ):
+            if weight > 0:
+                losses[name] = term(T_free.flatten(0, 1), T_free_true.flatten(0, 1))
+                losses["total"] = losses["total"] + weight * losses[name]
+        if refined:
+            losses["total"] = losses["total"] + refined.penalty
+            losses |= refined.reports
+        return losses, {**panels, "motions": T_warp}
+
+    def _identity(self, batch: Batch) -> Tensor:
+        """Return the errors (B, 2, H, W) of the sources as they are."""
+        images, weight = batch["images"], self.loss.ssim_weight
+        pairs = [photometric_error(images[:, i], images[:, 1], weight) for i in (0, 2)]
+        return torch.cat(pairs, 1)
+
+    def _photometric(
+        self, batch: Batch, depths: list[Tensor], T_src_now: Tensor, identity: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the photometric loss over scales, and panels of the finest."""
+        images, total = batch["images"], torch.zeros((), device=T_src_now.device)
         panels: dict[str, Tensor] = {}
-        for s, disp in enumerate(disps):
-            full = disp if s == 0 else F.interpolate(disp, (height, width), mode="bilinear")
-            depth = disp_to_depth(full, self.depth_range_m, focal_scale)
-            warped = [warp(source, depth, T, batch["K"])[0] for source, T in motions]
-            errors = [photometric_error(w, target, self.loss.ssim_weight) for w in warped]
-            photo = photo + min_reprojection(torch.cat(errors, 1), identity, noise)
-            small = target if s == 0 else F.interpolate(target, disp.shape[2:], mode="area")
-            smooth = smooth + smoothness(disp, small) / 2**s
-            if s == 0:
-                panels = {"warped": warped[0], "error": errors[0]}
-        n = len(disps)
-        losses = {"photometric": photo / n, "smoothness": smooth / n}
-        losses["total"] = losses["photometric"] + self.loss.smooth_weight * losses["smoothness"]
-        if self.loss.speed_weight > 0:
-            losses["speed"] = speed_loss(T_all, T_all_true)
-            losses["total"] = losses["total"] + self.loss.speed_weight * losses["speed"]
-        if self.loss.motion_weight > 0:
-            losses["motion"] = motion_loss(T_all, T_all_true)
-            losses["total"] = losses["total"] + self.loss.motion_weight * losses["motion"]
-        return losses, panels
+        for depth in depths:
+            warped = [
+                warp(images[:, 2 * i], depth, T_src_now[:, i], batch["K"])[0] for i in (0, 1)
+            ]
+            errors = [photometric_error(w, images[:, 1], self.loss.ssim_weight) for w in warped]
+            total = total + min_reprojection(torch.cat(errors, 1), identity, batch["noise"])
+            panels = panels or {"warped": warped[0], "error": errors[0]}
+        return total / len(depths), panels

@@ -86,8 +86,10 @@ def save_weights(
         step=step,
         focal_ratio=config.model.focal_ratio,
         pose_output_scale=config.model.pose_output_scale,
+        features=config.refine.features,
+        feature_strides=config.refine.strides if config.refine.features else (),
     )
-    save(path, model.depth_net, model.pose_net, card, half=False)
+    save(path, model.depth_net, model.pose_net, card, half=False, refiner=model.refiner)
 
 
 def git_commit() -> str:

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn, optim
@@ -13,11 +14,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from sdepth.checkpoint import load_depth, load_pose
+from sdepth.checkpoint import load_depth, load_pose, load_refiner
 from sdepth.errors import DataError
 from sdepth.estimator import pick_device
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
+from sdepth.models.refiner import Refiner
+from sdepth.refine import RefineConfig
 from training.config import ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import ResumableOrder, Triplets
 from training.panels import Board
@@ -43,14 +46,16 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
     torch.manual_seed(config.seed)
     torch.set_flush_denormal(True)  # CPUs are ten times slower on numbers below 1e-38
     model = build_model(config).to(target)
-    optimizer = optim.Adam(model.parameters(), lr=config.optim.lr)
+    optimizer = optim.Adam(parameter_groups(model, config), lr=config.optim.lr)
     if rank == 0:
         save_config(run, config)
     step = load_state(run, model, optimizer)
     if step >= config.optim.steps:
         log.info("%s: already at step %d of %d", run, step, config.optim.steps)
     batches = load_batches(config, step, rank, ranks)
-    parallel = DistributedDataParallel(model) if ranks > 1 else model
+    parallel: nn.Module = model
+    if ranks > 1:  # until refinement sets in, its features have no gradient
+        parallel = DistributedDataParallel(model, find_unused_parameters=bool(model.refiner))
     board = Board(run, config.log, config.model.depth_range_m) if rank == 0 else None
     bar = tqdm(
         total=config.optim.steps, initial=step, unit="step", disable=rank != 0, mininterval=2
@@ -82,8 +87,37 @@ def build_model(config: TrainConfig) -> SelfSupervised:
     if m.init_from:
         depth.load_state_dict(load_depth(Path(m.init_from))[0].state_dict())
         pose.load_state_dict(load_pose(Path(m.init_from))[0].state_dict())
-    model = SelfSupervised(depth, pose, config.loss, m.depth_range_m).train()
+    refiner = build_refiner(config, depth)
+    model = SelfSupervised(depth, pose, config.loss, m.depth_range_m, refiner, config.refine)
+    model.train()
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def build_refiner(config: TrainConfig, depth: DepthNet) -> Refiner | None:
+    """Return the pose refinement, if any; ``model.init_from`` may hold its features."""
+    r = config.refine
+    if not r.features:
+        return None
+    search = RefineConfig(r.iterations, stop_below=0.0, unroll=r.unroll)
+    refiner = Refiner(r.features, r.strides, search, depth.encoder)
+    if config.model.init_from:
+        start, _ = load_refiner(Path(config.model.init_from))
+        if (start.kind, start.strides) == (refiner.kind, refiner.strides):
+            refiner.load_state_dict(start.state_dict())
+    return refiner
+
+
+def parameter_groups(model: SelfSupervised, config: TrainConfig) -> list[dict[str, Any]]:
+    """Return what learns, and how fast against ``optim.lr``."""
+    networks = [*model.depth_net.parameters(), *model.pose_net.parameters()]
+    groups: list[dict[str, Any]] = [{"params": networks, "lr_scale": 1.0}]
+    if model.refiner is not None:
+        r = config.refine
+        features = [*model.refiner.features.parameters()]
+        if features:
+            groups.append({"params": features, "lr_scale": r.lr_scale})
+        groups.append({"params": [model.refiner.damping_logit], "lr_scale": r.damping_lr_scale})
+    return groups
 
 
 def load_batches(config: TrainConfig, step: int, rank: int, ranks: int):  # noqa: ANN201
@@ -112,10 +146,10 @@ def take_step(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return losses and panels of one optimiser step."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(o, step)
+        group["lr"] = learning_rate(o, step) * group.get("lr_scale", 1.0)
     kind = batch["images"].device.type
     with torch.autocast(kind, torch.bfloat16, enabled=o.precision == "bf16"):
-        losses, panels = model(batch)
+        losses, panels = model(batch, step)
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
     if o.grad_clip > 0:

@@ -10,9 +10,7 @@ import pytest
 from sdepth.daynight import DayNightConfig, ModeSelector, mean_luminance
 from sdepth.errors import ConfigError
 
-CONFIG = DayNightConfig(
-    dark_threshold=0.2, bright_threshold=0.3, window_s=1.0, min_dwell_s=5.0
-)
+CONFIG = DayNightConfig(dark_threshold=0.2, bright_threshold=0.3, window_s=1.0, min_dwell_s=5.0)
 
 
 def run(luminances: Iterable[float], selector: ModeSelector, start_s: float = 0.0) -> list[str]:

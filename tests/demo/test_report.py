@@ -101,7 +101,7 @@ def test_play_runs_to_the_last_frame(page: Any) -> None:
 def test_report_is_one_file_without_links_and_of_sane_size(report: Path) -> None:
     text = report.read_text()
     assert "{{" not in text.split("<script>")[0]
-    assert "<link rel=\"stylesheet\"" not in text
+    assert '<link rel="stylesheet"' not in text
     assert "<script src" not in text
     assert report.stat().st_size < 15e6
 

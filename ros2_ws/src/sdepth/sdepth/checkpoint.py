@@ -17,8 +17,11 @@ from sdepth.errors import CheckpointError, ConfigError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.encoder import ARCHITECTURES
 from sdepth.models.pose_net import PoseNet
+from sdepth.models.refiner import Refiner
 
 FORMAT = 1
+FIXED_STRIDES = (4, 2, 1)
+"""Of the levels of features that need no training."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Card:
         command: what made them.
         commit: of the code that made them.
         step: training steps.
+        features: of the pose refinement, as ``make_features`` takes it; "" without learned ones.
+        feature_strides: of its levels, coarse to fine.
         sha256: of the weights file.
         format: of card and weights.
     """
@@ -58,6 +63,8 @@ class Card:
     pose_output_scale: float
     mean: float = 0.45
     std: float = 0.225
+    features: str = ""
+    feature_strides: tuple[int, ...] = ()
     sha256: str = ""
     format: int = FORMAT
 
@@ -67,7 +74,14 @@ def bundled(domain: str) -> Path:
     return Path(__file__).parent / "weights" / f"{domain}.safetensors"
 
 
-def save(path: Path, depth: nn.Module, pose: nn.Module, card: Card, half: bool = True) -> None:
+def save(
+    path: Path,
+    depth: nn.Module,
+    pose: nn.Module,
+    card: Card,
+    half: bool = True,
+    refiner: nn.Module | None = None,
+) -> None:
     """Write both networks to ``path`` (.safetensors) and the card beside it, atomically.
 
     Args:
@@ -75,10 +89,13 @@ def save(path: Path, depth: nn.Module, pose: nn.Module, card: Card, half: bool =
         depth: the depth network.
         pose: the pose network.
         card: its ``sha256`` is filled in here.
+        refiner: the pose refinement's features and damping, or None.
         half: store 16-bit floats: half the size, depth within 0.1 %.
     """
     tensors = {f"depth.{k}": v for k, v in depth.state_dict().items()}
     tensors |= {f"pose.{k}": v for k, v in pose.state_dict().items()}
+    if refiner is not None:
+        tensors |= {f"refiner.{k}": v for k, v in refiner.state_dict().items()}
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     write_tensors(path, tensors)
@@ -162,6 +179,26 @@ def load_pose(path: Path, device: str | torch.device = "cpu") -> tuple[PoseNet, 
     net = PoseNet(card.pose_architecture, card.pose_output_scale)
     _fill(net, "pose.", path, card)
     return net.to(device).eval(), card
+
+
+def load_refiner(path: Path, device: str | torch.device = "cpu") -> tuple[Refiner, Card]:
+    """Return the pose refinement of a checkpoint, ready for inference, and its card.
+
+    Where the checkpoint has none, features that need no training take its place.
+
+    Raises:
+        CheckpointError: the weights or the card are missing, damaged or do not belong together.
+    """
+    card = read_card(path)
+    if not card.features:
+        return Refiner("intensity", FIXED_STRIDES).to(device).eval(), card
+    encoder = load_depth(path)[0].encoder if card.features == "encoder" else None
+    try:
+        refiner = Refiner(card.features, card.feature_strides, encoder=encoder)
+    except ConfigError as err:
+        raise CheckpointError(f"{path.with_suffix('.json')}: {err}") from err
+    _fill(refiner, "refiner.", path, card)
+    return refiner.to(device).eval(), card
 
 
 def _fill(net: nn.Module, prefix: str, path: Path, card: Card) -> None:

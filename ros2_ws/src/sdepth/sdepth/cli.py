@@ -12,9 +12,7 @@ MISTAKE, STOPPED = 2, 130
 """Exit codes: something the caller can fix; Ctrl-C."""
 
 
-def make_parser(
-    prog: str, description: str | None, examples: str = ""
-) -> argparse.ArgumentParser:
+def make_parser(prog: str, description: str | None, examples: str = "") -> argparse.ArgumentParser:
     """Return a parser that prints description and examples as they are written."""
     return argparse.ArgumentParser(
         prog=prog,

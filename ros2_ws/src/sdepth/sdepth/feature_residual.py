@@ -26,12 +26,16 @@ class Level:
         source: features (B, C, h, w) of the other frame.
         depth: (B, 1, h, w), metres, of the target; 0 where unknown.
         K: intrinsics (B, 3, 3) at this resolution, pixels.
+        target_confidence: (B, 1, h, w) in 0..1, or None for 1 everywhere.
+        source_confidence: likewise; both or neither.
     """
 
     target: Tensor
     source: Tensor
     depth: Tensor
     K: Tensor
+    target_confidence: Tensor | None = None
+    source_confidence: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,27 @@ class NormalEquations:
     """The normal equations at one motion, and the error there.
 
     Attributes:
-        H: (B, 6, 6), sum of w J^T J; order: translation, rotation.
+        H: (B, 6, 6), sum of w J^T J for T <- T exp(delta); order: translation, rotation.
         g: (B, 6), sum of w J^T r.
-        cost: (B,) mean of Cauchy's c^2 log(1 + |r|^2 / c^2).
+        cost: (B,) mean of Cauchy's c^2 log(1 + |r|^2 / c^2), weighted by confidence.
+    """
+
+    H: Tensor
+    g: Tensor
+    cost: Tensor
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well both frames agree at one motion.
+
+    Attributes:
+        cost: (B,) as that of ``NormalEquations``.
         variance: (B,) weighted mean squared residual per channel.
         valid: (B,) share of the pixels with known depth that the source sees.
         agreement: (B,) 1 - |r|^2 / (|source|^2 + |target|^2), weighted.
     """
 
-    H: Tensor
-    g: Tensor
     cost: Tensor
     variance: Tensor
     valid: Tensor
@@ -56,68 +71,101 @@ class NormalEquations:
 
 
 class Problem:
-    """One level with everything that does not change with the motion."""
+    """One level with everything that does not change with the motion.
+
+    Jacobians are taken on the target's side (Baker and Matthews 2004, inverse compositional), so
+    that they are computed once, and each look at the source reads its features alone.
+    """
 
     def __init__(self, level: Level) -> None:
         size = check_shape("target", level.target, "B C h w")
         check_shape("source", level.source, "{B} {C} {h} {w}".format(**size))
         check_shape("depth", level.depth, "{B} 1 {h} {w}".format(**size))
-        self.level, self.channels = level, size["C"]
+        self.K, self.channels = level.K, size["C"]
         self.width, self.height = size["w"], size["h"]
+        finite = torch.isfinite(torch.cat([level.target, level.source], 1))
+        self.finite = finite.flatten(1).all(1)
+        target, source = (
+            torch.where(self.finite[:, None, None, None], x, 0.0)
+            for x in (level.target, level.source)
+        )
         self.known = torch.isfinite(level.depth) & (level.depth > geometry.MIN_Z)
-        depth = torch.where(self.known, level.depth, torch.ones_like(level.depth))
-        self.points = geometry.unproject(depth, level.K)
-        # Central differences of the bilinear map, as channels: one look-up reads all.
-        padded = F.pad(level.source, (1, 1, 1, 1), mode="replicate")
-        du = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-        dv = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-        self.source = torch.cat([level.source, du, dv], 1)
+        inner = torch.zeros_like(self.known)
+        inner[..., 1:-1, 1:-1] = True
+        self.known &= inner
+        self.depth = torch.where(self.known, level.depth, torch.ones_like(level.depth))
+        self.points = geometry.unproject(self.depth, level.K)
+        self.target, self.confidence = target.flatten(2), None
+        if level.target_confidence is not None and level.source_confidence is not None:
+            self.confidence = level.target_confidence.flatten(1)
+            source = torch.cat([source, level.source_confidence], 1)
+        self.source = source
+        self._linearise(target)
 
-    def look(self, T: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return points (B, 3, h, w) in the source frame, ``image`` there, where it is seen."""
-        p = geometry.transform(T, self.points)
-        uv, z = geometry.project(p, self.level.K)
+    def _linearise(self, target: Tensor) -> None:
+        """Set what the normal equations need of each pixel: gradient of features, J, J^T J."""
+        padded = F.pad(target, (1, 1, 1, 1), mode="replicate")
+        self.du = ((padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2).flatten(2)
+        self.dv = ((padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2).flatten(2)
+        self.J_u, self.J_v = projection_jacobian(self.points.flatten(2), self.K)
+        uu, uv, vv = (
+            (a * b).sum(1)[:, None]
+            for a, b in ((self.du, self.du), (self.du, self.dv), (self.dv, self.dv))
+        )
+        along_u, along_v = uu * self.J_u + uv * self.J_v, uv * self.J_u + vv * self.J_v
+        outer = self.J_u[:, :, None] * along_u[:, None] + self.J_v[:, :, None] * along_v[:, None]
+        self.JtJ = outer.flatten(1, 2)
+
+    def look(self, T: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return residuals (B, C, N) at ``T``, trust (B, N) in each pixel, and which are seen."""
+        uv, z = geometry.project(geometry.transform(T, self.points), self.K)
         u, v = uv[:, :1], uv[:, 1:]
         inside = (u >= MARGIN) & (u <= self.width - 1 - MARGIN)
         inside &= (v >= MARGIN) & (v <= self.height - 1 - MARGIN)
-        return p, sample(image, uv), self.known & inside & (z > geometry.MIN_Z)
+        valid = (self.known & inside & (z > geometry.MIN_Z)).flatten(1)
+        seen = sample(self.source, uv).flatten(2)
+        trust = valid.to(seen)
+        if self.confidence is not None:
+            trust = trust * self.confidence * seen[:, self.channels]
+        return seen[:, : self.channels] - self.target, trust, valid
 
-    def kernel(self, T: Tensor, robust: float) -> Tensor:
-        """Return Cauchy's c^2 (B,) from the median squared residual at ``T``."""
-        _, seen, valid = self.look(T, self.level.source)
-        error = (seen - self.level.target).square().sum(1, keepdim=True)
-        error = torch.where(valid, error, torch.nan).flatten(1)[:, ::3]
-        median = error.nanmedian(1).values.nan_to_num(1.0)
-        return robust**2 * median.clamp(min=TINY)
+    def evaluate(
+        self, T: Tensor, c_sq: Tensor | None, robust: float
+    ) -> tuple[NormalEquations, Tensor]:
+        """Return the normal equations of sum w |r|^2 / 2 at ``T``, and Cauchy's c^2 (B, 1).
 
-    def evaluate(self, T: Tensor, c_sq: Tensor) -> NormalEquations:
-        """Return the normal equations of sum w |r|^2 / 2 at ``T``."""
-        p, seen, valid = self.look(T, self.source)
-        value, du, dv = seen.chunk(3, 1)
-        r = value - self.level.target
+        Where ``c_sq`` is None, it is ``robust`` squared times the median squared residual.
+        """
+        r, trust, valid = self.look(T)
         error = r.square().sum(1)
-        c_sq = c_sq[:, None, None]
-        valid = valid[:, 0]
-        w = valid / (1 + error / c_sq)
-        count = valid.sum((1, 2)).clamp(min=1)
-        known = self.known.sum((1, 2, 3)).clamp(min=1)
-        energy = value.square().sum(1) + self.level.target.square().sum(1)
-        # Channels collapse into a 2x2 matrix and a 2-vector per pixel.
-        g_uu, g_uv, g_vv = (
-            (w * (a * b).sum(1)).flatten(1)[:, None] for a, b in ((du, du), (du, dv), (dv, dv))
+        if c_sq is None:
+            some = torch.where(valid, error, torch.nan)[:, ::3]
+            median = some.nanmedian(1, keepdim=True).values.nan_to_num(1.0)
+            c_sq = robust**2 * median.clamp(min=TINY)
+        w = trust / (1 + error / c_sq)
+        b_u, b_v = ((w * (d * r).sum(1))[..., None] for d in (self.du, self.dv))
+        H = (self.JtJ @ w[..., None]).view(-1, 6, 6)
+        g = (self.J_u @ b_u + self.J_v @ b_v)[..., 0]
+        return NormalEquations(H, g, _cost(error, trust, c_sq)), c_sq
+
+    def judge(self, T: Tensor, c_sq: Tensor) -> Fit:
+        """Return how well both frames agree at ``T``."""
+        r, trust, valid = self.look(T)
+        error = r.square().sum(1)
+        w = trust / (1 + error / c_sq)
+        energy = (r + self.target).square().sum(1) + self.target.square().sum(1)
+        weighted = (w * error).sum(1)
+        return Fit(
+            _cost(error, trust, c_sq),
+            weighted / (self.channels * w.sum(1).clamp(min=TINY)),
+            valid.sum(1) / self.known.sum((1, 2, 3)).clamp(min=1),
+            1 - weighted / (w * energy).sum(1).clamp(min=TINY),
         )
-        b_u, b_v = ((w * (d * r).sum(1)).flatten(1)[..., None] for d in (du, dv))
-        J_u, J_v = projection_jacobian(p.flatten(2), self.level.K)
-        H = J_u @ (g_uu * J_u + g_uv * J_v).mT + J_v @ (g_uv * J_u + g_vv * J_v).mT
-        weight = w.sum((1, 2))
-        return NormalEquations(
-            H,
-            (J_u @ b_u + J_v @ b_v)[..., 0],
-            (valid * c_sq * torch.log1p(error / c_sq)).sum((1, 2)) / count,
-            (w * error).sum((1, 2)) / (self.channels * weight.clamp(min=TINY)),
-            count / known,
-            1 - (w * error).sum((1, 2)) / (w * energy).sum((1, 2)).clamp(min=TINY),
-        )
+
+
+def _cost(error: Tensor, trust: Tensor, c_sq: Tensor) -> Tensor:
+    """Return the robust error (B,) of squared residuals (B, N)."""
+    return (trust * c_sq * torch.log1p(error / c_sq)).sum(1) / trust.sum(1).clamp(min=TINY)
 
 
 def projection_jacobian(p: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,13 @@ def pixel_rays(K: Tensor, height: int, width: int) -> Tensor:
     return torch.stack([x, y, torch.ones_like(x)], 1)
 
 
+def resized_K(K: Tensor, scale_u: float, scale_v: float) -> Tensor:
+    """Return the intrinsics (B, 3, 3) of the image resized, as ``Camera.resized`` does."""
+    scale, half = K.new_tensor([scale_u, scale_v]), 0.5 * K.new_tensor([[0, 0, 1], [0, 0, 1]])
+    top = (K[:, :2] + half) * scale[:, None] - half
+    return torch.cat([top, K[:, 2:]], 1)
+
+
 def unproject(depth: Tensor, K: Tensor) -> Tensor:
     """Return the points (B, 3, H, W), metres, seen at each pixel of a depth image.
 

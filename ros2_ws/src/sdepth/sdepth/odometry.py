@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.align import AlignConfig, Alignment, align
 from sdepth.camera import Camera
 from sdepth.checkpoint import load_pose
 from sdepth.estimator import pick_device
+from sdepth.refine import RefineConfig, Refinement, refine
 from sdepth.shapes import check_shape
 from sdepth.view import View, levels, make_view
 
@@ -42,7 +42,7 @@ class OdometryConfig:
         max_gap_s: a longer pause between frames forgets the velocity.
         scale_sigma: relative deviation of the depth's scale, which the path inherits.
         correlation: residuals per independent one: neighbouring pixels err alike.
-        align: the alignment's own settings.
+        refine: the refinement's own settings.
     """
 
     widths: tuple[int, ...] = (80, 160, 320)
@@ -54,7 +54,7 @@ class OdometryConfig:
     max_gap_s: float = 1.0
     scale_sigma: float = 0.03
     correlation: float = 1000.0
-    align: AlignConfig = field(default_factory=AlignConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Odometry:
             return self._miss(view, seconds, paused)
         return self._move(view, found, seconds)
 
-    def _find(self, view: View, last: View, seconds: float) -> Alignment | None:
+    def _find(self, view: View, last: View, seconds: float) -> Refinement | None:
         """Return the motion since the keyframe, or None where no guess leads to one."""
         if self._key is None or [*map(np.shape, self._key.depth)] != [*map(np.shape, view.depth)]:
             return None
@@ -153,9 +153,9 @@ class Odometry:
         guesses = np.stack(self._guesses(view, last, seconds)) @ T_last_key
         T_cam_key = torch.from_numpy(guesses).float().to(self.device)
         # Every guess at the coarse levels, the best of them at the finest.
-        coarse = align(levels(self._key, view, len(guesses))[:-1], T_cam_key, self.config.align)
+        coarse = refine(levels(self._key, view, len(guesses))[:-1], T_cam_key, self.config.refine)
         best = coarse.T_src_tgt[coarse.agreement.argmax()][None]
-        found = align(levels(self._key, view, 1)[-1:], best, self.config.align)
+        found = refine(levels(self._key, view, 1)[-1:], best, self.config.refine)
         good = bool(found.ok[0]) and float(found.agreement[0]) >= self.config.min_agreement
         return found if good else None
 
@@ -179,7 +179,7 @@ class Odometry:
             T[:3, :3] = cv2.Rodrigues(self._velocity[3:] * seconds)[0]
         return T
 
-    def _move(self, view: View, found: Alignment, seconds: float) -> OdometryState:
+    def _move(self, view: View, found: Refinement, seconds: float) -> OdometryState:
         """Return the aligned pose; take a new keyframe where the old one is left behind."""
         assert self._key is not None
         T_cam_key = found.T_src_tgt[0].double().cpu().numpy()
@@ -228,7 +228,7 @@ class Odometry:
             self._T_world_key, self._covariance_key = self._T_world_cam, self._covariance
 
 
-def _step_covariance(found: Alignment, T_cam_key: Matrix, config: OdometryConfig) -> Matrix:
+def _step_covariance(found: Refinement, T_cam_key: Matrix, config: OdometryConfig) -> Matrix:
     """Return the covariance (6, 6) of a motion in the camera's axes: noise and scale of depth."""
     hessian = found.hessian[0].double().cpu().numpy()
     noise = np.linalg.inv(hessian) * float(found.variance[0]) * config.correlation

@@ -47,6 +47,14 @@ def inverse(T_target_source: Tensor) -> Tensor:
     return torch.cat([torch.cat([R_inv, t], -1), T_target_source[..., 3:, :]], -2)
 
 
+def adjoint(T_target_source: Tensor) -> Tensor:
+    """Return A (..., 6, 6) with exp(A delta) T = T exp(delta), delta = (translation, rotation)."""
+    check_shape("T_target_source", T_target_source, "... 4 4")
+    R, t = T_target_source[..., :3, :3], T_target_source[..., :3, 3]
+    top = torch.cat([R, skew(t) @ R], -1)
+    return torch.cat([top, torch.cat([torch.zeros_like(R), R], -1)], -2)
+
+
 def rotation_angle(R: Tensor) -> Tensor:
     """Return the angle (...), radians, of rotation matrices (..., 3, 3), accurate near zero."""
     check_shape("R", R, "... 3 3")

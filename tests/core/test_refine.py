@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from sdepth import geometry, pyramid, se3
-from sdepth.align import AlignConfig, align
 from sdepth.errors import ShapeError
 from sdepth.feature_residual import Level, projection_jacobian
+from sdepth.refine import RefineConfig, refine
 from training.data.drive import read_drive, read_image
 
 SIZE = (96, 320)
@@ -98,7 +98,7 @@ def start(size: float = 0.5, yaw_deg: float = 2.0, scale: float = 1.0) -> Tensor
 @pytest.mark.parametrize("scale", [0.03, 1.0, 3.0])
 @pytest.mark.parametrize("size", [0.5, 1.5])
 def test_translation_takes_the_scale_of_the_depth(scale: float, size: float) -> None:
-    found = align(scene(scale=scale), start(size, scale=scale))
+    found = refine(scene(scale=scale), start(size, scale=scale))
     t, t_true = found.T_src_tgt[0, :3, 3], scale * T_TRUE[0, :3, 3]
     assert bool(found.ok)
     assert (t - t_true).norm() < 0.01 * t_true.norm()
@@ -107,14 +107,14 @@ def test_translation_takes_the_scale_of_the_depth(scale: float, size: float) -> 
 
 
 def test_units_of_depth_and_translation_do_not_matter() -> None:
-    near, far = align(scene(), start()), align(scene(scale=37.0), start(scale=37.0))
+    near, far = refine(scene(), start()), refine(scene(scale=37.0), start(scale=37.0))
     scaled = near.T_src_tgt[:, :3, 3] * 37
     assert torch.allclose(scaled, far.T_src_tgt[:, :3, 3], rtol=1e-5)
     assert torch.allclose(near.T_src_tgt[:, :3, :3], far.T_src_tgt[:, :3, :3], atol=1e-6)
 
 
 def test_a_change_of_exposure_does_not_matter() -> None:
-    found = align(scene(change=0.5, features=pyramid.features), start())
+    found = refine(scene(change=0.5, features=pyramid.features), start())
     assert bool(found.ok)
     t, t_true = found.T_src_tgt[0, :3, 3], T_TRUE[0, :3, 3]
     assert abs(t.norm() / t_true.norm() - 1) < 0.01
@@ -122,14 +122,14 @@ def test_a_change_of_exposure_does_not_matter() -> None:
 
 
 def test_the_true_motion_is_kept_and_called_ok() -> None:
-    found = align(scene(), T_TRUE)
+    found = refine(scene(), T_TRUE)
     assert bool(found.ok)
     assert torch.allclose(found.T_src_tgt, T_TRUE, atol=3e-3)
     assert float(found.agreement) > 0.98
 
 
 def test_covariance_is_positive() -> None:
-    found = align(scene(), start())
+    found = refine(scene(), start())
     covariance = torch.linalg.inv(found.hessian[0]) * found.variance[0]
     assert torch.linalg.eigvalsh(covariance).min() > 0
 
@@ -156,13 +156,13 @@ def striped(level: Level) -> Level:
 
 @pytest.mark.parametrize("spoil", [flat, unknown, broken, striped])
 def test_what_cannot_be_aligned_keeps_the_initial_motion(spoil) -> None:
-    found = align([spoil(level) for level in scene()], start())
+    found = refine([spoil(level) for level in scene()], start())
     assert not bool(found.ok)
     assert torch.equal(found.T_src_tgt, start())
 
 
 def test_views_that_do_not_overlap_keep_the_initial_motion() -> None:
-    found = align(scene(), start(yaw_deg=120))
+    found = refine(scene(), start(yaw_deg=120))
     assert not bool(found.ok)
     assert torch.equal(found.T_src_tgt, start(yaw_deg=120))
 
@@ -179,8 +179,8 @@ def test_a_bad_sample_leaves_its_neighbour_alone() -> None:
         )
         for a, b in pairs
     ]
-    found = align(both, start().expand(2, 4, 4), AlignConfig(iterations=4, stop_below=0))
-    alone = align(good, start(), AlignConfig(iterations=4, stop_below=0))
+    found = refine(both, start().expand(2, 4, 4), RefineConfig(iterations=4, stop_below=0))
+    alone = refine(good, start(), RefineConfig(iterations=4, stop_below=0))
     assert found.ok.tolist() == [True, False]
     assert torch.allclose(found.T_src_tgt[:1], alone.T_src_tgt, atol=1e-9)
 
@@ -200,9 +200,9 @@ def test_jacobian_is_the_derivative_of_the_projection() -> None:
 def test_levels_that_do_not_fit_are_named() -> None:
     level = scene()[0]
     with pytest.raises(ShapeError, match="depth: got shape"):
-        align([replace(level, depth=level.depth[..., 1:])], start())
+        refine([replace(level, depth=level.depth[..., 1:])], start())
     with pytest.raises(ShapeError, match="levels: got none"):
-        align([], start())
+        refine([], start())
 
 
 def kitti_levels(index: int) -> list[Level]:
@@ -231,7 +231,7 @@ def test_real_pixels_with_stereo_depth_give_the_metric_motion() -> None:
         T_true = np.linalg.inv(poses[i + 1]) @ poses[i]
         T = cv2.Rodrigues(np.radians([0.5, 0.8 * sign, 0.3]))[0] @ T_true[:3]
         T = np.vstack([np.c_[T[:, :3], T_true[:3, 3] * (1 + 0.2 * sign)], T_true[3:]])
-        found = align(kitti_levels(i), torch.from_numpy(T)[None].float())
+        found = refine(kitti_levels(i), torch.from_numpy(T)[None].float())
         T = found.T_src_tgt[0].double().numpy()
         assert bool(found.ok)
         scale_errors.append(abs(np.linalg.norm(T[:3, 3]) / np.linalg.norm(T_true[:3, 3]) - 1))

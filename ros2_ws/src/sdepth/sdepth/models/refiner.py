@@ -1,0 +1,112 @@
+"""Two images, the depth of one and a first guess of the motion to a better motion."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from sdepth import geometry, pyramid
+from sdepth.feature_residual import Level
+from sdepth.models.encoder import ResNetEncoder
+from sdepth.models.feature_net import FeatureMap, make_features
+from sdepth.refine import RefineConfig, Refinement, refine
+
+DAMPING_RANGE = (-6.0, 5.0)
+"""Exponents of ten between which damping is learned (PixLoc, section 3.3)."""
+
+
+class Refiner(nn.Module):
+    """Features, damping per level and degree of freedom, and the search itself."""
+
+    def __init__(
+        self,
+        kind: str = "unet",
+        strides: Sequence[int] = (4, 2),
+        config: RefineConfig | None = None,
+        encoder: ResNetEncoder | None = None,
+    ) -> None:
+        """Make a refiner.
+
+        Args:
+            kind: of the features, as ``make_features`` takes it.
+            strides: of the levels, coarse to fine.
+            config: of the search; None for the defaults.
+            encoder: of the depth network, for ``kind`` encoder.
+
+        Raises:
+            ConfigError: no such features.
+        """
+        super().__init__()
+        self.kind, self.strides = kind, tuple(strides)
+        self.config = config or RefineConfig()
+        self.features = make_features(kind, strides, encoder)
+        low, high = DAMPING_RANGE
+        share = (math.log10(self.config.damping) - low) / (high - low)
+        start = torch.full((len(self.strides), 6), math.log(share / (1 - share)))
+        self.damping_logit = nn.Parameter(start)
+
+    def damping(self) -> Tensor:
+        """Return the damping of the first step (levels, 6)."""
+        low, high = DAMPING_RANGE
+        return torch.pow(10.0, low + (high - low) * torch.sigmoid(self.damping_logit))
+
+    def maps(self, image: Tensor) -> list[FeatureMap]:
+        """Return the features of images (B, 3, H, W) in [0, 1], coarse to fine."""
+        maps: list[FeatureMap] = self.features(image)
+        return maps
+
+    def forward(
+        self, target: Tensor, source: Tensor, depth: Tensor, K: Tensor, T_src_tgt: Tensor
+    ) -> Refinement:
+        """Return the refined motion.
+
+        Args:
+            target: RGB (B, 3, H, W) in [0, 1].
+            source: the other frame.
+            depth: (B, 1, H, W) of the target, metres, 0 where unknown.
+            K: intrinsics (B, 3, 3), pixels.
+            T_src_tgt: first guess (B, 4, 4).
+        """
+        # One pass for both frames: batch statistics, and the time of one call.
+        both = self.maps(torch.cat([target, source]))
+        pairs = [split(m) for m in both]
+        return refine(make_levels(pairs, depth, K), T_src_tgt, self.config, self.damping())
+
+
+def split(both: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
+    """Return the first and the second half of a batch of features."""
+    a, b = both.features.chunk(2)
+    if both.confidence is None:
+        return FeatureMap(a, None), FeatureMap(b, None)
+    c, d = both.confidence.chunk(2)
+    return FeatureMap(a, c), FeatureMap(b, d)
+
+
+def make_levels(
+    pairs: Sequence[tuple[FeatureMap, FeatureMap]], depth: Tensor, K: Tensor
+) -> list[Level]:
+    """Return the levels of (target, source) features, with depth and intrinsics to match.
+
+    Args:
+        pairs: coarse to fine.
+        depth: (B, 1, H, W) of the target, metres, 0 where unknown.
+        K: intrinsics (B, 3, 3) at H x W, pixels.
+    """
+    height, width = depth.shape[2:]
+    levels = []
+    for target, source in pairs:
+        h, w = target.features.shape[2:]
+        levels.append(
+            Level(
+                target.features,
+                source.features,
+                pyramid.shrink_depth(depth, (h, w)),
+                geometry.resized_K(K, w / width, h / height),
+                target.confidence,
+                source.confidence,
+            )
+        )
+    return levels
