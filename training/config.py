@@ -92,6 +92,11 @@ class TrainConfig:
                 0 <= self.refine.initial_weight <= 1,
                 "0 to 1",
             ),
+            "refine.only": (
+                self.refine.only,
+                not self.refine.only or (self.data.depth and self.refine.features == "unet"),
+                "data.depth: true and refine.features: unet with it",
+            ),
             "optim.steps": (self.optim.steps, self.optim.steps > 0, "at least 1"),
             "optim.batch": (self.optim.batch, self.optim.batch > 0, "at least 1"),
             "optim.lr": (self.optim.lr, self.optim.lr > 0, "more than 0"),

@@ -37,6 +37,7 @@ class RefineTraining:
         level_weight: pulls where coarse levels end to the refined motion.
         attach_depth: whether depth also learns through the refinement, not only the warp.
         lr_scale: learning rate of the features over the networks'.
+        only: train features and damping alone, on drives with known depth and motion.
         damping_lr_scale: of the damping (PixLoc: 100).
     """
 
@@ -51,6 +52,7 @@ class RefineTraining:
     attach_depth: bool = False
     lr_scale: float = 1.0
     damping_lr_scale: float = 100.0
+    only: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ def refine_motions(
     if not config.attach_depth:
         depth = depth.detach()
     maps = refiner.maps(images.transpose(0, 1).flatten(0, 1))
-    pairs = [(_frames(m, [1, 1], count), _frames(m, [0, 2], count)) for m in maps]
-    levels = make_levels(pairs, depth.repeat(2, 1, 1, 1), batch["K"].repeat(2, 1, 1))
+    levels = make_levels(
+        frame_pairs(maps, count), depth.repeat(2, 1, 1, 1), batch["K"].repeat(2, 1, 1)
+    )
     T_initial = T_src_now.transpose(0, 1).flatten(0, 1)
     # The refined motion forgets its start, so a gradient through it would only be noise.
     found = refine(levels, T_initial.detach(), refiner.config, refiner.damping())
@@ -122,6 +125,16 @@ def disagreement(
     turn = se3.rotation_angle(T[:, :3, :3].mT @ T_anchor[:, :3, :3])
     away = shift / (length + 0.01) + metres_per_radian * turn
     return (away * counts).sum() / counts.sum().clamp(min=1)
+
+
+def frame_pairs(maps: list[FeatureMap], count: int) -> list[tuple[FeatureMap, FeatureMap]]:
+    """Return (target, source) features of ``count`` triplets: now and before, now and after.
+
+    Args:
+        maps: per level, of all frames before, then all now, then all after.
+        count: of triplets.
+    """
+    return [(_frames(m, [1, 1], count), _frames(m, [0, 2], count)) for m in maps]
 
 
 def _frames(maps: FeatureMap, frames: list[int], count: int) -> FeatureMap:

@@ -11,6 +11,7 @@ from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import PoseNet
 from sdepth.models.refiner import Refiner
 from sdepth.warp import warp
+from training.feature_alignment import alignment_losses
 from training.losses import (
     LossConfig,
     geometry_loss,
@@ -54,6 +55,9 @@ class SelfSupervised(nn.Module):
                 metres, NaN where unknown; ``noise`` (B, 2, H, W).
             step: of the run; the refinement waits for its warm-up.
         """
+        if self.refiner is not None and self.refining.only:
+            losses, panels = alignment_losses(self.refiner, batch, step)
+            return losses, {"disp": torch.zeros_like(panels["error"]), **panels}
         inputs, images = batch["inputs"], batch["images"]
         disps = self.depth_net(inputs[:, 1], scales=self.loss.scales)
         others = self._depth_of_sources(batch) if self.loss.geometry_weight > 0 else []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 import yaml
 from torch import Tensor, nn, optim
 
-from sdepth.checkpoint import Card, read_tensors, save, write_tensors
+from sdepth.checkpoint import Card, read_card, read_tensors, save, write_tensors
 from sdepth.config import to_dict
 from sdepth.errors import CheckpointError
 from training.config import TrainConfig
@@ -73,7 +74,23 @@ def save_weights(
     path: Path, model: SelfSupervised, config: TrainConfig, step: int, command: str
 ) -> None:
     """Write the networks with their card."""
-    card = Card(
+    r = config.refine
+    card = replace(
+        _card(config),
+        command=command,
+        commit=git_commit(),
+        step=step,
+        features=r.features,
+        feature_strides=r.strides if r.features else (),
+    )
+    save(path, model.depth_net, model.pose_net, card, half=False, refiner=model.refiner)
+
+
+def _card(config: TrainConfig) -> Card:
+    """Return what a run's networks are; depth and pose that did not learn keep their card."""
+    if config.refine.only and config.model.init_from:
+        return read_card(Path(config.model.init_from))
+    return Card(
         depth_architecture=config.model.depth,
         pose_architecture=config.model.pose,
         input_size=config.data.size,
@@ -81,15 +98,12 @@ def save_weights(
         metric=config.loss.speed_weight > 0 or config.loss.known_motion,
         domain=config.domain,
         training_data=", ".join(config.data.train),
-        command=command,
-        commit=git_commit(),
-        step=step,
+        command="",
+        commit="",
+        step=0,
         focal_ratio=config.model.focal_ratio,
         pose_output_scale=config.model.pose_output_scale,
-        features=config.refine.features,
-        feature_strides=config.refine.strides if config.refine.features else (),
     )
-    save(path, model.depth_net, model.pose_net, card, half=False, refiner=model.refiner)
 
 
 def git_commit() -> str:

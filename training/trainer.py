@@ -110,7 +110,9 @@ def build_refiner(config: TrainConfig, depth: DepthNet) -> Refiner | None:
 def parameter_groups(model: SelfSupervised, config: TrainConfig) -> list[dict[str, Any]]:
     """Return what learns, and how fast against ``optim.lr``."""
     networks = [*model.depth_net.parameters(), *model.pose_net.parameters()]
-    groups: list[dict[str, Any]] = [{"params": networks, "lr_scale": 1.0}]
+    groups: list[dict[str, Any]] = []
+    if not config.refine.only:
+        groups.append({"params": networks, "lr_scale": 1.0})
     if model.refiner is not None:
         r = config.refine
         features = [*model.refiner.features.parameters()]

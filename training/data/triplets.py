@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from sdepth.errors import DataError
-from training.data.drive import Drive, find_drives, read_drive, read_image
+from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
 
 _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 """Left to right; on both sides of a transform it is the motion of the mirrored world."""
@@ -31,6 +31,7 @@ class DataConfig:
         0.2  # brightness, contrast, saturation; half of it for hue, in turns (monodepth2: 0.2)
     )
     min_motion_m: float = 0.0  # skip frames that moved less, where poses are known
+    depth: bool = False  # read the middle frame's too, where features are taught by it
     workers: int = 1
 
 
@@ -73,11 +74,11 @@ class Triplets(Dataset[dict[str, Tensor]]):
         images = np.stack([self._read(drive.frames[j].image) for j in (i - 1, i, i + 1)])
         camera = drive.camera.resized(width, height)
         motions = np.stack([_motion(drive, i, i - 1), _motion(drive, i, i + 1)])
-        if self.config.flip and rng.random() < 0.5:
+        if flip := self.config.flip and rng.random() < 0.5:
             images, camera = images[:, :, ::-1], camera.flipped()
             motions = _MIRROR @ motions @ _MIRROR
         inputs = _jitter(images, rng, self.config.jitter) if rng.random() < 0.5 else images
-        return {
+        item = {
             "images": _to_tensor(images),
             "inputs": _to_tensor(inputs),
             "K": torch.from_numpy(camera.K).float(),
@@ -85,6 +86,23 @@ class Triplets(Dataset[dict[str, Tensor]]):
             "motions": torch.from_numpy(motions).float(),
             "noise": torch.from_numpy(rng.standard_normal((2, height, width), np.float32)),
         }
+        if self.config.depth:
+            depth = self._read_depth(drive, i)
+            item["depth"] = torch.from_numpy(depth[:, ::-1].copy() if flip else depth)[None]
+        return item
+
+    def _read_depth(self, drive: Drive, i: int) -> NDArray[np.float32]:
+        """Return the depth of frame ``i`` at the training size, metres.
+
+        Raises:
+            DataError: the drive has none.
+        """
+        path = drive.frames[i].depth
+        if path is None:
+            raise DataError(f"{drive.frames[i].image}: no depth beside it (depth_2/)")
+        height, width = self.config.size
+        depth = read_depth(path)
+        return cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)  # type: ignore[return-value]
 
     def _read(self, path: Path) -> NDArray[np.uint8]:
         """Return the image at the training size."""
