@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sdepth.errors import ConfigError
 from sdepth.models.encoder import ARCHITECTURES
+from sdepth.models.pose_net import POSE_ARCHITECTURES
 from training.data.triplets import DataConfig
 from training.losses import LossConfig
 from training.refinement import RefineTraining
@@ -74,7 +75,11 @@ class TrainConfig:
         checks = {
             "domain": (self.domain, self.domain in ("day", "night"), "day or night"),
             "model.depth": (self.model.depth, self.model.depth in ARCHITECTURES, [*ARCHITECTURES]),
-            "model.pose": (self.model.pose, self.model.pose in ARCHITECTURES, [*ARCHITECTURES]),
+            "model.pose": (
+                self.model.pose,
+                self.model.pose in POSE_ARCHITECTURES,
+                [*POSE_ARCHITECTURES],
+            ),
             "model.depth_range_m": (
                 self.model.depth_range_m,
                 0 < self.model.depth_range_m[0] < self.model.start_depth_m

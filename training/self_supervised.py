@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from sdepth import se3
 from sdepth.models.depth_net import DepthNet, disp_to_depth
-from sdepth.models.pose_net import PoseNet
+from sdepth.models.pose_net import MotionNet
 from sdepth.models.refiner import Refiner
 from sdepth.warp import warp
 from training.feature_alignment import alignment_losses
@@ -33,7 +33,7 @@ class SelfSupervised(nn.Module):
     def __init__(
         self,
         depth_net: DepthNet,
-        pose_net: PoseNet,
+        pose_net: MotionNet,
         loss: LossConfig,
         depth_range_m: tuple[float, float],
         refiner: Refiner | None = None,

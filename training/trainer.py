@@ -18,7 +18,7 @@ from sdepth.checkpoint import load_depth, load_pose, load_refiner
 from sdepth.errors import DataError
 from sdepth.estimator import pick_device
 from sdepth.models.depth_net import DepthNet
-from sdepth.models.pose_net import PoseNet
+from sdepth.models.pose_net import make_pose_net
 from sdepth.models.refiner import Refiner
 from sdepth.refine import RefineConfig
 from training.config import ModelConfig, OptimConfig, TrainConfig
@@ -79,7 +79,7 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
 def build_model(config: TrainConfig) -> SelfSupervised:
     """Return the networks, at random or from ``model.init_from``."""
     m: ModelConfig = config.model
-    depth, pose = DepthNet(m.depth), PoseNet(m.pose, m.pose_output_scale)
+    depth, pose = DepthNet(m.depth), make_pose_net(m.pose, m.pose_output_scale)
     depth.start_at(m.start_depth_m, m.depth_range_m)
     pose.start_at(m.start_motion_m)
     for head in depth.heads()[config.loss.scales :]:

@@ -1,6 +1,7 @@
 """Self-describing weights, and every way they can be wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from sdepth.checkpoint import Card, bundled, load_depth, load_pose, read_tensors, save
 from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
-from sdepth.models.pose_net import PoseNet
+from sdepth.models.pose_net import PoseCNN, PoseNet
 
 CARD = Card(
     depth_architecture="tiny",
@@ -44,6 +45,17 @@ def test_saved_networks_come_back_equal(checkpoint: Path) -> None:
     assert card.input_size == (64, 96)
     assert all(torch.equal(v, expected[k]) for k, v in net.state_dict().items())
     assert load_pose(checkpoint)[1] == card
+
+
+def test_plain_pose_network_comes_back_equal(tmp_path: Path) -> None:
+    pose, path = PoseCNN(), tmp_path / "net.safetensors"
+    card = replace(CARD, pose_architecture="posecnn")
+    save(path, DepthNet("tiny"), pose, card, half=False)
+
+    net, _ = load_pose(path)
+
+    assert isinstance(net, PoseCNN)
+    assert all(torch.equal(v, pose.state_dict()[k]) for k, v in net.state_dict().items())
 
 
 def test_half_precision_is_half_the_size(checkpoint: Path, tmp_path: Path) -> None:
@@ -105,6 +117,7 @@ def test_weights_of_another_card_are_refused(checkpoint: Path, tmp_path: Path) -
     [
         ("format", 99, "format 99, this version reads 1"),
         ("depth_architecture", "vit", "'vit', known"),
+        ("depth_architecture", "posecnn", "'posecnn', known"),
         ("input_size", "big", "not a card"),
         ("depth_architecture", "light", "does not hold the networks"),
     ],

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
+from sdepth.errors import ConfigError
 from sdepth.estimator import fuse
 from sdepth.models.depth_net import DepthNet, disp_to_depth
-from sdepth.models.pose_net import PoseNet
+from sdepth.models.pose_net import POSE_ARCHITECTURES, PoseCNN, make_pose_net
 
 
 def test_light_network_is_light() -> None:
@@ -46,8 +47,10 @@ def test_folded_normalisation_gives_the_same_depth() -> None:
         assert torch.allclose(fuse(net)(image, 1)[0], expected, atol=1e-5)
 
 
-def test_pose_is_a_small_rigid_motion() -> None:
-    T = PoseNet("tiny").eval()(torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)).detach()
+@pytest.mark.parametrize("architecture", POSE_ARCHITECTURES)
+def test_pose_is_a_small_rigid_motion(architecture: str) -> None:
+    net = make_pose_net(architecture).eval()
+    T = net(torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)).detach()
 
     assert torch.allclose(T[:, :3, :3] @ T[:, :3, :3].mT, torch.eye(3).expand(2, 3, 3), atol=1e-5)
     assert float(T[:, :3, 3].norm(dim=1).max()) < 1
@@ -57,3 +60,29 @@ def test_disparity_ends_are_the_ends_of_the_depth_range() -> None:
     depth = disp_to_depth(torch.tensor([0.0, 1.0]), (0.1, 100.0))
 
     assert depth.tolist() == pytest.approx([100.0, 0.1])
+
+
+@pytest.mark.parametrize("architecture", POSE_ARCHITECTURES)
+def test_pose_network_starts_with_the_motion_it_is_told(architecture: str) -> None:
+    torch.manual_seed(0)
+    net = make_pose_net(architecture, output_scale=0.001).eval()
+    net.start_at(0.7)
+
+    t = net(torch.rand(1, 3, 64, 96), torch.rand(1, 3, 64, 96)).detach()[0, :3, 3]
+
+    assert torch.allclose(t, torch.tensor([0.0, 0.0, -0.7]), atol=0.05)
+
+
+def test_plain_pose_network_sees_the_order_of_its_images() -> None:
+    torch.manual_seed(0)
+    net, a, b = PoseCNN(1.0).eval(), torch.rand(1, 3, 64, 96), torch.rand(1, 3, 64, 96)
+
+    motions = [net(a, b).detach(), net(b, a).detach()]
+
+    # At the start of training the answer must already depend on the images, not on biases alone.
+    assert (motions[0] - motions[1]).abs().max() > 0.01
+
+
+def test_unknown_pose_network_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"pose 'vit': expected one of .*posecnn"):
+        make_pose_net("vit")

@@ -16,7 +16,7 @@ from sdepth.config import from_dict, to_dict
 from sdepth.errors import CheckpointError, ConfigError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.encoder import ARCHITECTURES
-from sdepth.models.pose_net import PoseNet
+from sdepth.models.pose_net import POSE_ARCHITECTURES, MotionNet, make_pose_net
 from sdepth.models.refiner import Refiner
 
 FORMAT = 1
@@ -30,7 +30,7 @@ class Card:
 
     Attributes:
         depth_architecture: ``resnet18``, ``light`` or ``tiny``.
-        pose_architecture: likewise.
+        pose_architecture: likewise, or ``posecnn``.
         input_size: (height, width) of the image the networks take.
         mean: of the RGB normalisation inside the networks; RGB is in [0, 1].
         std: likewise.
@@ -151,9 +151,12 @@ def read_card(path: Path) -> Card:
             f"{card_path}: format {card.format}, this version reads {FORMAT}; "
             "export it again with python -m training.export"
         )
-    for name in (card.depth_architecture, card.pose_architecture):
-        if name not in ARCHITECTURES:
-            raise CheckpointError(f"{card_path}: architecture {name!r}, known {[*ARCHITECTURES]}")
+    for name, known in (
+        (card.depth_architecture, [*ARCHITECTURES]),
+        (card.pose_architecture, [*POSE_ARCHITECTURES]),
+    ):
+        if name not in known:
+            raise CheckpointError(f"{card_path}: architecture {name!r}, known {known}")
     return card
 
 
@@ -169,14 +172,14 @@ def load_depth(path: Path, device: str | torch.device = "cpu") -> tuple[DepthNet
     return net.to(device).eval(), card
 
 
-def load_pose(path: Path, device: str | torch.device = "cpu") -> tuple[PoseNet, Card]:
+def load_pose(path: Path, device: str | torch.device = "cpu") -> tuple[MotionNet, Card]:
     """Return the pose network of a checkpoint, ready for inference, and its card.
 
     Raises:
         CheckpointError: the weights or the card are missing, damaged or do not belong together.
     """
     card = read_card(path)
-    net = PoseNet(card.pose_architecture, card.pose_output_scale)
+    net = make_pose_net(card.pose_architecture, card.pose_output_scale)
     _fill(net, "pose.", path, card)
     return net.to(device).eval(), card
 
