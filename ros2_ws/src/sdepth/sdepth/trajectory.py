@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +27,7 @@ class TrajectoryErrors:
         ate_m: root mean square distance of positions, metres.
         rpe_m: mean translation error from frame to frame, metres.
         rpe_deg: mean rotation error from frame to frame, degrees.
-        t_err_percent: KITTI's translation drift; NaN where the path is shorter than 100 m.
+        t_err_percent: KITTI's translation drift; NaN where the path is too short for it.
         r_err_deg_per_100m: KITTI's rotation drift; NaN likewise.
         scale: what the estimated positions were multiplied with.
     """
@@ -44,6 +45,7 @@ def trajectory_errors(
     estimate: Poses,
     alignment: Alignment = "7dof",
     frames: NDArray[np.int64] | None = None,
+    lengths_m: Sequence[float] = KITTI_LENGTHS_M,
 ) -> TrajectoryErrors:
     """Return all errors of ``estimate`` after alignment to ``truth``.
 
@@ -56,6 +58,8 @@ def trajectory_errors(
             monocular methods; "none" judges a metric trajectory.
         frames: (N,) increasing row of ``truth`` that each estimate belongs to, where an estimate
             misses frames; None where N = M.
+        lengths_m: of the sub-sequences that drift is measured on; others than KITTI's for drives
+            shorter than 100 m.
 
     Raises:
         DataError: fewer than two poses, or frames that do not fit.
@@ -75,7 +79,7 @@ def trajectory_errors(
     estimate = np.linalg.inv(estimate[0]) @ estimate
     estimate, scale = align(truth[frames], estimate, alignment)
     rpe_m, rpe_deg = rpe(truth[frames], estimate, frames)
-    t_err, r_err = kitti_drift(truth, estimate, frames)
+    t_err, r_err = kitti_drift(truth, estimate, frames, lengths_m)
     return TrajectoryErrors(ate(truth[frames], estimate), rpe_m, rpe_deg, t_err, r_err, scale)
 
 
@@ -136,7 +140,10 @@ def rpe(
 
 
 def kitti_drift(
-    truth: Poses, estimate: Poses, frames: NDArray[np.int64] | None = None
+    truth: Poses,
+    estimate: Poses,
+    frames: NDArray[np.int64] | None = None,
+    lengths_m: Sequence[float] = KITTI_LENGTHS_M,
 ) -> tuple[float, float]:
     """Return t_err (%) and r_err (deg / 100 m), means over sub-sequences of 100 to 800 m.
 
@@ -144,9 +151,10 @@ def kitti_drift(
         truth: (M, 4, 4), every frame, for the distance driven.
         estimate: (N, 4, 4), aligned.
         frames: (N,) rows of ``truth``; sub-sequences that begin or end elsewhere are left out.
+        lengths_m: of the sub-sequences.
 
     Returns:
-        NaN, NaN where the path is shorter than 100 m.
+        NaN, NaN where the path is shorter than every length.
     """
     frames = np.arange(len(truth)) if frames is None else frames
     row = {int(frame): i for i, frame in enumerate(frames)}
@@ -154,7 +162,7 @@ def kitti_drift(
     driven = np.concatenate([[0.0], np.cumsum(step)])
     errors = []
     for first in range(0, len(truth), KITTI_STEP):
-        for length in KITTI_LENGTHS_M:
+        for length in lengths_m:
             last = int(np.searchsorted(driven, driven[first] + length, side="right"))
             if first not in row or last not in row:
                 continue

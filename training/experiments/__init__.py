@@ -1,0 +1,1 @@
+"""Studies: many paired training runs, their evaluation, and a report of both."""

@@ -1,0 +1,86 @@
+"""Run a study, or go on with it: what is finished is skipped, what was stopped continues.
+
+python -m training.experiments sa4depth --list
+python -m training.experiments sa4depth
+python -m training.experiments sa4depth --only base D --seeds 0
+python -m training.experiments sa4depth --quick --out /tmp/quick     # proves the pipeline
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import sys
+from pathlib import Path
+
+from sdepth.cli import make_parser, run
+from training.experiments.sa4depth import CONFIGURATIONS
+from training.experiments.study import Where, evaluation, execute, plan, seconds_left, state
+
+QUICK = ("data.size=[64,96]", "data.workers=0", "optim.batch=2", "optim.steps=4")
+"""Overrides that prove the pipeline and nothing else."""
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    parser = make_parser("python -m training.experiments", __doc__)
+    parser.add_argument("study", choices=["sa4depth"])
+    parser.add_argument("--out", type=Path, default=Path("runs/experiments/sa4depth"))
+    parser.add_argument(
+        "--data", type=Path, default=Path("data/synth/day"), help="training drives"
+    )
+    parser.add_argument("--test", type=Path, default=Path("data/synth/day_test"))
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="see --list")
+    parser.add_argument("--seeds", nargs="+", type=int)
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="extra",
+        help="for every run, as data.workers=0; --list and --report need the same",
+    )  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="only say what is done")
+    parser.add_argument("--quick", action="store_true", help="tiny drives, four steps, one seed")
+    options = parser.parse_args(args)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    return run(parser.prog, lambda: study(options))
+
+
+def study(o: argparse.Namespace) -> None:
+    """Do what the options say."""
+    where = Where(o.out, o.data, o.test, o.device, tuple(o.extra))
+    seeds = o.seeds
+    if o.quick:
+        where, seeds = _make_quick(where), [0]
+    runs = plan(CONFIGURATIONS, where, o.only, seeds)
+    if o.list:
+        for r in runs:
+            evaluated = r.configuration is None or evaluation(r, where) is not None
+            print(f"{r.name:32} {state(r)}{'' if evaluated else ', to be evaluated'}")
+        print(f"{len(runs)} runs; training what is missing takes {_duration(seconds_left(runs))}")
+        return
+    for k, r in enumerate(runs, 1):
+        left = _duration(seconds_left(runs))
+        print(f"run {k} of {len(runs)}: {r.name}; left {left}", flush=True)
+        print(f"  {execute(r, where)}", flush=True)
+
+
+def _make_quick(where: Where) -> Where:
+    """Render two tiny drives to train on and two to test with."""
+    from training.synth.config import DatasetConfig
+    from training.synth.generate import generate
+
+    data, test = where.out / "data" / "day", where.out / "data" / "day_test"
+    generate(data, DatasetConfig("day", 2, 8, 96, 64, 0, 1))
+    generate(test, DatasetConfig("day", 2, 8, 96, 64, 1000, 1))
+    return Where(where.out, data, test, where.device, (*where.extra, *QUICK))
+
+
+def _duration(seconds: float) -> str:
+    """Return hours and minutes, or that they are not known yet."""
+    if math.isnan(seconds):
+        return "not known yet"
+    return f"about {int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
