@@ -41,9 +41,9 @@ class Configuration:
 
 
 NETWORKS = {
-    "light": Network("light", "tiny", 1000, 600),
-    "resnet18": Network("resnet18", "tiny", 600, 400),
-    "light, light pose": Network("light", "light", 1000, 600),
+    "light": Network("light", "tiny", 1000, 700),
+    "resnet18": Network("resnet18", "tiny", 600, 500),
+    "light, light pose": Network("light", "light", 1000, 700),
 }
 
 NONE = ("refine.features=''",)
@@ -56,7 +56,7 @@ VARIANTS = {
 }
 """What reaches the pose network: nothing but the refined motion's trace (A), the photometric loss
 at its own motion (B), a pull to the refined motion (C), both (D)."""
-BEST = "D"
+BEST = "C"
 """The variant that everything else is compared with and built on."""
 
 _GC = ("loss.geometry_weight=0.5",)
