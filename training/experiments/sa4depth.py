@@ -42,7 +42,7 @@ class Configuration:
 
 NETWORKS = {
     "light": Network("light", "tiny", 1000, 700),
-    "resnet18": Network("resnet18", "tiny", 600, 500),
+    "resnet18": Network("resnet18", "tiny", 500, 400),
     "light, light pose": Network("light", "light", 1000, 700),
 }
 
