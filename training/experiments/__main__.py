@@ -15,8 +15,12 @@ import sys
 from pathlib import Path
 
 from sdepth.cli import make_parser, run
+from training.data.drive import find_drives
+from training.experiments.report import write_report
 from training.experiments.sa4depth import CONFIGURATIONS
-from training.experiments.study import Where, evaluation, execute, plan, seconds_left, state
+from training.experiments.study import Run, Where, evaluation, execute, plan, seconds_left, state
+
+RESULTS = Path(__file__).parents[1] / "results"
 
 QUICK = ("data.size=[64,96]", "data.workers=0", "optim.batch=2", "optim.steps=4")
 """Overrides that prove the pipeline and nothing else."""
@@ -39,6 +43,8 @@ def main(args: list[str] | None = None) -> int:
         help="for every run, as data.workers=0; --list and --report need the same",
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="only say what is done")
+    parser.add_argument("--report", action="store_true", help="only write the report again")
+    parser.add_argument("--results", type=Path, help="of the report (default: training/results)")
     parser.add_argument("--quick", action="store_true", help="tiny drives, four steps, one seed")
     options = parser.parse_args(args)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -53,15 +59,26 @@ def study(o: argparse.Namespace) -> None:
         where, seeds = _make_quick(where), [0]
     runs = plan(CONFIGURATIONS, where, o.only, seeds)
     if o.list:
-        for r in runs:
-            evaluated = r.configuration is None or evaluation(r, where) is not None
-            print(f"{r.name:32} {state(r)}{'' if evaluated else ', to be evaluated'}")
-        print(f"{len(runs)} runs; training what is missing takes {_duration(seconds_left(runs))}")
+        _show(runs, where)
         return
-    for k, r in enumerate(runs, 1):
-        left = _duration(seconds_left(runs))
-        print(f"run {k} of {len(runs)}: {r.name}; left {left}", flush=True)
-        print(f"  {execute(r, where)}", flush=True)
+    if not o.report:
+        find_drives(where.data), find_drives(where.test)  # before hours of training
+        for k, r in enumerate(runs, 1):
+            left = _duration(seconds_left(runs))
+            print(f"run {k} of {len(runs)}: {r.name}; left {left}", flush=True)
+            print(f"  {execute(r, where)}", flush=True)
+    # All configurations, whatever was asked for now: the report is of the whole study.
+    everything = plan(CONFIGURATIONS, where, (), [0] if o.quick else None)
+    results = o.results or (where.out if o.quick else RESULTS)
+    print(write_report(everything, where, results))
+
+
+def _show(runs: list[Run], where: Where) -> None:
+    """Print the state of every run."""
+    for r in runs:
+        evaluated = r.configuration is None or evaluation(r, where) is not None
+        print(f"{r.name:32} {state(r)}{'' if evaluated else ', to be evaluated'}")
+    print(f"{len(runs)} runs; training what is missing takes {_duration(seconds_left(runs))}")
 
 
 def _make_quick(where: Where) -> Where:

@@ -15,7 +15,7 @@ import torch
 
 from sdepth.checkpoint import read_card
 from sdepth.config import load_config
-from sdepth.errors import CheckpointError, ConfigError, SdepthError
+from sdepth.errors import CheckpointError, ConfigError, DataError, SdepthError
 from sdepth.estimator import pick_device
 from training.config import TrainConfig
 from training.evaluate_motion import evaluate_motion
@@ -110,13 +110,19 @@ def _warm_up(network: str, seed: int, where: Where) -> Run:
     folder = where.out / "warmup" / network.replace(", ", "-").replace(" ", "-") / f"seed{seed}"
     steps = NETWORKS[network].warmup_steps
     own = (f"optim.steps={steps}", "optim.decay_from=1.0", *NONE)
-    return Run(None, network, seed, folder, (*_shared("warmup", network, seed, where), *own))
+    overrides = (*_shared("warmup", network, seed, where), *own, *where.extra)
+    return Run(None, network, seed, folder, overrides)
 
 
 def _continue(line: Configuration, seed: int, first: Run, where: Where) -> Run:
     """Return the run of a configuration."""
     own = (f"model.init_from={first.weights}", f"optim.steps={NETWORKS[line.network].steps}")
-    overrides = (*_shared(line.name, line.network, seed, where), *own, *line.overrides)
+    overrides = (
+        *_shared(line.name, line.network, seed, where),
+        *own,
+        *line.overrides,
+        *where.extra,
+    )
     folder = where.out / line.name / f"seed{seed}"
     return Run(line, line.network, seed, folder, overrides, first.weights)
 
@@ -131,7 +137,6 @@ def _shared(name: str, network: str, seed: int, where: Where) -> tuple[str, ...]
         f"model.depth={nets.depth}",
         f"model.pose={nets.pose}",
         "log.save_every=200",
-        *where.extra,
     )
 
 
@@ -172,12 +177,18 @@ def execute(run: Run, where: Where) -> str:
     try:
         if now != "trained":
             _train(run, where)
-        if run.configuration is not None and evaluation(run, where) is None:
-            found = evaluate_motion(run.weights, where.test, where.device)
-            _write(run.folder / EVALUATION, found)
-    except SdepthError as err:
+    except DataError as err:  # the loss is no number: the same steps would give the same again
         (run.folder / FAILED).write_text(f"{err}\n")
         return f"failed: {err}"
+    except SdepthError as err:
+        return f"not trained: {err}"
+    if run.configuration is None or evaluation(run, where) is not None:
+        return "done"
+    try:
+        found = evaluate_motion(run.weights, where.test, where.device)
+    except SdepthError as err:
+        return f"not evaluated: {err}"
+    _write(run.folder / EVALUATION, found)
     return "done"
 
 

@@ -1,0 +1,178 @@
+"""The study: which runs, in what order, that they pair, and what is said about them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sdepth.config import load_config
+from sdepth.errors import ConfigError
+from tests.helpers import write_drive
+from training.config import TrainConfig
+from training.data.drive import read_drive
+from training.drive_motion import chain, true_motions
+from training.evaluate_motion import evaluate_motion
+from training.experiments import study
+from training.experiments.__main__ import QUICK, main
+from training.experiments.claims import FAILS, HOLDS, NOT_RUN, lower, within
+from training.experiments.results import Results, summary
+from training.experiments.sa4depth import BEST, CONFIGURATIONS, NETWORKS
+from training.experiments.study import Where, plan, state
+
+ALL = plan(CONFIGURATIONS, Where(Path("out"), Path("data/day"), Path("data/test")))
+
+
+def _results(**values: dict[int, float]) -> Results:
+    """Return results with one number, ``x``, per configuration and seed."""
+    found = {name: {s: {"x": v} for s, v in seeds.items()} for name, seeds in values.items()}
+    return Results((), found, {}, [], [])
+
+
+def test_every_configuration_is_valid() -> None:
+    for run in ALL:
+        assert run.config().seed == run.seed
+
+
+def test_folders_and_names_are_unique() -> None:
+    assert len({run.folder for run in ALL}) == len(ALL)
+    assert len({c.name for c in CONFIGURATIONS}) == len(CONFIGURATIONS)
+
+
+def test_configurations_of_a_seed_differ_in_nothing_but_their_line() -> None:
+    first = [r for r in ALL if r.configuration and r.network == "light" and r.seed == 1]
+    base = first[0].config()
+
+    for run in first:
+        config = run.config()
+        same = dataclasses.replace(config, name=base.name, loss=base.loss, refine=base.refine)
+        assert same == base
+    assert len({run.start for run in first}) == 1
+
+
+def test_warm_up_comes_before_what_starts_from_it() -> None:
+    done: set[Path] = set()
+    for run in ALL:
+        assert run.start is None or run.start in done
+        done.add(run.weights)
+
+
+def test_first_runs_of_the_study_already_pair() -> None:
+    assert [r.configuration.name if r.configuration else "" for r in ALL[:6]] == [
+        "", "base", BEST, "", "base", BEST,
+    ]  # fmt: skip
+
+
+def test_printed_command_makes_the_same_run() -> None:
+    for run in ALL:
+        words = shlex.split(run.command())
+        overrides = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+
+        assert words[words.index("--out") + 1] == str(run.folder)
+        assert load_config(TrainConfig, Path(words[3]), overrides) == run.config()
+
+
+def test_only_keeps_what_is_named_and_its_warm_up() -> None:
+    runs = plan(CONFIGURATIONS, Where(Path("o"), Path("d"), Path("t")), ["GC"], [2])
+
+    assert [r.name for r in runs] == ["warm-up (light), seed 2", "GC, seed 2"]
+
+
+def test_name_that_is_none_says_what_there_is() -> None:
+    with pytest.raises(ConfigError, match=r"not a configuration; known.*base"):
+        plan(CONFIGURATIONS, Where(Path("o"), Path("d"), Path("t")), ["bas"])
+
+
+def test_claim_holds_only_if_it_does_in_every_seed() -> None:
+    results = _results(mine={0: 1.0, 1: 3.0}, other={0: 2.0, 1: 2.5, 2: 0.0}, better={1: 2.0})
+
+    assert lower("x", "better", "other")(results).verdict == HOLDS
+    assert lower("x", "better", "other", factor=0.5)(results).verdict == FAILS
+    assert lower("x", "mine", "other")(results).verdict == FAILS
+    assert lower("x", "mine", "other")(results).numbers.endswith("(1 of 2 seeds)")
+    assert within("x", "mine", 0.5, 3.5)(results).verdict == HOLDS
+
+
+def test_claim_about_what_was_not_run_says_so() -> None:
+    assert lower("x", "mine", "other")(_results(mine={0: 1.0})).verdict == NOT_RUN
+
+
+def test_deviation_is_that_of_a_sample() -> None:
+    assert summary([1.0, 3.0]) == "2.000 ± 1.414"
+    assert (summary([1.0]), summary([])) == ("1.000", "")
+
+
+def test_chained_true_motions_are_the_true_path(tmp_path: Path) -> None:
+    drive = read_drive(write_drive(tmp_path, frames=5) / "sequences" / "00")
+
+    path = chain(true_motions(drive))
+
+    assert path[:, 2, 3] == pytest.approx([0, 0.5, 1, 1.5, 2])
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[str]:
+    """Options of a study of two walls."""
+    day, test = tmp_path / "day", tmp_path / "test"
+    for root in (day, test):
+        for name in ("00", "01"):
+            write_drive(root, 5, (64, 96), name=name)
+    sets = [part for o in QUICK for part in ("--set", o)]
+    where = ["--out", str(tmp_path / "out"), "--data", str(day), "--test", str(test)]
+    only = ["--only", "base", BEST, "--seeds", "0", "--results", str(tmp_path / "results")]
+    return ["sa4depth", *where, *only, "--device", "cpu", *sets]
+
+
+@pytest.mark.slow
+def test_study_trains_evaluates_reports_and_is_not_done_twice(
+    folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(folders) == 0
+    monkeypatch.setattr(study, "train", None)
+    monkeypatch.setattr(study, "evaluate_motion", None)
+    assert main(folders) == 0  # neither is called again
+
+    text = (tmp_path / "results" / "sa4depth.md").read_text()
+    found = json.loads((tmp_path / "results" / "sa4depth.json").read_text())
+    assert f"- {BEST}, seed 1: to do" in text
+    assert f"- {BEST}, seed 0" not in text
+    assert set(found["found"]) == {"base", BEST}
+    assert {c["claim"]: c["verdict"] for c in found["claims"]}[
+        "the networks that run are the same"
+    ] == HOLDS
+    assert len([*(tmp_path / "results").glob("*.png")]) == 3
+
+
+@pytest.mark.slow
+def test_run_that_diverges_is_noted_and_the_study_goes_on(
+    folders: list[str], tmp_path: Path
+) -> None:
+    at = folders.index("--only") + 3
+    assert main([*folders[:at], *folders[at:], "--set", "refine.level_weight=.inf"]) == 0
+
+    out = tmp_path / "out"
+    assert (out / "base" / "seed0" / study.EVALUATION).is_file()
+    assert "not a number at step 0" in (out / BEST / "seed0" / study.FAILED).read_text()
+
+
+def test_evaluation_says_what_is_judged(tmp_path: Path) -> None:
+    weights = Path(study.__file__).parents[2] / "weights" / "day.safetensors"
+    found = evaluate_motion(weights, write_drive(tmp_path, 4, (96, 320)), "cpu")
+
+    assert (found["drives"], found["images"], found["pairs"]) == (1, 4, 3)
+    assert np.isfinite(found["alignment"]["intensity"]["median_rho"])
+    assert found["odometry"]["straight ahead"]["ate_m"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    where = Where(tmp_path, Path("data/day"), Path("data/test"))
+    run = plan(CONFIGURATIONS, where, ["base"], [0])[0]
+    run.folder.mkdir(parents=True)
+    (run.folder / "config.yaml").write_text("name: else\n")
+
+    assert state(run) == "other configuration"
+    assert NETWORKS["light"].warmup_steps == run.config().optim.steps

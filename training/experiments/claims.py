@@ -1,0 +1,177 @@
+"""What the study is to show, each as a comparison of numbers that can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdepth.checkpoint import read_tensors
+from training.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT
+from training.experiments.results import Pair, Results
+from training.experiments.sa4depth import BEST
+
+HOLDS, FAILS, NOT_RUN = "holds", "does not hold", "not run"
+
+Check = Callable[[Results], "Verdict"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim holds, and the numbers that say so."""
+
+    verdict: str
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row of the list; ``id`` is that of the claim it is part of."""
+
+    id: str
+    text: str
+    check: Check
+
+
+def lower(key: str, name: str, other: str, other_key: str = "", factor: float = 1.0) -> Check:
+    """Return a check that a number is below ``factor`` times another's in every seed."""
+
+    def check(results: Results) -> Verdict:
+        pairs = results.pairs(name, key, other, other_key)
+        return judge(pairs, lambda p: p.mine < factor * p.other, "vs")
+
+    return check
+
+
+def within(key: str, name: str, low: float, high: float) -> Check:
+    """Return a check that a number lies between two limits in every seed."""
+
+    def check(results: Results) -> Verdict:
+        pairs = [Pair(s, v, v) for s, v in results.values(name, key).items()]
+        return judge(pairs, lambda p: low <= p.mine <= high, "")
+
+    return check
+
+
+def judge(pairs: list[Pair], fine: Callable[[Pair], bool], between: str) -> Verdict:
+    """Return the verdict: it holds if it does in every seed there is."""
+    if not pairs:
+        return Verdict(NOT_RUN, "")
+    good = sum(fine(p) for p in pairs)
+    shown = (
+        f"{p.mine:.3f} {between} {p.other:.3f}" if between else f"{p.mine:.3f}" for p in pairs
+    )
+    numbers = f"{', '.join(shown)} ({good} of {len(pairs)} seeds)"
+    return Verdict(HOLDS if good == len(pairs) else FAILS, numbers)
+
+
+def same_networks(name: str, other: str) -> Check:
+    """Return a check that depth and pose networks have the same tensors, by name and shape."""
+
+    def check(results: Results) -> Verdict:
+        mine, others = results.weights.get(name, {}), results.weights.get(other, {})
+        both = [(_shapes(mine[s]), _shapes(others[s])) for s in mine if s in others]
+        if not both:
+            return Verdict(NOT_RUN, "")
+        counts = f"{len(both[0][0])} and {len(both[0][1])} tensors"
+        return Verdict(HOLDS if all(a == b for a, b in both) else FAILS, counts)
+
+    return check
+
+
+def _shapes(weights: Path) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every tensor of the depth and pose networks."""
+    tensors = read_tensors(weights)
+    return {k: (*v.shape,) for k, v in tensors.items() if k.startswith(("depth.", "pose."))}
+
+
+_ABS_REL, _ONE_SCALE = "depth.median.abs_rel", "depth.one_scale.abs_rel"
+_RHO, _LOG_RHO, _RHO_SPREAD = (
+    f"alignment.{{}}.{name}" for name in ("median_rho", "mean_abs_log_rho", "rho_spread")
+)
+_ATE, _DRIFT = "odometry.{}.ate_m", "odometry.{}.t_err_percent"
+_R18 = (f"{BEST}-resnet18", "base-resnet18")
+
+
+def _of(key: str, kind: str = INITIAL) -> str:
+    return key.format(kind)
+
+
+CLAIMS = (
+    Claim(
+        "S3", f"median rho of {BEST}'s pose network lies in 0.95 to 1.05",
+        within(_of(_RHO), BEST, 0.95, 1.05),
+    ),
+    Claim(
+        "S3", f"median rho of {BEST}'s refined motion lies in 0.95 to 1.05",
+        within(_of(_RHO, REFINED), BEST, 0.95, 1.05),
+    ),
+    Claim(
+        "S3", f"rho of {BEST}'s pose network spreads at most half as much as the baseline's",
+        lower(_of(_RHO_SPREAD), BEST, "base", factor=0.5),
+    ),
+    Claim(
+        "S3", f"rho of {BEST}'s refined motion spreads at most half as much as the baseline's",
+        lower(_of(_RHO_SPREAD, REFINED), BEST, "base", _of(_RHO_SPREAD), 0.5),
+    ),
+    Claim(
+        "S3", f"abs log rho of {BEST}'s pose network is lower than the baseline's",
+        lower(_of(_LOG_RHO), BEST, "base"),
+    ),
+    Claim("S4", "depth scale spreads less over all images",
+          lower("depth_scale.spread", BEST, "base")),
+    Claim("S4", "depth scale spreads less across drives",
+          lower("depth_scale.across", BEST, "base")),
+    Claim("S5", "AbsRel is lower (median scaled)", lower(_ABS_REL, BEST, "base")),
+    Claim("S5", "AbsRel is lower (one scale for all images)", lower(_ONE_SCALE, BEST, "base")),
+    Claim("S5", "RMSE is lower (median scaled)", lower("depth.median.rmse", BEST, "base")),
+    Claim("S5", "ResNet-18: AbsRel is lower (median scaled)", lower(_ABS_REL, *_R18)),
+    Claim("S5", "ResNet-18: AbsRel is lower (one scale)", lower(_ONE_SCALE, *_R18)),
+    Claim("S6", "the networks that run are the same", same_networks(BEST, "base")),
+    *(
+        Claim("S7", f"{BEST}'s refined motion: lower {what} than {of}",
+              lower(_of(key, REFINED), BEST, other, _of(key, kind)))
+        for what, key in (("ATE", _ATE), ("drift", _DRIFT))
+        for of, other, kind in (
+            ("its pose network's", BEST, INITIAL),
+            ("the baseline's pose network's", "base", INITIAL),
+            ("driving straight ahead", BEST, STRAIGHT),
+        )
+    ),
+    *(
+        Claim("S7", f"{BEST}'s pose network: lower {what} than the baseline's",
+              lower(_of(key), BEST, "base"))
+        for what, key in (("ATE", _ATE), ("drift", _DRIFT))
+    ),
+    Claim("S8", "learned features: lower AbsRel than intensity",
+          lower(_ABS_REL, BEST, "intensity")),
+    Claim("S8", "learned features: lower AbsRel than random ones",
+          lower(_ABS_REL, BEST, "random")),
+    Claim("S8", "intensity: lower AbsRel than no refinement",
+          lower(_ABS_REL, "intensity", "base")),
+    Claim("S8", f"learned features refine {BEST}'s motion to a lower ATE than intensity",
+          lower(_of(_ATE, REFINED), BEST, BEST, _of(_ATE, INTENSITY))),
+    *(
+        Claim("S9", f"a loss on the pose network aligns it: abs log rho of {n} lower than A's",
+              lower(_of(_LOG_RHO), n, "A"))
+        for n in ("B", "C", "D")
+    ),
+    *(
+        Claim("S9", f"AbsRel lower than {what}", lower(_ABS_REL, BEST, other))
+        for what, other in (
+            ("with depth attached", "attach"),
+            ("with unrolled gradients", "unroll"),
+            ("with one iteration", "iterations-1"),
+            ("with stride 4 alone", "stride-4"),
+            ("with stride 2 alone", "stride-2"),
+            ("with the encoder's features", "encoder"),
+        )
+    ),
+    Claim("S10", "AbsRel lower than with geometry consistency", lower(_ABS_REL, BEST, "GC")),
+    Claim("S10", "AbsRel (one scale) lower than with geometry consistency",
+          lower(_ONE_SCALE, BEST, "GC")),
+    Claim("S10", "abs log rho of the pose network lower than with geometry consistency",
+          lower(_of(_LOG_RHO), BEST, "GC")),
+    Claim("S10", "refinement helps geometry consistency too (AbsRel)",
+          lower(_ABS_REL, f"{BEST}+GC", "GC")),
+)  # fmt: skip

@@ -1,0 +1,98 @@
+"""What a study has found so far, and how to ask for one number of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.experiments.sa4depth import Configuration
+from training.experiments.study import MADE, Run, Where, evaluation, state
+
+
+@dataclass(frozen=True)
+class Results:
+    """Evaluations by configuration and seed, and what is known about their making.
+
+    Attributes:
+        configurations: all that were asked for, finished or not.
+        found: evaluations, ``found[name][seed]``.
+        weights: the files they belong to.
+        made: device, PyTorch version and seconds per step of each trained run.
+        missing: run and its state, for what has no evaluation.
+    """
+
+    configurations: tuple[Configuration, ...]
+    found: dict[str, dict[int, dict[str, Any]]]
+    weights: dict[str, dict[int, Path]]
+    made: list[tuple[Run, dict[str, Any]]]
+    missing: list[tuple[Run, str]]
+
+    def value(self, name: str, seed: int, key: str) -> float:
+        """Return one number, as ``odometry.refined.ate_m``; NaN where there is none."""
+        here: Any = self.found.get(name, {}).get(seed, {})
+        for part in key.split("."):
+            here = here.get(part, {})
+        return float(here) if isinstance(here, int | float) else math.nan
+
+    def values(self, name: str, key: str) -> dict[int, float]:
+        """Return a number per seed, of the seeds that have it."""
+        every = {seed: self.value(name, seed, key) for seed in sorted(self.found.get(name, {}))}
+        return {seed: v for seed, v in every.items() if not math.isnan(v)}
+
+    def pairs(self, name: str, key: str, other: str, other_key: str = "") -> list[Pair]:
+        """Return the number of two configurations for each seed that both have."""
+        mine, others = self.values(name, key), self.values(other, other_key or key)
+        return [Pair(s, mine[s], others[s]) for s in mine if s in others]
+
+    def kinds(self, name: str) -> list[str]:
+        """Return the kinds of motion a configuration was scored on."""
+        return [*next(iter(self.found[name].values()))["odometry"]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A number of a configuration and of what it is compared with, of one seed."""
+
+    seed: int
+    mine: float
+    other: float
+
+
+def collect(runs: Sequence[Run], where: Where) -> Results:
+    """Return what is finished of the runs, and what is not."""
+    results = Results((), {}, {}, [], [])
+    configurations: dict[str, Configuration] = {}
+    for run in runs:
+        if (run.folder / MADE).is_file():
+            results.made.append((run, json.loads((run.folder / MADE).read_text())))
+        if run.configuration is None:
+            continue
+        name = run.configuration.name
+        configurations[name] = run.configuration
+        found = evaluation(run, where)
+        if found is None:
+            results.missing.append((run, state(run)))
+            continue
+        results.found.setdefault(name, {})[run.seed] = found
+        results.weights.setdefault(name, {})[run.seed] = run.weights
+    return Results(
+        tuple(configurations.values()),
+        results.found,
+        results.weights,
+        results.made,
+        results.missing,
+    )
+
+
+def summary(values: Sequence[float], digits: int = 3) -> str:
+    """Return mean and, of several, their standard deviation (of a sample); nothing of none."""
+    if not values:
+        return ""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
