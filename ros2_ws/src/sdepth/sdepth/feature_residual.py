@@ -61,7 +61,8 @@ class Fit:
         cost: (B,) as that of ``NormalEquations``.
         variance: (B,) weighted mean squared residual per channel.
         valid: (B,) share of the pixels with known depth that the source sees.
-        agreement: (B,) 1 - |r|^2 / (|source|^2 + |target|^2), weighted.
+        agreement: (B,) of features less their mean, weighted: 1 - |r|^2 / (|source|^2 +
+            |target|^2); 0 where the source looks the same everywhere.
     """
 
     cost: Tensor
@@ -83,12 +84,12 @@ class Problem:
         check_shape("depth", level.depth, "{B} 1 {h} {w}".format(**size))
         self.K, self.channels = level.K, size["C"]
         self.width, self.height = size["w"], size["h"]
-        finite = torch.isfinite(torch.cat([level.target, level.source], 1))
-        self.finite = finite.flatten(1).all(1)
-        target, source = (
-            torch.where(self.finite[:, None, None, None], x, 0.0)
-            for x in (level.target, level.source)
-        )
+        maps = [level.target, level.source]
+        if level.target_confidence is not None and level.source_confidence is not None:
+            maps += [level.target_confidence, level.source_confidence]
+        self.finite = torch.isfinite(torch.cat(maps, 1)).flatten(1).all(1)
+        finite = self.finite[:, None, None, None]
+        target, source, *trust = (torch.where(finite, x, 0.0) for x in maps)
         self.known = torch.isfinite(level.depth) & (level.depth > geometry.MIN_Z)
         inner = torch.zeros_like(self.known)
         inner[..., 1:-1, 1:-1] = True
@@ -96,9 +97,9 @@ class Problem:
         self.depth = torch.where(self.known, level.depth, torch.ones_like(level.depth))
         self.points = geometry.unproject(self.depth, level.K)
         self.target, self.confidence = target.flatten(2), None
-        if level.target_confidence is not None and level.source_confidence is not None:
-            self.confidence = level.target_confidence.flatten(1)
-            source = torch.cat([source, level.source_confidence], 1)
+        if trust:
+            self.confidence = trust[0].flatten(1)
+            source = torch.cat([source, trust[1]], 1)
         self.source = source
         self._linearise(target)
 
@@ -153,19 +154,25 @@ class Problem:
         r, trust, valid = self.look(T)
         error = r.square().sum(1)
         w = trust / (1 + error / c_sq)
-        energy = (r + self.target).square().sum(1) + self.target.square().sum(1)
+        energy = _spread(r + self.target, w) + _spread(self.target, w)
         weighted = (w * error).sum(1)
         return Fit(
             _cost(error, trust, c_sq),
             weighted / (self.channels * w.sum(1).clamp(min=TINY)),
             valid.sum(1) / self.known.sum((1, 2, 3)).clamp(min=1),
-            1 - weighted / (w * energy).sum(1).clamp(min=TINY),
+            1 - _spread(r, w) / energy.clamp(min=TINY),
         )
 
 
 def _cost(error: Tensor, trust: Tensor, c_sq: Tensor) -> Tensor:
     """Return the robust error (B,) of squared residuals (B, N)."""
     return (trust * c_sq * torch.log1p(error / c_sq)).sum(1) / trust.sum(1).clamp(min=TINY)
+
+
+def _spread(x: Tensor, w: Tensor) -> Tensor:
+    """Return the weighted squared distance (B,) of features (B, C, N) to their mean."""
+    total = (w[:, None] * x).sum(2)
+    return (w * x.square().sum(1)).sum(1) - total.square().sum(1) / w.sum(1).clamp(min=TINY)
 
 
 def projection_jacobian(p: Tensor, K: Tensor) -> tuple[Tensor, Tensor]:

@@ -99,8 +99,12 @@ class EncoderFeatures(nn.Module):
     def forward(self, image: Tensor) -> list[FeatureMap]:
         """Return one map per stride, coarse to fine, of images (B, 3, H, W) in [0, 1]."""
         check_shape("image", image, "B 3 H W")
+        encoder = self._encoder[0]
+        training = encoder.training
+        encoder.eval()  # or its running statistics would learn
         with torch.no_grad():
-            seen = self._encoder[0](image)
+            seen = encoder(image)
+        encoder.train(training)
         return [_read(h, seen[i]) for h, i in zip(self.heads, self._index, strict=True)]
 
 
@@ -112,15 +116,20 @@ def make_features(
     Raises:
         ConfigError: no such kind, or not at these strides.
     """
-    allowed = {"unet": {8, 4, 2}, "random": {8, 4, 2}, "encoder": {16, 8, 4, 2}}
-    if kind == "intensity":
-        return IntensityFeatures(strides)
+    allowed = {
+        "unet": {8, 4, 2},
+        "random": {8, 4, 2},
+        "encoder": {16, 8, 4, 2},
+        "intensity": {16, 8, 4, 2, 1},
+    }
     if kind not in allowed or (kind == "encoder" and encoder is None):
         raise ConfigError(f"features {kind!r}: expected unet, random, encoder or intensity")
     if not strides or not set(strides) <= allowed[kind] or [*strides] != sorted(strides)[::-1]:
         raise ConfigError(
             f"strides {[*strides]}: expected some of {sorted(allowed[kind])[::-1]}, coarse to fine"
         )
+    if kind == "intensity":
+        return IntensityFeatures(strides)
     if kind == "encoder":
         assert encoder is not None
         return EncoderFeatures(strides, encoder)
