@@ -7,10 +7,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdepth.checkpoint import Card, bundled, load_depth, load_pose, read_tensors, save
+from sdepth.checkpoint import (
+    FIXED_STRIDES,
+    Card,
+    bundled,
+    load_depth,
+    load_pose,
+    load_refiner,
+    read_tensors,
+    save,
+)
 from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseCNN, PoseNet
+from sdepth.models.refiner import Refiner
 
 CARD = Card(
     depth_architecture="tiny",
@@ -64,6 +74,55 @@ def test_half_precision_is_half_the_size(checkpoint: Path, tmp_path: Path) -> No
     ratio = (tmp_path / "half.safetensors").stat().st_size / checkpoint.stat().st_size
 
     assert ratio == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("kind", ["unet", "encoder", "random"])
+def test_refiner_comes_back_with_its_networks(tmp_path: Path, kind: str, half: bool) -> None:
+    torch.manual_seed(0)
+    path, depth = tmp_path / "net.safetensors", DepthNet("tiny").eval()
+    refiner = Refiner(kind, (8, 4), encoder=depth.encoder).eval()
+    torch.nn.init.normal_(refiner.damping_logit)
+    card = replace(CARD, features=kind, feature_strides=(8, 4))
+    save(path, depth, PoseNet("tiny"), card, half, refiner)
+
+    again, card = load_refiner(path)
+    image = torch.rand(1, 3, 64, 96)
+
+    assert (again.kind, again.strides, card.features) == (kind, (8, 4), kind)
+    close = {"rtol": 2e-3, "atol": 5e-3} if half else {"rtol": 0, "atol": 0}
+    assert torch.allclose(again.damping_logit, refiner.damping_logit, **close)
+    for a, b in zip(again.maps(image), refiner.maps(image), strict=True):
+        assert torch.allclose(a.features, b.features, **close)
+
+
+def test_weights_from_before_refinement_align_brightness(checkpoint: Path) -> None:
+    card = checkpoint.with_suffix(".json")
+    old = json.loads(card.read_text())
+    del old["features"], old["feature_strides"]
+    card.write_text(json.dumps(old))
+
+    refiner, _ = load_refiner(checkpoint)
+
+    assert (refiner.kind, refiner.strides) == ("intensity", FIXED_STRIDES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features": "sift", "feature_strides": [4]}, "net.json: features 'sift'"),
+        ({"features": "unet", "feature_strides": [3]}, r"net.json: strides \[3\]"),
+        ({"features": "unet", "feature_strides": [4, 2]}, "does not hold the networks"),
+    ],
+)
+def test_features_the_weights_do_not_hold_are_named(
+    checkpoint: Path, change: dict[str, object], message: str
+) -> None:
+    card = checkpoint.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
+
+    with pytest.raises(CheckpointError, match=message):
+        load_refiner(checkpoint)
 
 
 @pytest.mark.parametrize("domain", ["day", "night"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +14,12 @@ from torch import Tensor
 
 from sdepth import geometry, pyramid, se3
 from sdepth.errors import ShapeError
-from sdepth.feature_residual import Level, projection_jacobian
+from sdepth.feature_residual import Level, Problem, projection_jacobian
 from sdepth.refine import RefineConfig, refine
+from sdepth.warp import sample
+from tests.core.scene import T_TRUE, K, scene, stacked, start
 from training.data.drive import read_drive, read_image
 
-SIZE = (96, 320)
-K = torch.tensor([[[180.0, 0, 159.5], [0, 180.0, 47.5], [0, 0, 1]]], dtype=torch.float64)
-PLANE_NORMAL, PLANE_DISTANCE = torch.tensor([0.25, 0.5, 1.0], dtype=torch.float64), 9.0
-T_TRUE = se3.from_rotvec(
-    torch.tensor([[0.004, 0.02, -0.003]], dtype=torch.float64),
-    torch.tensor([[0.05, -0.02, -0.6]], dtype=torch.float64),
-)
 KITTI = Path(__file__).parents[3] / "shared/data/kitti_odom/sequences/06"
 
 
@@ -37,68 +32,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def view(T_cam_tgt: Tensor) -> tuple[Tensor, Tensor]:
-    """Return image (1, 1, H, W) and depth of a slanted plane, textured with random waves."""
-    R, t = T_cam_tgt[:, :3, :3], T_cam_tgt[:, :3, 3]
-    normal = (R @ PLANE_NORMAL[:, None])[..., 0]
-    distance = PLANE_DISTANCE + (normal * t).sum(1)
-    rays = geometry.pixel_rays(K, *SIZE)
-    depth = distance / (rays * normal[:, :, None, None]).sum(1, keepdim=True)
-    p = geometry.transform(se3.inverse(T_cam_tgt), depth * rays)
-    waves = torch.Generator().manual_seed(0)
-    image = torch.zeros_like(depth)
-    for _ in range(40):
-        k = torch.randn(2, generator=waves).double() * 4
-        phase = 6.3 * torch.rand(1, generator=waves).double()
-        image += torch.sin(k[0] * p[:, :1] + k[1] * p[:, 1:2] + phase)
-    return 0.5 + image / 40, depth
-
-
-def scene(
-    change: float = 1.0,
-    scale: float = 1.0,
-    features: Callable[[Tensor], Tensor] = torch.clone,
-) -> list[Level]:
-    """Return the levels of two views; the second's contrast changed, depth in other units.
-
-    Features are the image itself, the same surface at the same brightness in both views, so that
-    nothing but the solver errs; or what ``features`` makes of it.
-    """
-    target, depth = view(torch.eye(4, dtype=torch.float64)[None])
-    source = view(T_TRUE)[0] * change
-    levels = []
-    for height, width in pyramid.sizes(SIZE[1], SIZE[0]):
-        s = width / SIZE[1]
-        small = [
-            torch.nn.functional.interpolate(i, (height, width), mode="area")
-            for i in (target, source)
-        ]
-        K_level = K.clone()
-        K_level[:, :2] *= s
-        K_level[:, :2, 2] += (s - 1) / 2
-        levels.append(
-            Level(
-                features(small[0]),
-                features(small[1]),
-                pyramid.shrink_depth(depth * scale, (height, width)),
-                K_level,
-            )
-        )
-    return levels
-
-
-def start(size: float = 0.5, yaw_deg: float = 2.0, scale: float = 1.0) -> Tensor:
-    """Return the true motion with another length and turned."""
-    turn = torch.tensor([[0.0, np.radians(yaw_deg), 0.0]], dtype=torch.float64)
-    T = se3.from_rotvec(turn, torch.zeros(1, 3, dtype=torch.float64)) @ T_TRUE
-    T[:, :3, 3] = T_TRUE[:, :3, 3] * size * scale
-    return T
+SHORT = RefineConfig(iterations=3, stop_below=0)
+"""As in training."""
 
 
 @pytest.mark.parametrize("scale", [0.03, 1.0, 3.0])
 @pytest.mark.parametrize("size", [0.5, 1.5])
-def test_translation_takes_the_scale_of_the_depth(scale: float, size: float) -> None:
-    found = refine(scene(scale=scale), start(size, scale=scale))
+@pytest.mark.parametrize(("config", "fineness"), [(RefineConfig(), 4.0), (SHORT, 1.5)])
+def test_translation_takes_the_scale_of_the_depth(
+    scale: float, size: float, config: RefineConfig, fineness: float
+) -> None:
+    # Few steps suffice where texture is coarse, as learned features are to be.
+    levels = scene(scale=scale, fineness=fineness)
+    found = refine(levels, start(size, scale=scale), config)
     t, t_true = found.T_src_tgt[0, :3, 3], scale * T_TRUE[0, :3, 3]
     assert bool(found.ok)
     assert (t - t_true).norm() < 0.01 * t_true.norm()
@@ -106,9 +52,15 @@ def test_translation_takes_the_scale_of_the_depth(scale: float, size: float) -> 
     assert float(angle) < np.radians(0.03)
 
 
-def test_units_of_depth_and_translation_do_not_matter() -> None:
-    near, far = refine(scene(), start()), refine(scene(scale=37.0), start(scale=37.0))
-    scaled = near.T_src_tgt[:, :3, 3] * 37
+@pytest.mark.parametrize("scale", [0.03, 37.0])
+@pytest.mark.parametrize("damping", [None, torch.logspace(-3, 1, 18).double().view(3, 6)])
+def test_units_of_depth_and_translation_do_not_matter(
+    scale: float, damping: Tensor | None
+) -> None:
+    near = refine(scene(), start(), SHORT, damping)
+    far = refine(scene(scale=scale), start(scale=scale), SHORT, damping)
+    scaled = near.T_src_tgt[:, :3, 3] * scale
+    assert bool(near.ok)
     assert torch.allclose(scaled, far.T_src_tgt[:, :3, 3], rtol=1e-5)
     assert torch.allclose(near.T_src_tgt[:, :3, :3], far.T_src_tgt[:, :3, :3], atol=1e-6)
 
@@ -158,6 +110,7 @@ def striped(level: Level) -> Level:
 def test_what_cannot_be_aligned_keeps_the_initial_motion(spoil) -> None:
     found = refine([spoil(level) for level in scene()], start())
     assert not bool(found.ok)
+    assert not found.hessian.any()
     assert torch.equal(found.T_src_tgt, start())
 
 
@@ -170,15 +123,7 @@ def test_views_that_do_not_overlap_keep_the_initial_motion() -> None:
 def test_a_bad_sample_leaves_its_neighbour_alone() -> None:
     good = scene()
     pairs = [(level, broken(level)) for level in good]
-    both = [
-        Level(
-            *(
-                torch.cat([getattr(a, n), getattr(b, n)])
-                for n in ("target", "source", "depth", "K")
-            )
-        )
-        for a, b in pairs
-    ]
+    both = [stacked(*pair) for pair in pairs]
     found = refine(both, start().expand(2, 4, 4), RefineConfig(iterations=4, stop_below=0))
     alone = refine(good, start(), RefineConfig(iterations=4, stop_below=0))
     assert found.ok.tolist() == [True, False]
@@ -195,6 +140,79 @@ def test_jacobian_is_the_derivative_of_the_projection() -> None:
     expected = torch.autograd.functional.jacobian(pixel, torch.zeros(6, dtype=torch.float64))
     J_u, J_v = projection_jacobian(p, K)
     assert torch.allclose(torch.stack([J_u[0, :, 0], J_v[0, :, 0]]), expected, atol=1e-9)
+
+
+def zoomed() -> tuple[Level, Tensor]:
+    """Return a wall whose features grow evenly, before and after a motion that keeps them so.
+
+    Nothing is lost between pixels, so residuals are 0 and derivatives are exact.
+    """
+    v, u = torch.meshgrid(torch.arange(24.0), torch.arange(32.0), indexing="ij")
+    target, depth = torch.stack([u, v])[None].double() / 32, 4.0
+    K_wall = torch.tensor([[[20.0, 0, 15.5], [0, 20.0, 11.5], [0, 0, 1]]], dtype=torch.float64)
+    turn, t = [0.0, 0.0, 0.1], [0.3, -0.2, -0.5]
+    T_src_tgt = se3.from_rotvec(*(torch.tensor([x], dtype=torch.float64) for x in (turn, t)))
+    at_source = torch.full((1, 1, 24, 32), depth + t[2], dtype=torch.float64)
+    p_tgt = geometry.transform(se3.inverse(T_src_tgt), geometry.unproject(at_source, K_wall))
+    source = geometry.project(p_tgt, K_wall)[0] / 32
+    return Level(target, source, torch.full_like(at_source, depth), K_wall), T_src_tgt
+
+
+def test_hessian_is_that_of_an_update_on_the_left() -> None:
+    level, T = zoomed()
+    eps, T_back = 1e-6, se3.inverse(T)
+    points = geometry.unproject(level.depth, level.K)
+
+    def target(delta: Tensor) -> Tensor:
+        # T <- exp(delta) T, seen from the target's side: its points move the other way.
+        moved = T_back @ se3.from_rotvec(-delta[None, 3:], -delta[None, :3]) @ T
+        uv, _ = geometry.project(geometry.transform(moved, points), level.K)
+        return sample(level.target, uv).flatten()
+
+    steps = eps * torch.eye(6, dtype=torch.float64)
+    J = torch.stack([(target(-d) - target(d)) / (2 * eps) for d in steps], 1)
+    r, trust, _ = Problem(level).look(T)
+    w = trust.expand(2, -1).flatten()
+    found = refine([level], T, RefineConfig(iterations=0))
+    assert bool(found.ok)
+    assert (r * trust[:, None]).abs().max() < 1e-9  # so every weight is its trust
+    assert torch.allclose(found.hessian[0], J.T @ (w[:, None] * J), rtol=1e-5, atol=1e-5)
+
+
+def test_adjoint_carries_an_update_from_right_to_left() -> None:
+    T = start()
+    delta = torch.tensor([[0.3, -0.1, 0.2, 0.05, -0.2, 0.1]], dtype=torch.float64)
+
+    def exp(d: Tensor) -> Tensor:
+        # exp of the whole twist, not of its two halves.
+        twist = torch.cat([se3.skew(d[:, 3:]), d[:, :3, None]], 2)
+        return torch.matrix_exp(torch.cat([twist, torch.zeros_like(twist[:, :1])], 1))
+
+    moved = (se3.adjoint(T) @ delta[..., None])[..., 0]
+    assert torch.allclose(exp(moved) @ T, T @ exp(delta), atol=1e-12)
+
+
+def covered(level: Level, confident: float) -> Level:
+    """Return the level with something else in a third of the source, trusted so far."""
+    left, width = slice(0, level.source.shape[3] // 3), level.source.shape[3]
+    source, confidence = level.source.clone(), torch.ones_like(level.depth)
+    stripes = torch.sin(torch.arange(width, dtype=torch.float64) * 1.3)
+    source[..., left] = 0.5 + 0.5 * stripes[left]
+    confidence[..., left] = confident
+    return replace(
+        level, source=source, source_confidence=confidence,
+        target_confidence=torch.ones_like(confidence),
+    )  # fmt: skip
+
+
+def test_what_has_no_confidence_does_not_matter() -> None:
+    errors = []
+    for confident in (0.0, 1.0):
+        found = refine([covered(level, confident) for level in scene()], start(0.8, 1.0))
+        t, t_true = found.T_levels[-1, 0, :3, 3], T_TRUE[0, :3, 3]
+        errors.append(float((t - t_true).norm() / t_true.norm()))
+    assert errors[0] < 0.01
+    assert errors[1] > 2 * errors[0]
 
 
 def test_levels_that_do_not_fit_are_named() -> None:
@@ -215,7 +233,7 @@ def kitti_levels(index: int) -> list[Level]:
     metres = drive.camera.fx * 0.5372 / np.maximum(disparity, 1) * (disparity > 1)
     depth = torch.from_numpy(metres)[None, None]
     levels = []
-    for h, w in pyramid.sizes(drive.camera.width, drive.camera.height):
+    for h, w in ((24, 80), (48, 160), (97, 320)):
         small = [cv2.resize(i[..., 0], (w, h), interpolation=cv2.INTER_AREA) for i in images]
         features = [pyramid.features(torch.from_numpy(s)[None, None] / 255) for s in small]
         K_level = torch.from_numpy(drive.camera.resized(w, h).K).float()[None]
