@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,9 @@ from sdepth.checkpoint import save
 from sdepth.errors import CheckpointError, ShapeError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
+from sdepth.models.refiner import Refiner
 from sdepth.odometry import LOST_VARIANCE, Odometry, OdometryState
+from sdepth.view import levels, make_view
 from tests.core.test_checkpoint import CARD
 
 WIDTH, HEIGHT = 160, 96
@@ -186,3 +189,73 @@ def test_a_useless_pose_network_does_no_harm(tmp_path: Path) -> None:
     save(tmp_path / "net.safetensors", DepthNet("tiny"), pose, CARD)
     state = drive(Odometry(tmp_path / "net.safetensors", "cpu"), 6)
     np.testing.assert_allclose(state.T_world_cam[:3, 3], [0, 0, 1], atol=0.04)
+
+
+def with_features(folder: Path, strides: Sequence[int]) -> Odometry:
+    """Return odometry by the features of a checkpoint, drawn at random."""
+    torch.manual_seed(0)
+    refiner = Refiner("unet", strides)
+    card = replace(CARD, features="unet", feature_strides=tuple(strides))
+    path = folder / "net.safetensors"
+    save(path, DepthNet("tiny"), PoseNet("tiny"), card, refiner=refiner)
+    return Odometry(path, "cpu")
+
+
+@pytest.mark.parametrize("strides", [(8, 4, 2), (4, 2), (2,)])
+def test_a_drive_is_followed_by_features_from_a_checkpoint(
+    strides: Sequence[int], tmp_path: Path
+) -> None:
+    odometry = with_features(tmp_path, strides)
+    state = drive(odometry, 6)
+    np.testing.assert_allclose(state.T_world_cam[:3, 3], [0, 0, 1], atol=0.04)
+    assert state.tracking == "ok"
+    assert 0 < state.residual_ratio < 1
+    assert 0.6 < state.valid <= 1
+    degraded = bad_frame(odometry, 6)
+    assert degraded.tracking == "degraded"
+    np.testing.assert_allclose(degraded.T_world_cam[2, 3], 1.2, atol=0.06)
+    assert np.isnan([degraded.residual_ratio, degraded.valid]).all()
+
+
+def test_levels_carry_confidence_and_the_intrinsics_of_their_size() -> None:
+    refiner = Refiner("unet", (8, 4, 2))
+    views = [make_view(*see_room(z), CAMERA, 0, refiner, None) for z in (0, 0.2)]
+    found = levels(*views, 3)
+    sizes = [(12, 20), (24, 40), (48, 80)]  # of 320 x 192, twice the image, at strides 8, 4, 2
+    assert [tuple(level.depth.shape) for level in found] == [
+        (3, 1, 2 * h, 2 * w) for h, w in sizes
+    ]
+    for level, (h, w) in zip(found, sizes, strict=True):
+        expected = torch.from_numpy(CAMERA.resized(2 * w, 2 * h).K).float()
+        assert torch.allclose(level.K, expected.expand(3, 3, 3))
+        assert level.target_confidence is not None
+        assert level.target_confidence.shape == level.depth.shape
+
+
+@pytest.mark.parametrize(
+    ("kind", "strides", "image", "expected"),
+    [
+        ("intensity", (4, 2, 1), (370, 1226), (96, 320)),
+        ("intensity", (4, 2, 1), (96, 160), (96, 160)),
+        ("unet", (8, 4, 2), (370, 1226), (192, 640)),
+        ("unet", (4, 2), (96, 320), (192, 640)),
+        ("unet", (4, 2), (480, 640), (480, 640)),
+        ("unet", (8, 4), (96, 160), (384, 640)),
+    ],
+)
+def test_images_get_the_size_that_features_want(
+    kind: str, strides: Sequence[int], image: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert Refiner(kind, strides).input_size(*image) == expected
+
+
+def test_intrinsics_follow_a_resize_that_changes_the_aspect() -> None:
+    image, depth = see_room(0)
+    camera = CAMERA.cropped(0, 0, 150, 90)  # 16 fits neither side twice
+    view = make_view(
+        image[:90, :150].copy(), depth[:90, :150].copy(), camera, 0, Refiner("unet", (2,)), None
+    )
+    h, w = view.depth[0].shape[2:]
+    assert h / w != pytest.approx(90 / 150)
+    expected = torch.from_numpy(camera.resized(w, h).K).float()
+    assert torch.allclose(view.K[0][0], expected, atol=1e-4)

@@ -1,13 +1,12 @@
-"""Sizes, features and depth of the levels alignment works at."""
+"""Features and depth of the levels alignment works at."""
 
 import torch
 
 from sdepth import pyramid
 
 
-def test_levels_keep_the_shape_of_the_image_and_never_enlarge_it() -> None:
-    assert pyramid.sizes(1226, 370) == [(24, 80), (48, 160), (97, 320)]
-    assert pyramid.sizes(160, 48) == [(12, 40), (24, 80), (48, 160)]
+def test_lengths_are_rounded_to_a_multiple_and_never_to_nothing() -> None:
+    assert [pyramid.rounded(x, 16) for x in (3.0, 193.2, 640.0)] == [16, 192, 640]
 
 
 def test_features_do_not_see_brightness() -> None:
@@ -30,3 +29,9 @@ def test_depth_shrinks_by_its_inverse_over_what_is_known() -> None:
     depth = torch.tensor([[2.0, 4.0, 0.0, torch.nan], [0.0, 4.0, 0.0, 5.0]])[None, None]
     small = pyramid.shrink_depth(depth, (1, 2))
     assert torch.allclose(small, torch.tensor([[[[3.0, 0.0]]]]))
+
+
+def test_depth_of_the_size_wanted_loses_only_what_is_unknown() -> None:
+    depth = torch.tensor([[2.0, 0.0], [torch.nan, torch.inf]])[None, None]
+    same = pyramid.shrink_depth(depth, (2, 2))
+    assert torch.equal(same, torch.tensor([[[[2.0, 0.0], [0.0, 0.0]]]]))

@@ -1,4 +1,4 @@
-"""An image and its depth at the resolutions alignment works at; features that need no training."""
+"""What alignment makes of an image and its depth without training: features, smaller depth."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ NOISE = 0.02
 """Contrast, of brightness in 0..1, below which texture counts as noise."""
 
 
-def sizes(
-    width: int, height: int, widths: tuple[int, ...] = (80, 160, 320)
-) -> list[tuple[int, int]]:
-    """Return (height, width) of each level, coarse to fine, none larger than the image."""
-    scale = min(1.0, width / widths[-1])
-    return [(max(1, round(w * scale * height / width)), round(w * scale)) for w in widths]
+def rounded(length: float, multiple: int) -> int:
+    """Return the multiple nearest to a height or width, at least one of it."""
+    return max(1, round(length / multiple)) * multiple
 
 
 def grey(image: Tensor) -> Tensor:
@@ -64,6 +61,8 @@ def shrink_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:
     """
     check_shape("depth", depth, "B 1 H W")
     known = torch.isfinite(depth) & (depth > 0)
+    if depth.shape[2:] == size:
+        return torch.where(known, depth, torch.zeros_like(depth))
     inv_depth = torch.where(known, depth, torch.ones_like(depth)).reciprocal() * known
     both = F.interpolate(torch.cat([inv_depth, known.to(depth)], 1), size, mode="area")
     share = both[:, 1:]

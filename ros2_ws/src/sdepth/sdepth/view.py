@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +13,8 @@ from torch import Tensor
 from sdepth import pyramid
 from sdepth.camera import Camera
 from sdepth.feature_residual import Level
+from sdepth.models.feature_net import FeatureMap
+from sdepth.models.refiner import Refiner, make_level, shrink
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class View:
     """A frame from coarse to fine.
 
     Attributes:
-        features: (1, C, h, w) per level.
+        maps: features (1, C, h, w) and their confidence, per level.
         depth: (1, 1, h, w) per level, metres, 0 where unknown.
         K: (1, 3, 3) per level, pixels.
         rgb: (1, 3, H, W) in [0, 1] as the pose network takes it, or None.
@@ -30,7 +31,7 @@ class View:
         median_depth: of those, metres; 1 where there are none.
     """
 
-    features: tuple[Tensor, ...]
+    maps: tuple[FeatureMap, ...]
     depth: tuple[Tensor, ...]
     K: tuple[Tensor, ...]
     rgb: Tensor | None
@@ -44,46 +45,56 @@ def make_view(
     depth: NDArray[np.float32],
     camera: Camera,
     stamp_ns: int,
-    widths: tuple[int, ...],
+    refiner: Refiner,
     rgb_size: tuple[int, int] | None,
-    device: torch.device,
 ) -> View:
-    """Return a frame ready to be aligned.
+    """Return a frame ready to be aligned, on the refiner's device.
 
     Args:
         image: RGB (H, W, 3).
         depth: (h, w) of the same view at any size, metres; not finite or <= 0 where unknown.
         camera: intrinsics of the image.
         stamp_ns: time of exposure.
-        widths: of the levels, pixels, coarse to fine; none is enlarged.
+        refiner: knows the features and the size of image they want.
         rgb_size: (height, width) of the pose network's input, or None.
-        device: where the tensors go.
     """
-
-    def tensor(array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(device).float()
-
-    def resized(pixels: NDArray[Any], size: tuple[int, int]) -> Tensor:
-        return tensor(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA))
-
-    sizes = pyramid.sizes(camera.width, camera.height, widths)
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    depths = [tensor(depth)[None, None]]
-    for size in reversed(sizes):
-        depths.append(pyramid.shrink_depth(depths[-1], size))
-    known = depths[1][depths[1] > 0]
+    device = refiner.damping_logit.device
+    seen_size = refiner.input_size(camera.height, camera.width)
+    seen = _rgb(image, seen_size, device)
+    rgb = _rgb(image, rgb_size, device) if rgb_size and rgb_size != seen_size else seen
+    maps = refiner.maps(seen)
+    size = min(seen_size[0], depth.shape[0]), min(seen_size[1], depth.shape[1])
+    metres = torch.from_numpy(np.ascontiguousarray(depth)).to(device).float()[None, None]
+    small = pyramid.shrink_depth(metres, size)  # once: the levels' depth comes from this
+    K = torch.from_numpy(camera.resized(size[1], size[0]).K).to(device).float()[None]
+    shrunk = shrink(maps, small, K)
+    known = shrunk[-1][0][shrunk[-1][0] > 0]
     return View(
-        tuple(pyramid.features(resized(grey, size)[None, None] / 255) for size in sizes),
-        tuple(reversed(depths[1:])),
-        tuple(tensor(camera.resized(w, h).K)[None] for h, w in sizes),
-        resized(image, rgb_size).permute(2, 0, 1)[None] / 255 if rgb_size else None,
+        tuple(maps),
+        tuple(depth for depth, _ in shrunk),
+        tuple(K for _, K in shrunk),
+        rgb if rgb_size else None,
         stamp_ns,
-        known.numel() / depths[1].numel(),
+        known.numel() / shrunk[-1][0].numel(),
         float(known.median()) if known.numel() else 1.0,
     )
 
 
 def levels(target: View, source: View, count: int) -> list[Level]:
     """Return the levels of an alignment of two views, repeated for ``count`` initial motions."""
-    parts = zip(target.features, source.features, target.depth, target.K, strict=True)
-    return [Level(*(t.expand(count, *t.shape[1:]) for t in part)) for part in parts]
+    parts = zip(target.maps, source.maps, target.depth, target.K, strict=True)
+    return [_repeated(make_level(*part), count) for part in parts]
+
+
+def _repeated(level: Level, count: int) -> Level:
+    """Return the level of ``count`` equal samples, without a copy."""
+    values = {name: value for name, value in vars(level).items() if value is not None}
+    return Level(**{name: v.expand(count, *v.shape[1:]) for name, v in values.items()})
+
+
+def _rgb(image: NDArray[np.uint8], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return the image (1, 3, *size) in [0, 1]; smaller by areas, larger by interpolation."""
+    shrinks = size[0] <= image.shape[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    pixels = torch.from_numpy(cv2.resize(image, size[::-1], interpolation=how))
+    return pixels.to(device).permute(2, 0, 1)[None].contiguous().float() / 255

@@ -28,12 +28,17 @@ class FeatureMap:
 
 
 class IntensityFeatures(nn.Module):
-    """Locally normalised brightness and its derivatives: nothing to learn."""
+    """Locally normalised brightness and its derivatives: nothing to learn.
+
+    Attributes:
+        multiple: of which height and width are best a multiple; so for every kind of features.
+    """
 
     def __init__(self, strides: Sequence[int]) -> None:
         """Answer at ``strides``, coarse to fine."""
         super().__init__()
         self.strides = tuple(strides)
+        self.multiple = max(self.strides)
 
     def forward(self, image: Tensor) -> list[FeatureMap]:
         """Return one map per stride, coarse to fine, of images (B, 3, H, W) in [0, 1]."""
@@ -50,6 +55,7 @@ class FeatureUNet(nn.Module):
     """
 
     WIDTHS = (16, 32, 48, 48)  # channels at strides 2, 4, 8, 16
+    multiple = 16
 
     def __init__(self, strides: Sequence[int]) -> None:
         """Answer at ``strides``, coarse to fine, out of 8, 4, 2."""
@@ -67,7 +73,7 @@ class FeatureUNet(nn.Module):
     def forward(self, image: Tensor) -> list[FeatureMap]:
         """Return one map per stride, coarse to fine, of images (B, 3, H, W) in [0, 1].
 
-        H and W are multiples of 16.
+        H and W are multiples of ``multiple``.
         """
         check_shape("image", image, "B 3 H W")
         grey = pyramid.normalise(pyramid.grey(image))
@@ -87,6 +93,8 @@ class FeatureUNet(nn.Module):
 
 class EncoderFeatures(nn.Module):
     """One layer on what a depth network's encoder sees; the encoder itself does not learn."""
+
+    multiple = 32
 
     def __init__(self, strides: Sequence[int], encoder: ResNetEncoder) -> None:
         """Answer at ``strides``, coarse to fine, out of 16, 8, 4, 2."""
@@ -108,9 +116,12 @@ class EncoderFeatures(nn.Module):
         return [_read(h, seen[i]) for h, i in zip(self.heads, self._index, strict=True)]
 
 
+Features = IntensityFeatures | FeatureUNet | EncoderFeatures
+
+
 def make_features(
     kind: str, strides: Sequence[int], encoder: ResNetEncoder | None = None
-) -> nn.Module:
+) -> Features:
     """Return the features ``kind``: unet, random (unet, not to be trained), encoder, intensity.
 
     Raises:
