@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 pytest.importorskip("tf2_msgs.msg")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMsg
@@ -45,6 +47,13 @@ class FakeDepthCamera(FakeCamera):
         super().send(**changes)
         depth = np.full((self.camera.height, self.camera.width), 10, np.float32)
         self._depth.publish(Image(header=self._header(), **image_fields(depth, "32FC1")))
+
+    def show_texture(self, contrast: int = 100) -> None:
+        """Send from now on images of blobs, the same ones each time."""
+        rng = np.random.default_rng(0)
+        blobs = cv2.GaussianBlur(rng.normal(size=self._pixels.shape[:2]), (0, 0), 2)
+        grey = np.clip(128 + contrast * blobs / blobs.std(), 0, 255)
+        self._pixels = np.repeat(grey[..., None].astype(np.uint8), 3, 2)
 
     def send_mounting(self) -> None:
         """Publish where the camera sits: 1.5 m above the base, looking ahead."""
@@ -139,6 +148,36 @@ def test_stamps_that_start_over_start_the_odometry_anew(peer: Peer, weights: Pat
     position = odoms[-1].pose.pose.position
     np.testing.assert_allclose([position.x, position.y, position.z], 0, atol=1e-9)
     assert "odometry starts anew" in output
+
+
+def test_diagnostics_say_how_well_the_motion_is_known(peer: Peer, weights: Path) -> None:
+    odoms = peer.listen(Odometry, "/odom")
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    camera = FakeDepthCamera(peer)
+    camera.send_mounting()
+
+    def values_after(frames: int) -> dict[str, str]:
+        """Return the diagnostics once so many frames are answered."""
+
+        def last() -> dict[str, str]:
+            return {v.key: v.value for r in reports[-1:] for v in r.status[0].values}
+
+        assert peer.spin_until(lambda: last().get("frames out") == str(frames))
+        return last()
+
+    with processes.running("odometry_node", *arguments(weights)):
+        camera.show_texture()
+        camera.send_and_wait(3, odoms)
+        good = values_after(3)
+        camera.show_texture(0)
+        camera.send_and_wait(1, odoms)
+        bad = values_after(4)
+    assert (good["tracking"], bad["tracking"]) == ("ok", "degraded")
+    assert float(good["residual refined over initial"]) <= 1.001
+    assert float(good["image seen %"]) > 90
+    assert "image seen %" not in bad
+    assert good["refinements refused %"] == "0.0"
+    assert bad["refinements refused %"] == "33.3"  # of the three frames after the first
 
 
 def test_missing_weights_end_the_node_in_one_line(domain: int) -> None:

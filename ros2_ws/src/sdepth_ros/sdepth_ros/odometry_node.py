@@ -21,7 +21,7 @@ from tf2_msgs.msg import TFMessage
 from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
 from sdepth.daynight import DAY
-from sdepth.odometry import Odometry
+from sdepth.odometry import Odometry, OdometryState
 from sdepth_ros import stats
 from sdepth_ros.conversions import (
     check_same_size,
@@ -36,6 +36,9 @@ from sdepth_ros.motion import Motion, MotionTracker
 from sdepth_ros.parameters import OdometryParams
 from sdepth_ros.qos import OUTPUT, STATE, TF, TF_STATIC, publisher
 from sdepth_ros.sync import StampSync
+
+_RECENT = 300
+"""Frames of which the diagnostics say how many refinements were refused."""
 
 
 class OdometryNode(FrameNode[OdometryParams]):
@@ -56,7 +59,8 @@ class OdometryNode(FrameNode[OdometryParams]):
         checkpoint = FilePath(model.path) if model.path else bundled(DAY)
         self._odometry = Odometry(checkpoint, model.device)
         self._tracker = MotionTracker()
-        self._tracking = ""
+        self._state: OdometryState | None = None
+        self._refused: deque[bool] = deque(maxlen=_RECENT)
         self.start()
         self._odom = publisher(self, OdometryMsg, "odom", STATE)
         self._path = publisher(self, Path, "path", OUTPUT)
@@ -89,8 +93,17 @@ class OdometryNode(FrameNode[OdometryParams]):
         return super().missing(frame)
 
     def describe(self) -> dict[str, str]:
-        """Return how well the motion is known."""
-        return {"tracking": self._tracking} if self._tracking else {}
+        """Return how well the motion is known, at the last frame and over those before it."""
+        state, refused = self._state, list(self._refused)
+        if state is None:
+            return {}
+        values = {"tracking": state.tracking}
+        if np.isfinite(state.residual_ratio):
+            values["residual refined over initial"] = f"{state.residual_ratio:.3f}"
+            values["image seen %"] = f"{100 * state.valid:.1f}"
+        if refused:
+            values["refinements refused %"] = f"{100 * np.mean(refused):.1f}"
+        return values
 
     def process(self, frame: Frame) -> bool:
         """Publish the pose at a frame; always, since it builds on every frame."""
@@ -102,13 +115,17 @@ class OdometryNode(FrameNode[OdometryParams]):
         if self._tracker.went_back(stamp):
             self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")
             self._odometry.reset()
+            self._state = None
+            self._refused.clear()
             self._tracker.reset()
             self._trail.clear()
             self._path_ns = 0
         state = self._odometry.update(image, depth, camera, stamp)
-        if state.tracking != self._tracking:
-            self._tracking = state.tracking
+        if self._state is None or state.tracking != self._state.tracking:
             self.get_logger().info(f"tracking {state.tracking}")
+        if self._state is not None:  # the first frame has nothing to be refined against
+            self._refused.append(state.tracking != "ok")
+        self._state = state
         T_base_cam = self._base_from_camera(frame)
         motion = self._tracker.update(state.T_world_cam, state.covariance, T_base_cam, stamp)
         self._publish(motion, frame)
