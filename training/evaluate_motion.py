@@ -143,35 +143,28 @@ def _score_motion(found: list[DriveMotion], kind: str) -> MotionErrors:
 
 def tables(found: dict[str, Any]) -> str:
     """Return the numbers as Markdown."""
-    names = ("abs_rel", "rmse", "delta1")
-    lines = ["| depth scaled by | AbsRel | RMSE, m | delta1 |", "|---|---|---|---|"]
+    lines = ["| depth scaled by | AbsRel | RMSE, m | delta1 |", "|---" * 4 + "|"]
     for name, row in found["depth"].items():
-        lines.append(f"| {name.replace('_', ' ')} | {_cells(row, names)} |")
-    s = found["depth_scale"]
+        cells = _cells(row, ("abs_rel", "rmse", "delta1"))
+        lines.append(f"| {name.replace('_', ' ')} | {cells} |")
+    s, free = found["depth_scale"], found["rho_without_truth"]
     lines += [
         "",
         f"depth scale: median {s['median']:.3f}; spread {s['spread']:.3f}, within drives "
         f"{s['within']:.3f}, across {s['across']:.3f}",
+        f"rho without truth ({INITIAL} over {INTENSITY}): median {free['median_rho']:.3f}, "
+        f"abs log {free['mean_abs_log_rho']:.3f}",
         "",
-        "| motion | rho | abs log rho | spread | ATE, m | ATE, one scale | RPE, m | RPE, deg "
-        "| drift, % | deg / 100 m | refused |",
+        "| motion | rho | abs log rho | spread | ATE, m | RPE, m | RPE, deg | drift, % "
+        "| deg / 100 m | ATE, one scale | refused |",
         "|---" * 11 + "|",
     ]
     for kind, row in found["odometry"].items():
-        refused = found["refused"].get(kind)
         aligned = _cells(
             found["alignment"][kind], ("median_rho", "mean_abs_log_rho", "rho_spread")
         )
-        errors = ("ate_m", "ate_one_scale_m", "rpe_m", "rpe_deg", "t_err_percent")
-        errors = (*errors, "r_err_deg_per_100m")
-        last = "" if refused is None else f"{refused:.3f}"
-        lines.append(f"| {kind} | {aligned} | {_cells(row, errors)} | {last} |")
-    free = found["rho_without_truth"]
-    lines += [
-        "",
-        f"rho without truth (initial over {INTENSITY}): median {free['median_rho']:.3f}, "
-        f"abs log {free['mean_abs_log_rho']:.3f}",
-    ]
+        refused = f"{found['refused'][kind]:.3f}" if kind in found["refused"] else ""
+        lines.append(f"| {kind} | {aligned} | {_cells(row, tuple(row))} | {refused} |")
     return "\n".join(lines)
 
 

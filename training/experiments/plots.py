@@ -15,7 +15,7 @@ from training.experiments.results import Results
 from training.experiments.sa4depth import BEST
 
 GREY, BLUE, ORANGE = "#777777", "#1f6fb4", "#d9601a"
-RHO_RANGE = (0.4, 2.5)
+RHO_RANGE = (0.25, 4.0)
 
 
 def write_plots(results: Results, out: Path) -> dict[str, str]:
@@ -58,7 +58,7 @@ def _draw_rho(axis: Any, results: Results) -> None:
         axis.stairs(100 * count, edges, color=colour, linewidth=2, label=label)
     axis.axvline(1, color="black", linewidth=1, linestyle=":")
     axis.set_xscale("log")
-    ticks = [0.4, 0.5, 0.7, 1, 1.4, 2, 2.5]
+    ticks = [0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 2.8, 4]
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axis.minorticks_off()
     axis.set(xlabel="rho (1: depth and motion fit; ends hold what is beyond)", ylabel="pairs, %")
@@ -89,8 +89,10 @@ def _draw_abs_rel(axis: Any, results: Results) -> None:
     """Draw a line per seed from the baseline to the best, per depth network."""
     networks = (("light", "base", BEST), ("ResNet-18", "base-resnet18", f"{BEST}-resnet18"))
     shown = [(n, a, b) for n, a, b in networks if {a, b} <= results.found.keys()]
-    styles = (("median scaled", "depth.median.abs_rel", BLUE),)
-    styles += (("one scale", "depth.one_scale.abs_rel", ORANGE),)
+    styles = (
+        ("median scaled", "depth.median.abs_rel", BLUE),
+        ("one scale", "depth.one_scale.abs_rel", ORANGE),
+    )
     ticks = []
     for k, (_, base, best) in enumerate(shown):
         for label, key, colour in styles:
@@ -98,7 +100,7 @@ def _draw_abs_rel(axis: Any, results: Results) -> None:
                 said = label if k == i == 0 else None
                 line = [pair.other, pair.mine]
                 axis.plot([2.5 * k, 2.5 * k + 1], line, "o-", color=colour, label=said)
-        ticks += [(2.5 * k, f"{base}"), (2.5 * k + 1, f"{best}")]
+        ticks += [(2.5 * k, base), (2.5 * k + 1, best)]
     axis.set_xticks([x for x, _ in ticks], [name for _, name in ticks])
     axis.set(ylabel="AbsRel (lower is better)", xlabel="a line per seed")
     axis.yaxis.set_major_locator(MaxNLocator(8))
