@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sdepth import se3
 from sdepth.errors import DataError, ShapeError
-from sdepth.trajectory import Alignment, Poses, trajectory_errors, umeyama
+from sdepth.trajectory import Alignment, Poses, kitti_drift, trajectory_errors, umeyama
 
 SAMPLES = Path(__file__).parents[3] / "shared/data/kitti_odom_poses"
 
@@ -152,3 +152,16 @@ def _rows(numbers: NDArray[np.float64]) -> Poses:
     T = np.tile(np.eye(4), (len(numbers), 1, 1))
     T[:, :3] = numbers.reshape(-1, 3, 4)
     return T
+
+
+def test_drift_on_shorter_lengths_is_known_where_kittis_is_not() -> None:
+    truth = np.tile(np.eye(4), (40, 1, 1))
+    truth[:, 2, 3] = np.arange(40)
+    estimate = truth.copy()
+    estimate[:, 2, 3] *= 0.9
+
+    assert np.isnan(kitti_drift(truth, estimate)).all()
+    # A sub-path ends at the first frame beyond its length: 11 m of 10, 21 m of 20.
+    t_err, r_err = kitti_drift(truth, estimate, lengths_m=(10.0, 20.0))
+    assert 10 < t_err < 11.1
+    assert r_err == pytest.approx(0)
