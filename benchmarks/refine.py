@@ -1,0 +1,215 @@
+"""Time pose refinement against the depth network it goes with, and in training; one run.
+
+python -m benchmarks.refine --threads 2 --json refine.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from benchmarks.depth import median_ms
+from sdepth import geometry, se3
+from sdepth.config import load_config
+from sdepth.estimator import fuse
+from sdepth.feature_residual import TINY, Level, Problem
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.feature_net import make_features
+from sdepth.models.refiner import make_levels, split
+from sdepth.refine import RefineConfig, refine
+from sdepth.warp import warp
+from training.config import TrainConfig
+from training.self_supervised import SelfSupervised
+from training.trainer import build_model, parameter_groups, take_step
+
+CONFIG = Path(__file__).parents[1] / "training/configs/sa4depth.yaml"
+DEPTH_M = 8.0
+Calls = dict[str, Callable[[], object]]
+
+
+def views(count: int, height: int, width: int, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a textured wall (B, 3, H, W) seen twice, half a metre nearer then, and K."""
+    torch.manual_seed(0)
+    coarse = torch.rand(count, 3, height // 8, width // 8)
+    source = F.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+    f, cx, cy = 0.58 * width, (width - 1) / 2, (height - 1) / 2
+    K = torch.tensor([[f, 0, cx], [0, f, cy], [0, 0, 1]]).expand(count, 3, 3)
+    target, _ = warp(source, torch.full((count, 1, height, width), DEPTH_M), motion(count), K)
+    return target.to(device), source.to(device), K.to(device)
+
+
+def motion(count: int, share: float = 1.0) -> Tensor:
+    """Return T_source_target (B, 4, 4) of the two views, or a share of it."""
+    t = torch.tensor([[0.05, 0.0, -0.5]]).expand(count, 3)
+    return se3.from_rotvec(torch.zeros(count, 3), share * t)
+
+
+def levels_of(strides: Sequence[int], size: tuple[int, int], device: str) -> list[Level]:
+    """Return the levels of two views at ``strides``: untrained features, time is the same."""
+    target, source, K = views(1, *size, device)
+    with torch.no_grad():
+        maps = make_features("unet", strides).to(device)(torch.cat([target, source]))
+    return make_levels([split(m) for m in maps], torch.full_like(target[:, :1], DEPTH_M), K)
+
+
+def plain_sample(image: Tensor, uv: Tensor) -> Tensor:
+    """Return the image (1, C, H, W) at uv (1, 2, h, w): autograd's way forward knows no other."""
+    h, w = image.shape[2:]
+    u, v = uv[0, 0].clamp(0, w - 1.001), uv[0, 1].clamp(0, h - 1.001)
+    left, top = u.detach().floor().long(), v.detach().floor().long()
+    a, b, pixels = u - left, v - top, image[0]
+    upper = pixels[:, top, left] * (1 - a) + pixels[:, top, left + 1] * a
+    lower = pixels[:, top + 1, left] * (1 - a) + pixels[:, top + 1, left + 1] * a
+    return upper * (1 - b) + lower * b
+
+
+def naive(levels: Sequence[Level], T: Tensor, iterations: int, damping: float) -> Tensor:
+    """Return the motion as one would first write it: the same search, Jacobians by autograd."""
+    T_new = T
+    for level in levels:
+        problem, lam, best = Problem(level), damping, torch.inf
+        for i in range(iterations + 1):
+            r, trust, valid = problem.look(T_new)
+            error = r.square().sum(1)
+            if i == 0:
+                c_sq = RefineConfig().robust ** 2 * error[valid].median().clamp(min=TINY)
+            cost = float((trust * c_sq * torch.log1p(error / c_sq)).sum() / trust.sum())
+            lam *= 1.0 if i == 0 else 0.1 if cost < best else 10.0
+            if cost < best:
+                T, best = T_new, cost
+                if i < iterations:
+                    J = torch.func.jacfwd(partial(residual, T, problem))(T.new_zeros(6))
+                    wJ = (trust / (1 + error / c_sq))[0, :, None] * J
+                    H = torch.einsum("cni,cnj->ij", J, wJ)
+                    g = torch.einsum("cni,cn->i", wJ, r[0])
+            delta = -torch.linalg.solve(H + lam * torch.diag(H.diagonal()), g)[None]
+            T_new = T @ se3.from_rotvec(delta[:, 3:], delta[:, :3])
+        T_new = T
+    return T
+
+
+def residual(T: Tensor, problem: Problem, delta: Tensor) -> Tensor:
+    """Return the residuals (C, N) at T exp(delta), delta (6,)."""
+    moved = T @ se3.from_rotvec(delta[None, 3:], delta[None, :3])
+    uv, _ = geometry.project(geometry.transform(moved, problem.points), problem.K)
+    return plain_sample(problem.source[:, : problem.channels], uv).flatten(1) - problem.target[0]
+
+
+def inference_calls(size: tuple[int, int], device: str) -> Calls:
+    """Return what to time of one frame; the depth network comes first."""
+    image = views(1, *size, device)[0]
+    depth = fuse(DepthNet("light").eval()).to(device)
+    start = motion(1, 0.7).to(device)
+    unet, fixed_net = (make_features(k, (8, 4, 2)).to(device) for k in ("unet", "intensity"))
+    two, three = (levels_of(s, size, device) for s in ((8, 4), (8, 4, 2)))
+    fixed = RefineConfig(iterations=3, stop_below=0)
+    return {
+        "depth network, light": partial(depth, image, 1),
+        "U-Net features 8 4 2, a frame": partial(unet, image),
+        "fixed features 8 4 2, a frame": partial(fixed_net, image),
+        "search 8 4, 3 steps": partial(refine, two, start, fixed),
+        "search 8 4 2, 3 steps": partial(refine, three, start, fixed),
+        "search 8 4 2, until it stops": partial(refine, three, start, RefineConfig()),
+        "search 8 4, 3 steps, autograd": partial(naive, two, start, 3, fixed.damping),
+    }
+
+
+def training_step(refinement: list[str], device: str) -> tuple[Callable[[], object], int]:
+    """Return a training step of 8 triplets of 192x64, and what its graph keeps, bytes."""
+    config = load_config(TrainConfig, CONFIG, refinement)
+    model: SelfSupervised = build_model(config).to(device)
+    optimizer = torch.optim.Adam(parameter_groups(model, config), lr=1e-5)
+    count, (height, width) = config.optim.batch, config.data.size
+    target, source, K = views(count, height, width, device)
+    images = torch.stack([source, target, source], 1)
+    batch = {
+        "images": images,
+        "inputs": images,
+        "K": K,
+        "focal_scale": torch.ones(count, device=device),
+        "motions": torch.full((count, 2, 4, 4), torch.nan, device=device),
+        "noise": 1e-5 * torch.rand(count, 2, height, width, device=device),
+    }
+    return partial(take_step, model, optimizer, batch, config.optim, 0), kept(model, batch)
+
+
+def kept(model: SelfSupervised, batch: dict[str, Tensor]) -> int:
+    """Return the bytes that the graph of a loss keeps for going back, each tensor once."""
+    sizes: dict[int, int] = {}
+
+    def count(x: Tensor) -> Tensor:
+        sizes[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
+        losses, _ = model(batch)
+    del losses
+    return sum(n for at, n in sizes.items() if at not in parameters)
+
+
+def synchronised(call: Callable[[], object], device: str) -> Callable[[], object]:
+    """Return the call, waiting for its end where it runs beside Python."""
+
+    def run() -> None:
+        call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return run
+
+
+def table(calls: Calls, runs: int, device: str) -> dict[str, dict[str, float]]:
+    """Return median milliseconds of each call, and their ratio to the first's."""
+    ms = median_ms({name: synchronised(call, device) for name, call in calls.items()}, runs)
+    first = next(iter(ms.values()))
+    return {name: {"ms": t, "ratio": t / first} for name, t in ms.items()}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Print the tables; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.refine",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--size", default="640x192", help="WxH of the frame; multiples of 32")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="write the numbers here, too")
+    options = parser.parse_args(args)
+    width, height = (int(n) for n in options.size.split("x"))
+    torch.set_num_threads(options.threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    where = f"{options.threads} threads" if device == "cpu" else torch.cuda.get_device_name()
+    with torch.no_grad():
+        frame = table(inference_calls((height, width), device), options.runs, device)
+    ways = {
+        "without": ["refine.features=''"],
+        "last step": ["refine.features=unet", "refine.unroll=false"],
+        "all steps": ["refine.features=unet", "refine.unroll=true"],
+    }
+    made = {f"training step, {name}": training_step(way, device) for name, way in ways.items()}
+    steps = table({name: call for name, (call, _) in made.items()}, options.runs, device)
+    for name, (_, size) in made.items():
+        steps[name]["graph_mb"] = size / 1e6
+    print(f"{options.size}, {where}, median of {options.runs}; ratio to each table's first line")
+    for name, row in {**frame, **steps}.items():
+        graph = f"   graph {row['graph_mb']:7.1f} MB" if "graph_mb" in row else ""
+        print(f"{name:32} {row['ms']:8.1f} ms {row['ratio']:7.3f}x{graph}")
+    if options.json:
+        about = {"size": options.size, "device": where, "runs": options.runs}
+        options.json.write_text(json.dumps({**about, "frame": frame, "training": steps}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
