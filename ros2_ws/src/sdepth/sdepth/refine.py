@@ -23,7 +23,8 @@ class RefineConfig:
         stop_below: a level ends when no sample's cost changes by more than this share; 0: never,
             for a fixed number of steps without branches.
         unroll: whether gradients flow through all steps, or through a last one alone, which at
-            convergence is the implicit function theorem's gradient at a fraction of the memory.
+            convergence is the implicit function theorem's gradient, less what damping holds back,
+            at a fraction of the search's memory.
         damping: of the first step, times diag(H) (Marquardt); then x0.1 after a step that lowers
             the cost, x10 after one that does not.
         robust: Cauchy's c over the median residual of the level.
@@ -54,6 +55,7 @@ class Refinement:
         T_levels: (levels, B, 4, 4), where each level ended, coarse to fine, trusted or not.
         hessian: (B, 6, 6) of half the weighted squared error at ``T_src_tgt``, finest level, for
             the update T <- exp(delta) T with delta = (translation, rotation); 0 where not ``ok``.
+            Jacobians are the target's, so it is off by about |t| over depth.
         variance: (B,) weighted mean squared residual: inverse(hessian) * variance is the
             covariance of delta, were residuals independent.
         cost_initial: (B,) mean robust error at the initial motion, finest level.
