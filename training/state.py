@@ -74,10 +74,10 @@ def save_weights(
     path: Path, model: SelfSupervised, config: TrainConfig, step: int, command: str
 ) -> None:
     """Write the networks with their card."""
-    r = config.refine
+    r, before = config.refine, _card(config)
     card = replace(
-        _card(config),
-        command=command,
+        before,
+        command="; ".join(filter(None, (before.command, command))),
         commit=git_commit(),
         step=step,
         features=r.features,
