@@ -26,7 +26,7 @@ from sdepth.models.refiner import Refiner, make_levels, split
 from sdepth.refine import Refinement, refine
 from training.data.drive import read_drive, read_image
 
-SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+SCALES = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """By which the depth is multiplied in the last panel."""
 
 
@@ -109,7 +109,13 @@ def _plot_scales(figure: Figure, axes: NDArray, refiner: Refiner, pair: Pair) ->
     cell.loglog(SCALES, lengths, "o-", label="refined: follows the depth")
     cell.axhline(start, color="C1", label="pose network: cannot know")
     if pair.t_true_m is not None:
-        cell.loglog(SCALES, np.multiply(SCALES, pair.t_true_m), ":", color="0.4", label="truth")
+        cell.loglog(
+            SCALES,
+            np.multiply(SCALES, pair.t_true_m),
+            ":",
+            color="0.4",
+            label="truth, times the factor",
+        )
     cell.set(xlabel="depth multiplied by", ylabel="|t|, metres")
     cell.legend(fontsize=8)
     cell.grid(alpha=0.3)
