@@ -52,6 +52,14 @@ def test_translation_takes_the_scale_of_the_depth(
     assert float(angle) < np.radians(0.03)
 
 
+@pytest.mark.parametrize("cell", [2, 3])
+def test_the_most_telling_pixel_of_each_cell_is_enough(cell: int) -> None:
+    found = refine(scene(), start(), RefineConfig(cell=cell))
+    assert bool(found.ok)
+    assert (found.T_src_tgt - T_TRUE)[:, :3, 3].norm() < 0.01 * T_TRUE[:, :3, 3].norm()
+    assert Problem(scene()[-1], cell).target.shape[2] == (96 // cell) * (320 // cell)
+
+
 @pytest.mark.parametrize("scale", [0.03, 37.0])
 @pytest.mark.parametrize("damping", [None, torch.logspace(-3, 1, 18).double().view(3, 6)])
 def test_units_of_depth_and_translation_do_not_matter(

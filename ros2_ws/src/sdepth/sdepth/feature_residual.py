@@ -78,7 +78,8 @@ class Problem:
     that they are computed once, and each look at the source reads its features alone.
     """
 
-    def __init__(self, level: Level) -> None:
+    def __init__(self, level: Level, cell: int = 1) -> None:
+        """Prepare a level; of each ``cell`` x ``cell`` pixels the most telling one counts."""
         size = check_shape("target", level.target, "B C h w")
         check_shape("source", level.source, "{B} {C} {h} {w}".format(**size))
         check_shape("depth", level.depth, "{B} 1 {h} {w}".format(**size))
@@ -90,24 +91,29 @@ class Problem:
         self.finite = torch.isfinite(torch.cat(maps, 1)).flatten(1).all(1)
         finite = self.finite[:, None, None, None]
         target, source, *trust = (torch.where(finite, x, 0.0) for x in maps)
-        self.known = torch.isfinite(level.depth) & (level.depth > geometry.MIN_Z)
-        inner = torch.zeros_like(self.known)
+        known = torch.isfinite(level.depth) & (level.depth > geometry.MIN_Z)
+        inner = torch.zeros_like(known)
         inner[..., 1:-1, 1:-1] = True
-        self.known &= inner
-        self.depth = torch.where(self.known, level.depth, torch.ones_like(level.depth))
-        self.points = geometry.unproject(self.depth, level.K)
-        self.target, self.confidence = target.flatten(2), None
-        if trust:
-            self.confidence = trust[0].flatten(1)
-            source = torch.cat([source, trust[1]], 1)
-        self.source = source
-        self._linearise(target)
-
-    def _linearise(self, target: Tensor) -> None:
-        """Set what the normal equations need of each pixel: gradient of features, J, J^T J."""
+        known &= inner
+        depth = torch.where(known, level.depth, torch.ones_like(level.depth))
+        points = geometry.unproject(depth, level.K)
         padded = F.pad(target, (1, 1, 1, 1), mode="replicate")
-        self.du = ((padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2).flatten(2)
-        self.dv = ((padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2).flatten(2)
+        du = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+        dv = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+        confidence = trust[0] if trust else torch.ones_like(depth)
+        parts = [known, points, target, du, dv, confidence]
+        if cell > 1:
+            telling = (du.square() + dv.square()).sum(1, keepdim=True) * confidence * known
+            kept = F.max_pool2d(telling, cell, return_indices=True)[1].flatten(2)
+            parts = [_take(x, kept) for x in parts]
+        self.known, self.points = parts[0], parts[1]
+        self.target, self.du, self.dv = (x.flatten(2) for x in parts[2:5])
+        self.confidence = parts[5].flatten(1) if trust else None
+        self.source = torch.cat([source, trust[1]], 1) if trust else source
+        self._linearise()
+
+    def _linearise(self) -> None:
+        """Set what the normal equations need of each pixel: J and J^T J."""
         self.J_u, self.J_v = projection_jacobian(self.points.flatten(2), self.K)
         uu, uv, vv = (
             (a * b).sum(1)[:, None]
@@ -162,6 +168,11 @@ class Problem:
             valid.sum(1) / self.known.sum((1, 2, 3)).clamp(min=1),
             1 - _spread(r, w) / energy.clamp(min=TINY),
         )
+
+
+def _take(x: Tensor, pixels: Tensor) -> Tensor:
+    """Return (B, C, 1, M) of maps (B, C, h, w) at flat indices (B, 1, M)."""
+    return x.flatten(2).gather(2, pixels.expand(-1, x.shape[1], -1))[:, :, None]
 
 
 def _cost(error: Tensor, trust: Tensor, c_sq: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class OdometryConfig:
     max_gap_s: float = 1.0
     scale_sigma: float = 0.1
     correlation: float = 1000.0
-    refine: RefineConfig = field(default_factory=RefineConfig)
+    refine: RefineConfig = field(default_factory=lambda: RefineConfig(cell=2))
 
 
 @dataclass(frozen=True)

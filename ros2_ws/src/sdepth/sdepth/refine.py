@@ -25,6 +25,7 @@ class RefineConfig:
         unroll: whether gradients flow through all steps, or through a last one alone, which at
             convergence is the implicit function theorem's gradient, less what damping holds back,
             at a fraction of the search's memory.
+        cell: of each cell x cell pixels the one with the strongest gradient counts; 1 for all.
         damping: of the first step, times diag(H) (Marquardt); then x0.1 after a step that lowers
             the cost, x10 after one that does not.
         robust: Cauchy's c over the median residual of the level.
@@ -38,6 +39,7 @@ class RefineConfig:
     iterations: int = 15
     stop_below: float = 1e-3
     unroll: bool = True
+    cell: int = 1
     damping: float = 1e-2
     robust: float = 1.5
     min_valid: float = 0.2
@@ -111,7 +113,7 @@ def refine(
     check_shape("damping", damping, f"{len(levels)} 6")
     T, ends = T_src_tgt, []
     for level, start in zip(levels, damping, strict=True):
-        problem = Problem(level)
+        problem = Problem(level, config.cell)
         T, H, c_sq = _minimise(problem, T, start, config)
         ends.append(T)
     with torch.no_grad():
@@ -193,7 +195,7 @@ def _plausible(
     finite = problem.finite & torch.isfinite(T_after).all(2).all(1) & torch.isfinite(after.cost)
     better = after.cost <= before.cost * (1 + config.cost_tolerance)
     enough = after.valid >= config.min_valid
-    depth = torch.where(problem.known, problem.depth, torch.nan)
+    depth = torch.where(problem.known, problem.points[:, 2:], torch.nan)
     reach = torch.maximum(
         T_before[:, :3, 3].norm(dim=1), 0.1 * depth.flatten(1).nanmedian(1).values.nan_to_num(0)
     )
