@@ -6,6 +6,7 @@
 Depth: 80 m cap, no crop; mask, scale, clamp, score each image, average over images. Motion: of
 neighbouring frames, chained per drive; errors after 7-DoF alignment of each drive, mean over
 drives; "one scale" aligns no drive, but scales all by the median true length over estimated.
+"metres" is depth as it is, where the checkpoint's card calls it metric.
 """
 
 from __future__ import annotations
@@ -67,11 +68,12 @@ def evaluate_motion(
     rows = [_score_depth(d, m, Protocol()) for d, m in zip(drives, found, strict=True)]
     scales = [np.array([row.scale for row in drive]) for drive in rows]
     one_scale = float(np.median(np.concatenate(scales)))
-    fixed = [
-        row
-        for d, m in zip(drives, found, strict=True)
-        for row in _score_depth(d, m, Protocol(scale="none"), one_scale)
-    ]
+    depth = {
+        "median": mean_errors([row for drive in rows for row in drive]),
+        "one_scale": _unscaled(drives, found, one_scale),
+    }
+    if estimator.card.metric:
+        depth["metres"] = _unscaled(drives, found, 1.0)
     rho = {
         kind: [_rho(s, m, kind) for s, m in zip(scales, found, strict=True)] for kind in found[0].T
     }
@@ -82,10 +84,7 @@ def evaluate_motion(
         "drives": len(drives),
         "images": sum(len(d.frames) for d in drives),
         "pairs": sum(len(m.T_true) for m in found),
-        "depth": {
-            "median": dataclasses.asdict(mean_errors([row for drive in rows for row in drive])),
-            "one_scale": dataclasses.asdict(mean_errors(fixed)),
-        },
+        "depth": {name: dataclasses.asdict(errors) for name, errors in depth.items()},
         "depth_scale": dataclasses.asdict(consistency(scales)),
         "alignment": {k: dataclasses.asdict(alignment(np.concatenate(r))) for k, r in rho.items()},
         "rho_without_truth": dataclasses.asdict(_without_truth(found)),
@@ -114,6 +113,13 @@ def _score_depth(
             raise DataError(f"{frame.image}: no depth beside it (depth_2/); scale needs its truth")
         rows.append(protocol.score(read_depth(frame.depth), np.float32(factor) * depth))
     return rows
+
+
+def _unscaled(drives: list[Drive], found: list[DriveMotion], factor: float) -> DepthErrors:
+    """Return the mean errors of ``factor`` times all depth, no image scaled by itself."""
+    fixed = Protocol(scale="none")
+    scored = [_score_depth(d, m, fixed, factor) for d, m in zip(drives, found, strict=True)]
+    return mean_errors([row for drive in scored for row in drive])
 
 
 def _rho(depth_scales: NDArray[np.float64], m: DriveMotion, kind: str) -> NDArray[np.float64]:

@@ -123,6 +123,16 @@ CLAIMS = (
           lower("depth_scale.spread", BEST, "base")),
     Claim("S4", "depth scale spreads less across drives",
           lower("depth_scale.across", BEST, "base")),
+    *(
+        Claim("S4", f"with the vehicle's speed, both: {what}",
+              lower(key, f"{BEST}+speed", "base+speed"))
+        for what, key in (
+            ("depth scale spreads less across drives", "depth_scale.across"),
+            ("AbsRel in metres is lower", "depth.metres.abs_rel"),
+        )
+    ),
+    Claim("S4", "the vehicle's speed makes refined training's scale spread less across drives",
+          lower("depth_scale.across", f"{BEST}+speed", BEST)),
     Claim("S5", "AbsRel is lower (median scaled)", lower(_ABS_REL, BEST, "base")),
     Claim("S5", "AbsRel is lower (one scale for all images)", lower(_ONE_SCALE, BEST, "base")),
     Claim("S5", "RMSE is lower (median scaled)", lower("depth.median.rmse", BEST, "base")),

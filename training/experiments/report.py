@@ -24,6 +24,7 @@ DEPTH: tuple[Column, ...] = (
     ("RMSE, m", "depth.median.rmse"),
     ("delta1", "depth.median.delta1"),
     ("AbsRel, one scale", "depth.one_scale.abs_rel"),
+    ("AbsRel, metres", "depth.metres.abs_rel"),
     ("scale spread", "depth_scale.spread"),
     ("within drives", "depth_scale.within"),
     ("across drives", "depth_scale.across"),
@@ -47,8 +48,8 @@ ODOMETRY: tuple[Column, ...] = (
 PAIRED: tuple[Column, ...] = (
     *DEPTH[:2],
     DEPTH[3],
-    DEPTH[4],
-    DEPTH[6],
+    DEPTH[5],
+    DEPTH[7],
     ("abs log rho", ALIGNMENT[1][1].format(INITIAL)),
     ("spread of rho", ALIGNMENT[2][1].format(INITIAL)),
 )
@@ -56,7 +57,7 @@ PAIRED: tuple[Column, ...] = (
 ABLATION: tuple[Column, ...] = (
     *DEPTH[:1],
     DEPTH[3],
-    DEPTH[6],
+    DEPTH[7],
     ("abs log rho", ALIGNMENT[1][1].format(INITIAL)),
     ("abs log rho, refined", ALIGNMENT[1][1].format(REFINED)),
     ("ATE refined, m", ODOMETRY[0][1].format(REFINED)),
@@ -66,7 +67,8 @@ ABLATION: tuple[Column, ...] = (
 PROTOCOL = f"""\
 Depth: every image of the test drives at full truth, 80 m cap, no crop; mask, scale, clamp, score
 each image, average over images. "One scale" scales all images by the median of their scales
-instead of each by its own. Scale of an image: median truth / median estimate; its spread is the
+instead of each by its own; "metres" scales none, where the speed was known.
+Scale of an image: median truth / median estimate; its spread is the
 standard deviation over the median: over all images, within drives and across drives' means.
 rho of a pair: its earlier image's scale over |t true| / |t estimated|; 1 where depth and motion
 fit. Without truth: |t| of {INITIAL} over {INTENSITY}, which is fitted to the depth.
@@ -112,7 +114,8 @@ def _made_of(results: Results, where: Where) -> str:
     for found in results.found.values():
         first = next(iter(found.values()))
         size = f"{first['drives']} drives, {first['images']} images, {first['pairs']} pairs"
-        lines += [f"- trained on {where.data} (video alone), tested on {where.test}: {size}"]
+        given = "video, and speed where the name says so"
+        lines += [f"- trained on {where.data} ({given}), tested on {where.test}: {size}"]
         break
     seen: dict[str, list[float]] = {}
     for run, made in results.made:

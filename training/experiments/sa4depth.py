@@ -59,6 +59,7 @@ at its own motion (B), a pull to the refined motion (C), both (D)."""
 BEST = "C"
 """The variant that everything else is compared with and built on."""
 
+_SPEED = ("loss.speed_weight=0.05",)
 _GC = ("loss.geometry_weight=0.5",)
 _BEST = VARIANTS[BEST]
 _ALL = (0, 1, 2)
@@ -71,6 +72,10 @@ CONFIGURATIONS = (
     Configuration(f"{BEST}-resnet18", "backbone", "resnet18", _ALL, _BEST),
     Configuration("GC", "anchor", "light", _ALL, (*NONE, *_GC)),
     Configuration(f"{BEST}+GC", "anchor", "light", _ALL, (*_BEST, *_GC)),
+    Configuration("base+speed", "speed", "light", _ALL, (*NONE, *_SPEED)),
+    Configuration(
+        f"{BEST}+speed", "speed", "light", _ALL, (*_BEST, *_SPEED, "refine.attach_depth=true")
+    ),
     Configuration("intensity", "ablation", "light", (0,), (*_BEST, "refine.features=intensity")),
     Configuration("random", "ablation", "light", (0,), (*_BEST, "refine.features=random")),
     Configuration("attach", "ablation", "light", (0,), (*_BEST, "refine.attach_depth=true")),
