@@ -201,7 +201,8 @@ def load_refiner(path: Path, device: str | torch.device = "cpu") -> tuple[Refine
     except ConfigError as err:
         raise CheckpointError(f"{path.with_suffix('.json')}: {err}") from err
     _fill(refiner, "refiner.", path, card)
-    return refiner.to(device).eval(), card
+    refiner = refiner.to(device).eval()
+    return refiner.to(memory_format=torch.channels_last), card  # type: ignore[call-overload]
 
 
 def _fill(net: nn.Module, prefix: str, path: Path, card: Card) -> None:
