@@ -6,19 +6,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.alignment import errors, levels_of, read_pair
 from sdepth import geometry, pyramid, se3
+from sdepth.checkpoint import bundled, load_refiner
 from sdepth.errors import ShapeError
 from sdepth.feature_residual import Level, Problem, projection_jacobian
+from sdepth.models.refiner import Refiner
 from sdepth.refine import RefineConfig, refine
 from sdepth.warp import sample
 from tests.core.scene import T_TRUE, K, scene, stacked, start
-from training.data.drive import read_drive, read_image
+from training.data.drive import read_drive
 
 KITTI = Path(__file__).parents[3] / "shared/data/kitti_odom/sequences/06"
 
@@ -231,36 +233,21 @@ def test_levels_that_do_not_fit_are_named() -> None:
         refine([], start())
 
 
-def kitti_levels(index: int) -> list[Level]:
-    """Return the levels of a frame and the next, with depth from stereo."""
-    drive = read_drive(KITTI)
-    images = [read_image(drive.frames[index + i].image) for i in (0, 1)]
-    right = read_image(KITTI / f"image_1/{index:06d}.png")
-    matcher = cv2.StereoSGBM.create(0, 96, 5, 200, 800, 1, 63, 10, 100, 2)
-    disparity = matcher.compute(images[0][..., 0], right[..., 0]).astype(np.float32) / 16
-    metres = drive.camera.fx * 0.5372 / np.maximum(disparity, 1) * (disparity > 1)
-    depth = torch.from_numpy(metres)[None, None]
-    levels = []
-    for h, w in ((24, 80), (48, 160), (97, 320)):
-        small = [cv2.resize(i[..., 0], (w, h), interpolation=cv2.INTER_AREA) for i in images]
-        features = [pyramid.features(torch.from_numpy(s)[None, None] / 255) for s in small]
-        K_level = torch.from_numpy(drive.camera.resized(w, h).K).float()[None]
-        levels.append(Level(*features, pyramid.shrink_depth(depth, (h, w)), K_level))
-    return levels
-
-
 @pytest.mark.skipif(not KITTI.is_dir(), reason="KITTI odometry 06 is not here")
-def test_real_pixels_with_stereo_depth_give_the_metric_motion() -> None:
-    poses = [frame.T_world_cam for frame in read_drive(KITTI).frames]
-    scale_errors, angles = [], []
-    for i, sign in zip(range(0, 50, 5), 5 * (-1, 1), strict=True):
-        T_true = np.linalg.inv(poses[i + 1]) @ poses[i]
-        T = cv2.Rodrigues(np.radians([0.5, 0.8 * sign, 0.3]))[0] @ T_true[:3]
-        T = np.vstack([np.c_[T[:, :3], T_true[:3, 3] * (1 + 0.2 * sign)], T_true[3:]])
-        found = refine(kitti_levels(i), torch.from_numpy(T)[None].float())
-        T = found.T_src_tgt[0].double().numpy()
+@pytest.mark.parametrize("features", ["learned", "intensity"])
+def test_real_pixels_with_stereo_depth_give_the_metric_motion(features: str) -> None:
+    refiner = Refiner("intensity", (8, 4, 2)).eval()
+    if features == "learned":
+        refiner, _ = load_refiner(bundled("day"))
+    drive = read_drive(KITTI)
+    lengths, angles = [], []
+    for i in range(0, 50, 5):
+        pair = read_pair(drive, i, baseline_m=0.5372)
+        with torch.inference_mode():
+            found = refine(levels_of(refiner, pair, 640), pair.T_start, damping=refiner.damping())
         assert bool(found.ok)
-        scale_errors.append(abs(np.linalg.norm(T[:3, 3]) / np.linalg.norm(T_true[:3, 3]) - 1))
-        angles.append(np.linalg.norm(cv2.Rodrigues(T[:3, :3] @ T_true[:3, :3].T)[0]))
-    assert np.median(scale_errors) < 0.01
-    assert np.degrees(np.median(angles)) < 0.05
+        length, angle = errors(found.T_src_tgt, pair.T_true)
+        lengths.append(abs(length))
+        angles.append(angle)
+    assert np.median(lengths) < 1.0  # percent
+    assert np.median(angles) < 0.05  # degrees

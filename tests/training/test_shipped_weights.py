@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 
-from sdepth.checkpoint import bundled
+from sdepth.checkpoint import FIXED_STRIDES, bundled, load_refiner
+from sdepth.models.refiner import Refiner, make_levels, split
+from sdepth.refine import refine
+from training.data.drive import find_drives, read_depth, read_drive, read_image
+from training.drive_motion import true_motions
 from training.evaluate import Protocol, evaluate, read_examples
 from training.synth.config import DatasetConfig
 from training.synth.generate import generate
@@ -47,3 +53,33 @@ def test_day_depth_is_metric(streets: dict[str, Path]) -> None:
     )
 
     assert 0.8 < float(np.median(scales)) < 1.25
+
+
+def test_learned_features_find_the_motion_at_night(streets: dict[str, Path]) -> None:
+    learned, _ = load_refiner(bundled("day"))
+    fixed = Refiner("intensity", FIXED_STRIDES).eval()
+    ours, others = (length_errors(r, streets["night"]) for r in (learned, fixed))
+
+    assert np.median(ours) < 0.05
+    assert np.mean(ours) < np.mean(others)
+
+
+@torch.inference_mode()
+def length_errors(refiner: Refiner, root: Path) -> list[float]:
+    """Return the relative error of |t|, per drive, with true depth and half the true motion."""
+    found = []
+    for folder in find_drives(root):
+        drive = read_drive(folder)
+        size = refiner.input_size(drive.camera.height, drive.camera.width)
+        images = np.stack([cv2.resize(read_image(f.image), size[::-1]) for f in drive.frames])
+        rgb = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        assert drive.frames[0].depth is not None
+        depth = torch.from_numpy(read_depth(drive.frames[0].depth))[None, None]
+        K = torch.from_numpy(drive.camera.K)[None].float()
+        T_true = true_motions(drive)[0]
+        T_start = torch.from_numpy(T_true)[None].float()
+        T_start[:, :3, 3] *= 0.5
+        levels = make_levels([split(m) for m in refiner.maps(rgb)], depth, K)
+        T = refine(levels, T_start, damping=refiner.damping()).T_src_tgt
+        found.append(abs(float(T[0, :3, 3].norm()) / np.linalg.norm(T_true[:3, 3]) - 1))
+    return found
