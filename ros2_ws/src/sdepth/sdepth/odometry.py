@@ -96,8 +96,11 @@ class Odometry:
         checkpoint: Path | None = None,
         device: str = "auto",
         config: OdometryConfig | None = None,
+        refiner: Refiner | None = None,
     ) -> None:
         """Load the pose network and the features that refine its motion.
+
+        Without a ``refiner`` of one's own, the checkpoint's is used.
 
         Without a checkpoint only the last velocity guesses the motion; without features of its
         own in the checkpoint, features that need no training refine it.
@@ -111,10 +114,9 @@ class Odometry:
         loaded = load_pose(checkpoint, self.device) if checkpoint else None
         self._net = loaded[0] if loaded else None
         self._rgb_size = loaded[1].input_size if loaded else None
-        if checkpoint:
-            self._refiner = load_refiner(checkpoint, self.device)[0]
-        else:
-            self._refiner = Refiner("intensity", FIXED_STRIDES).to(self.device).eval()
+        if refiner is None and checkpoint:
+            refiner = load_refiner(checkpoint, self.device)[0]
+        self._refiner = (refiner or Refiner("intensity", FIXED_STRIDES)).to(self.device).eval()
         self._damping = self._refiner.damping().detach()
         self.reset()
 
