@@ -138,6 +138,25 @@ CLAIMS = (
     Claim("S5", "RMSE is lower (median scaled)", lower("depth.median.rmse", BEST, "base")),
     Claim("S5", "ResNet-18: AbsRel is lower (median scaled)", lower(_ABS_REL, *_R18)),
     Claim("S5", "ResNet-18: AbsRel is lower (one scale)", lower(_ONE_SCALE, *_R18)),
+    *(
+        Claim(id, f"D in C's place: {text}", lower(key, name, other, other_key, factor))
+        for id, text, key, name, other, other_key, factor in (
+            ("S3", "rho of the pose network spreads at most half as much as the baseline's",
+             _of(_RHO_SPREAD), "D", "base", "", 0.5),
+            ("S3", "rho of the refined motion spreads at most half as much",
+             _of(_RHO_SPREAD, REFINED), "D", "base", _of(_RHO_SPREAD), 0.5),
+            ("S4", "depth scale spreads less across drives",
+             "depth_scale.across", "D", "base", "", 1.0),
+            ("S5", "AbsRel is lower (median scaled)", _ABS_REL, "D", "base", "", 1.0),
+            ("S5", "AbsRel is lower (one scale)", _ONE_SCALE, "D", "base", "", 1.0),
+            ("S5", "ResNet-18: AbsRel is lower (median scaled)",
+             _ABS_REL, "D-resnet18", "base-resnet18", "", 1.0),
+            ("S7", "refined motion: lower ATE than the baseline's pose network's",
+             _of(_ATE, REFINED), "D", "base", _of(_ATE), 1.0),
+            ("S7", "refined motion: lower drift than the baseline's pose network's",
+             _of(_DRIFT, REFINED), "D", "base", _of(_DRIFT), 1.0),
+        )
+    ),
     Claim("S6", "the networks that run are the same", same_networks(BEST, "base")),
     *(
         Claim("S7", f"{BEST}'s refined motion: lower {what} than {of}",

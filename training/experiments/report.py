@@ -30,6 +30,7 @@ DEPTH: tuple[Column, ...] = (
     ("across drives", "depth_scale.across"),
     ("rho without truth", "rho_without_truth.median_rho"),
     ("its abs log", "rho_without_truth.mean_abs_log_rho"),
+    ("median scale", "depth_scale.median"),
 )
 ALIGNMENT: tuple[Column, ...] = (
     ("median rho", "alignment.{}.median_rho"),

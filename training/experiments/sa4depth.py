@@ -70,6 +70,7 @@ CONFIGURATIONS = (
     *(Configuration(n, "loss", "light", _ALL, v) for n, v in VARIANTS.items() if n != BEST),
     Configuration("base-resnet18", "backbone", "resnet18", _ALL, NONE),
     Configuration(f"{BEST}-resnet18", "backbone", "resnet18", _ALL, _BEST),
+    Configuration("D-resnet18", "backbone", "resnet18", _ALL, VARIANTS["D"]),
     Configuration("GC", "anchor", "light", _ALL, (*NONE, *_GC)),
     Configuration(f"{BEST}+GC", "anchor", "light", _ALL, (*_BEST, *_GC)),
     Configuration("base+speed", "speed", "light", _ALL, (*NONE, *_SPEED)),
