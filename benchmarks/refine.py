@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -105,10 +106,14 @@ def residual(T: Tensor, problem: Problem, delta: Tensor) -> Tensor:
 
 def inference_calls(size: tuple[int, int], device: str) -> Calls:
     """Return what to time of one frame; the depth network comes first."""
-    image = views(1, *size, device)[0]
-    depth = fuse(DepthNet("light").eval()).to(device)
+    layout = torch.channels_last  # as the estimator and load_refiner have it
+    image = views(1, *size, device)[0].contiguous(memory_format=layout)
+    depth = fuse(DepthNet("light").eval()).to(device).to(memory_format=layout)  # type: ignore[call-overload]
     start = motion(1, 0.7).to(device)
-    unet, fixed_net = (make_features(k, (8, 4, 2)).to(device) for k in ("unet", "intensity"))
+    unet, fixed_net = (
+        make_features(k, (8, 4, 2)).to(device).to(memory_format=layout)  # type: ignore[call-overload]
+        for k in ("unet", "intensity")
+    )
     two, three = (levels_of(s, size, device) for s in ((8, 4), (8, 4, 2)))
     fixed = RefineConfig(iterations=3, stop_below=0)
     return {
@@ -116,8 +121,10 @@ def inference_calls(size: tuple[int, int], device: str) -> Calls:
         "U-Net features 8 4 2, a frame": partial(unet, image),
         "fixed features 8 4 2, a frame": partial(fixed_net, image),
         "search 8 4, 3 steps": partial(refine, two, start, fixed),
+        "search 8 4, 3 steps, 1 pixel in 4": partial(refine, two, start, replace(fixed, cell=2)),
         "search 8 4 2, 3 steps": partial(refine, three, start, fixed),
         "search 8 4 2, until it stops": partial(refine, three, start, RefineConfig()),
+        "the same, 1 pixel in 4": partial(refine, three, start, RefineConfig(cell=2)),
         "search 8 4, 3 steps, autograd": partial(naive, two, start, 3, fixed.damping),
     }
 
