@@ -97,7 +97,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         state, refused = self._state, list(self._refused)
         if state is None:
             return {}
-        values = {"tracking": state.tracking}
+        values: dict[str, str] = {"tracking": state.tracking}
         if np.isfinite(state.residual_ratio):
             values["residual refined over initial"] = f"{state.residual_ratio:.3f}"
             values["image seen %"] = f"{100 * state.valid:.1f}"
