@@ -90,7 +90,9 @@ def test_refiner_comes_back_with_its_networks(tmp_path: Path, kind: str, half: b
     image = torch.rand(1, 3, 64, 96)
 
     assert (again.kind, again.strides, card.features) == (kind, (8, 4), kind)
-    close = {"rtol": 2e-3, "atol": 5e-3} if half else {"rtol": 0, "atol": 0}
+    close = (
+        {"rtol": 2e-3, "atol": 5e-3} if half else {"rtol": 0, "atol": 1e-5}
+    )  # another layout adds up in another order
     assert torch.allclose(again.damping_logit, refiner.damping_logit, **close)
     for a, b in zip(again.maps(image), refiner.maps(image), strict=True):
         assert torch.allclose(a.features, b.features, **close)

@@ -127,6 +127,11 @@ class OdometryParams(InputParams):
     )
     camera_frame: str = param("", "Optical frame of the camera; empty: the image's frame_id")
     publish_tf: bool = param(True, "Whether to publish odom -> base on /tf", dynamic=True)
+    features: str = param(
+        "fixed",
+        "What frames are aligned by: brightness, or what the checkpoint learned (better by night)",
+        choices=("fixed", "learned"),
+    )
     model: OdometryModelParams = field(default_factory=OdometryModelParams)
     path: PathParams = field(default_factory=PathParams)
 
