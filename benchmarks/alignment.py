@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -29,6 +29,7 @@ from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from sdepth.feature_residual import Level
 from sdepth.models.refiner import Refiner, make_levels, split
+from sdepth.pyramid import rounded
 from sdepth.refine import RefineConfig, refine
 from training.data.drive import Drive, read_drive, read_image
 
@@ -85,8 +86,8 @@ def read_pair(drive: Drive, i: int, baseline_m: float) -> Pair:
 @torch.inference_mode()
 def levels_of(refiner: Refiner, pair: Pair, width: int) -> list[Level]:
     """Return the levels of a pair whose images are first resized to about ``width`` pixels."""
-    height = round(width * pair.depth.shape[2] / pair.depth.shape[3] / 16) * 16
-    both = torch.cat([pair.target, pair.source])[0:2]
+    height = rounded(width * pair.depth.shape[2] / pair.depth.shape[3], 16)
+    both = torch.cat([pair.target, pair.source])
     pixels = [cv2.resize(i.permute(1, 2, 0).numpy(), (width, height), interpolation=cv2.INTER_AREA)
               for i in both]  # fmt: skip
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
@@ -165,7 +166,6 @@ def compare(o: argparse.Namespace) -> None:
         refiners[f"learned ({card.features})"] = learned
     rows, traces = {}, {}
     for name, refiner in refiners.items():
-        refiner.config = replace(refiner.config, iterations=15, stop_below=1e-3)
         rows[name], traces[name] = measure(refiner, pairs, o.width)
     print(f"{len(pairs)} pairs of {o.drive}, images {o.width} wide")
     print("error of |t| in %, rotation in degrees; the bias is that of the stereo depth, mostly")

@@ -20,6 +20,7 @@ import torch
 
 from sdepth.camera import Camera
 from sdepth.checkpoint import Card, bundled, load_depth, read_card, save
+from sdepth.cli import make_parser
 from sdepth.estimator import DepthEstimator
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import PoseNet
@@ -62,17 +63,18 @@ def median_ms(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, fl
     return {name: float(np.median(values[3:])) for name, values in times.items()}
 
 
-def main(args: list[str] | None = None) -> int:
-    """Print the table; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.depth",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--size", default="640x192", help="WxH of the network")
+def timing_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark, with what every timing takes."""
+    parser = make_parser(f"python -m benchmarks.{name}", description)
+    parser.add_argument("--size", default="640x192", help="WxH; multiples of 32 (%(default)s)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=15)
-    options = parser.parse_args(args)
+    return parser
+
+
+def main(args: list[str] | None = None) -> int:
+    """Print the table; return the exit code."""
+    options = timing_parser("depth", __doc__).parse_args(args)
     width, height = (int(n) for n in options.size.split("x"))
     torch.set_num_threads(options.threads)
     image = np.random.default_rng(0).integers(0, 255, (375, 1242, 3), np.uint8)

@@ -18,14 +18,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sdepth.checkpoint import FIXED_STRIDES, bundled
+from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from sdepth.estimator import DepthEstimator
-from sdepth.models.refiner import Refiner
+from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry
 from sdepth.trajectory import trajectory_errors
 from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
+from training.drive_motion import true_poses
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,7 @@ def measure(odometry: Odometry, drives: list[Drive], estimator: DepthEstimator |
     lengths, ate, ate_7dof, bad = [], [], [], 0
     times: list[float] = []
     for drive in tqdm(drives, unit="drive", leave=False):
-        known = [f.T_world_cam for f in drive.frames if f.T_world_cam is not None]
-        if len(known) < len(drive.frames):
-            raise DataError(f"drive {drive.name}: true poses are missing (poses/NN.txt)")
-        truth = np.stack(known)
+        truth = true_poses(drive)
         path, not_ok, ms = follow(odometry, drive, estimator)
         true_m, found_m = (
             np.linalg.norm(np.diff(p[:, :3, 3], axis=0), axis=1).sum() for p in (truth, path)
@@ -87,8 +85,7 @@ def measure(odometry: Odometry, drives: list[Drive], estimator: DepthEstimator |
         ate.append(trajectory_errors(truth, path, "none").ate_m)
         ate_7dof.append(trajectory_errors(truth, path, "7dof").ate_m)
         bad, times = bad + not_ok, times + ms
-    means = (float(np.mean(x)) for x in (lengths, ate, ate_7dof))
-    length, ate_m, ate_7dof_m = means
+    length, ate_m, ate_7dof_m = (float(np.mean(x)) for x in (lengths, ate, ate_7dof))
     return Row(length, max(lengths), ate_m, ate_7dof_m, bad, float(np.median(times)))
 
 
@@ -106,7 +103,7 @@ def main(args: list[str] | None = None) -> int:
         torch.set_num_threads(o.threads)
         drives = [read_drive(folder) for folder in find_drives(o.data)]
         estimator = DepthEstimator(o.checkpoint) if o.depth == "predicted" else None
-        fixed = Refiner("intensity", FIXED_STRIDES)
+        fixed = fixed_refiner()
         rows = {
             "the checkpoint's": measure(Odometry(o.checkpoint), drives, estimator),
             "fixed": measure(Odometry(o.checkpoint, refiner=fixed), drives, estimator),

@@ -5,7 +5,6 @@ python -m benchmarks.refine --threads 2 --json refine.json
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.depth import median_ms
+from benchmarks.depth import median_ms, timing_parser
 from sdepth import geometry, se3
 from sdepth.config import load_config
 from sdepth.estimator import fuse
@@ -183,14 +182,7 @@ def table(calls: Calls, runs: int, device: str) -> dict[str, dict[str, float]]:
 
 def main(args: list[str] | None = None) -> int:
     """Print the tables; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.refine",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--size", default="640x192", help="WxH of the frame; multiples of 32")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=15)
+    parser = timing_parser("refine", __doc__)
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     options = parser.parse_args(args)
     width, height = (int(n) for n in options.size.split("x"))

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdepth.checkpoint import FIXED_STRIDES, load_pose, load_refiner
+from sdepth.checkpoint import load_pose, load_refiner
 from sdepth.errors import DataError
 from sdepth.estimator import DepthEstimator
-from sdepth.models.refiner import Refiner
+from sdepth.models.refiner import fixed_refiner
 from training.data.drive import Drive, read_image
 
 Poses = NDArray[np.float64]
@@ -55,7 +55,7 @@ class MotionEstimator:
         self._depth = DepthEstimator(checkpoint, device, resolution="model")
         self._batch, self.device = batch, self._depth.device
         self._pose, self.card = load_pose(checkpoint, self.device)
-        self._refiners = {INTENSITY: Refiner("intensity", FIXED_STRIDES).to(self.device).eval()}
+        self._refiners = {INTENSITY: fixed_refiner().to(self.device)}
         if self.card.features:
             self._refiners[REFINED] = load_refiner(checkpoint, self.device)[0]
 
@@ -111,14 +111,23 @@ def true_motions(drive: Drive) -> Poses:
     Raises:
         DataError: fewer than two frames, or poses unknown.
     """
+    T_world_cam = true_poses(drive)
+    return np.asarray(np.linalg.inv(T_world_cam[1:]) @ T_world_cam[:-1], np.float64)
+
+
+def true_poses(drive: Drive) -> Poses:
+    """Return T_world_cam (N, 4, 4) of every frame, metres.
+
+    Raises:
+        DataError: fewer than two frames, or poses unknown.
+    """
     known = [f.T_world_cam for f in drive.frames if f.T_world_cam is not None]
     if len(known) < max(2, len(drive.frames)):
         raise DataError(
             f"drive {drive.name}: {len(known)} poses for {len(drive.frames)} frames; motion is "
             "judged where every frame has one (poses/NN.txt) and there are two at least"
         )
-    T_world_cam = np.stack(known)
-    return np.asarray(np.linalg.inv(T_world_cam[1:]) @ T_world_cam[:-1], np.float64)
+    return np.stack(known)
 
 
 def chain(T_later_earlier: Poses) -> Poses:

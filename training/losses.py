@@ -122,7 +122,7 @@ def speed_loss(T: Tensor, T_true: Tensor) -> Tensor:
     """
     known, T_true = is_known(T_true), T_true.nan_to_num()
     length, length_true = (torch.linalg.vector_norm(x[:, :3, 3], dim=1) for x in (T, T_true))
-    return _mean_of((length - length_true).abs(), known)
+    return mean_of((length - length_true).abs(), known)
 
 
 def motion_loss(T: Tensor, T_true: Tensor, metres_per_radian: float = 10.0) -> Tensor:
@@ -136,7 +136,7 @@ def motion_loss(T: Tensor, T_true: Tensor, metres_per_radian: float = 10.0) -> T
     known, T_true = is_known(T_true), T_true.nan_to_num()
     shift = torch.linalg.vector_norm(T[:, :3, 3] - T_true[:, :3, 3], dim=1)
     turn = torch.linalg.matrix_norm(T[:, :3, :3] - T_true[:, :3, :3]) / 2**0.5
-    return _mean_of(shift + metres_per_radian * turn, known)
+    return mean_of(shift + metres_per_radian * turn, known)
 
 
 def is_known(T: Tensor) -> Tensor:
@@ -144,6 +144,6 @@ def is_known(T: Tensor) -> Tensor:
     return torch.isfinite(T).flatten(1).all(1)
 
 
-def _mean_of(values: Tensor, counts: Tensor) -> Tensor:
+def mean_of(values: Tensor, counts: Tensor) -> Tensor:
     """Return the mean of the values (B,) that count, 0 where none does."""
     return (values * counts).sum() / counts.sum().clamp(min=1)

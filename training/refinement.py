@@ -19,6 +19,7 @@ from sdepth import se3
 from sdepth.models.feature_net import FeatureMap
 from sdepth.models.refiner import Refiner, make_levels
 from sdepth.refine import refine
+from training.losses import mean_of
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def refine_motions(
         reports = {
             "refine/kept": ok.float().mean(),
             "refine/change": disagreement(T_initial, anchor, ok),
-            "refine/cost_ratio": (found.cost_final / found.cost_initial.clamp(min=1e-12)).mean(),
+            "refine/cost_ratio": found.cost_ratio.mean(),
         }
     T_refined = found.T_src_tgt.unflatten(0, (2, count)).transpose(0, 1)
     return Refined(T_refined, penalty, reports)
@@ -124,7 +125,7 @@ def disagreement(
     length = torch.linalg.vector_norm(t_anchor, dim=1)
     turn = se3.rotation_angle(T[:, :3, :3].mT @ T_anchor[:, :3, :3])
     away = shift / (length + 0.01) + metres_per_radian * turn
-    return (away * counts).sum() / counts.sum().clamp(min=1)
+    return mean_of(away, counts)
 
 
 def frame_pairs(maps: list[FeatureMap], count: int) -> list[tuple[FeatureMap, FeatureMap]]:

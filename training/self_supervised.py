@@ -114,9 +114,10 @@ class SelfSupervised(nn.Module):
         losses = {"photometric": photo, "smoothness": smooth / len(disps)}
         losses["total"] = losses["photometric"] + loss.smooth_weight * losses["smoothness"]
         # Only where depth learns from the refined motion may the vehicle's motion bear on it.
-        both = refined is not None and self.refining.attach_depth
-        T_free = torch.cat([T_src_now, refined.T_src_now]) if both and refined else T_src_now
-        T_free_true = T_true.repeat(len(T_free) // len(T_true), 1, 1, 1)
+        free = [T_src_now]
+        if refined and self.refining.attach_depth:
+            free.append(refined.T_src_now)
+        T_free, T_free_true = torch.cat(free), torch.cat([T_true] * len(free))
         for name, weight, term in (
             ("speed", loss.speed_weight, speed_loss),
             ("motion", loss.motion_weight, motion_loss),

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from sdepth.checkpoint import (
-    FIXED_STRIDES,
     Card,
     bundled,
     load_depth,
@@ -20,7 +19,7 @@ from sdepth.checkpoint import (
 from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseCNN, PoseNet
-from sdepth.models.refiner import Refiner
+from sdepth.models.refiner import FIXED_STRIDES, Refiner
 
 CARD = Card(
     depth_architecture="tiny",

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from sdepth.checkpoint import FIXED_STRIDES, bundled, load_refiner
-from sdepth.models.refiner import Refiner, make_levels, split
+from sdepth.checkpoint import bundled, load_refiner
+from sdepth.models.refiner import Refiner, fixed_refiner, make_levels, split
 from sdepth.refine import refine
 from training.data.drive import find_drives, read_depth, read_drive, read_image
 from training.drive_motion import true_motions
@@ -57,7 +57,7 @@ def test_day_depth_is_metric(streets: dict[str, Path]) -> None:
 
 def test_learned_features_find_the_motion_at_night(streets: dict[str, Path]) -> None:
     learned, _ = load_refiner(bundled("day"))
-    fixed = Refiner("intensity", FIXED_STRIDES).eval()
+    fixed = fixed_refiner()
     ours, others = (length_errors(r, streets["night"]) for r in (learned, fixed))
 
     assert np.median(ours) < 0.05

@@ -17,11 +17,9 @@ from sdepth.errors import CheckpointError, ConfigError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.encoder import ARCHITECTURES
 from sdepth.models.pose_net import POSE_ARCHITECTURES, MotionNet, make_pose_net
-from sdepth.models.refiner import Refiner
+from sdepth.models.refiner import Refiner, fixed_refiner
 
 FORMAT = 1
-FIXED_STRIDES = (4, 2, 1)
-"""Of the levels of features that need no training."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,7 @@ def load_refiner(path: Path, device: str | torch.device = "cpu") -> tuple[Refine
     """
     card = read_card(path)
     if not card.features:
-        return Refiner("intensity", FIXED_STRIDES).to(device).eval(), card
+        return fixed_refiner().to(device), card
     encoder = load_depth(path)[0].encoder if card.features == "encoder" else None
     try:
         refiner = Refiner(card.features, card.feature_strides, encoder=encoder)

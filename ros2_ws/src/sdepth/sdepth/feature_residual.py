@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdepth import geometry
+from sdepth import geometry, pyramid
 from sdepth.shapes import check_shape
 from sdepth.warp import sample
 
@@ -98,9 +98,7 @@ class Problem:
         known &= inner
         depth = torch.where(known, level.depth, torch.ones_like(level.depth))
         points = geometry.unproject(depth, level.K)
-        padded = F.pad(target, (1, 1, 1, 1), mode="replicate")
-        du = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-        dv = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+        du, dv = pyramid.gradients(target)
         confidence = trust[0] if trust else torch.ones_like(depth)
         parts = [known, points, target, du, dv, confidence]
         if cell > 1:

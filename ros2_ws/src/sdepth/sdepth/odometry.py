@@ -12,10 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from sdepth.checkpoint import FIXED_STRIDES, load_pose, load_refiner
+from sdepth.checkpoint import load_pose, load_refiner
 from sdepth.estimator import pick_device
-from sdepth.feature_residual import TINY
-from sdepth.models.refiner import Refiner
+from sdepth.models.refiner import Refiner, fixed_refiner
 from sdepth.refine import RefineConfig, Refinement, refine
 from sdepth.shapes import check_shape
 from sdepth.view import View, levels, make_view
@@ -116,7 +115,7 @@ class Odometry:
         self._rgb_size = loaded[1].input_size if loaded else None
         if refiner is None and checkpoint:
             refiner = load_refiner(checkpoint, self.device)[0]
-        self._refiner = (refiner or Refiner("intensity", FIXED_STRIDES)).to(self.device).eval()
+        self._refiner = (refiner or fixed_refiner()).to(self.device).eval()
         self._damping = self._refiner.damping().detach()
         self.reset()
 
@@ -191,7 +190,7 @@ class Odometry:
         )
         if not found.ok[0] or float(found.agreement[0]) < self.config.min_agreement:
             return None
-        return _Found(found, _ratio(coarse, int(best)) * _ratio(found, 0))
+        return _Found(found, float(coarse.cost_ratio[best] * found.cost_ratio[0]))
 
     def _guesses(self, view: View, last: View, seconds: float) -> list[Matrix]:
         """Return guesses of T_cam_last: the last velocity's, the network's, or a few speeds."""
@@ -260,11 +259,6 @@ class Odometry:
         if view.depth_share >= self.config.min_depth_share:
             self._key = view
             self._T_world_key, self._covariance_key = self._T_world_cam, self._covariance
-
-
-def _ratio(found: Refinement, sample: int) -> float:
-    """Return the alignment cost of a sample after over before, at the finest of its levels."""
-    return float(found.cost_final[sample] / found.cost_initial[sample].clamp(min=TINY))
 
 
 def _step_covariance(found: Refinement, T_cam_key: Matrix, config: OdometryConfig) -> Matrix:

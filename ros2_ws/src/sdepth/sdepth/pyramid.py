@@ -46,10 +46,15 @@ def features(grey: Tensor) -> Tensor:
         grey: (B, 1, h, w) in 0..1.
     """
     value = normalise(grey)
-    padded = F.pad(value, (1, 1, 1, 1), mode="replicate")
-    du = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
-    dv = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
-    return torch.cat([value, du, dv], 1)
+    return torch.cat([value, *(2 * d for d in gradients(value))], 1)
+
+
+def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return d/du and d/dv (B, C, h, w), per pixel, of maps (B, C, h, w): central differences."""
+    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    du = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+    dv = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    return du, dv
 
 
 def shrink_depth(depth: Tensor, size: tuple[int, int]) -> Tensor:

@@ -77,6 +77,11 @@ class Refinement:
     agreement: Tensor
     ok: Tensor
 
+    @property
+    def cost_ratio(self) -> Tensor:
+        """The cost (B,) after over before."""
+        return self.cost_final / self.cost_initial.clamp(min=TINY)
+
 
 def refine(
     levels: Sequence[Level],

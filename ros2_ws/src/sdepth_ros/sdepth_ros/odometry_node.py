@@ -19,9 +19,9 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from sdepth.camera import Camera
-from sdepth.checkpoint import FIXED_STRIDES, bundled
+from sdepth.checkpoint import bundled
 from sdepth.daynight import DAY
-from sdepth.models.refiner import Refiner
+from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
 from sdepth_ros import stats
 from sdepth_ros.conversions import (
@@ -58,7 +58,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         model, trail = self.params.model, self.params.path
         torch.set_num_threads(1)  # on images this small a second thread mostly waits
         checkpoint = FilePath(model.path) if model.path else bundled(DAY)
-        fixed = Refiner("intensity", FIXED_STRIDES) if self.params.features == "fixed" else None
+        fixed = fixed_refiner() if self.params.features == "fixed" else None
         self._odometry = Odometry(checkpoint, model.device, refiner=fixed)
         self._tracker = MotionTracker()
         self._state: OdometryState | None = None

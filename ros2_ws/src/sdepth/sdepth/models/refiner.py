@@ -21,6 +21,8 @@ LEVEL_WIDTH = 320
 """Pixels, at most, of the finest level."""
 INPUT_WIDTH = 640
 """Pixels, at most, of the image that features are made of."""
+FIXED_STRIDES = (4, 2, 1)
+"""Of the levels of features that need no training."""
 
 
 class Refiner(nn.Module):
@@ -86,10 +88,15 @@ class Refiner(nn.Module):
             K: intrinsics (B, 3, 3), pixels.
             T_src_tgt: first guess (B, 4, 4).
         """
-        # One pass for both frames: batch statistics, and the time of one call.
+        # One pass for both frames: the time of one call.
         both = self.maps(torch.cat([target, source]))
         pairs = [split(m) for m in both]
         return refine(make_levels(pairs, depth, K), T_src_tgt, self.config, self.damping())
+
+
+def fixed_refiner() -> Refiner:
+    """Return the refinement by features that need no training, ready for inference."""
+    return Refiner("intensity", FIXED_STRIDES).eval()
 
 
 def split(both: FeatureMap) -> tuple[FeatureMap, FeatureMap]:
