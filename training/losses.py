@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdepth import geometry
 from sdepth.shapes import check_shape
-from sdepth.warp import warp
 
 
 @dataclass(frozen=True)
@@ -88,27 +86,6 @@ def smoothness(disp: Tensor, image: Tensor) -> Tensor:
     edge_x = (image[..., :-1] - image[..., 1:]).abs().mean(1, keepdim=True)
     edge_y = (image[..., :-1, :] - image[..., 1:, :]).abs().mean(1, keepdim=True)
     return (grad_x * torch.exp(-edge_x)).mean() + (grad_y * torch.exp(-edge_y)).mean()
-
-
-def geometry_loss(depth: Tensor, depth_src: list[Tensor], T_src_now: Tensor, K: Tensor) -> Tensor:
-    """Return how far depths of neighbouring frames contradict each other, 0..1.
-
-    Args:
-        depth: (B, 1, H, W) of the middle frame, metres.
-        depth_src: the same of each source.
-        T_src_now: (B, sources, 4, 4).
-        K: intrinsics (B, 3, 3), pixels.
-
-    Source: Bian et al. 2019 (SC-SfMLearner), eqs. 3 and 4, in one direction.
-    """
-    total = depth.new_zeros(())
-    points = geometry.unproject(depth, K)
-    for i, other in enumerate(depth_src):
-        z = geometry.transform(T_src_now[:, i], points)[:, 2:]
-        seen, visible = warp(other, depth, T_src_now[:, i], K)
-        difference = (z - seen).abs() / (z + seen).clamp(min=geometry.MIN_Z)
-        total = total + (difference.clamp(0, 1) * visible).sum() / visible.sum().clamp(min=1)
-    return total / len(depth_src)
 
 
 def speed_loss(T: Tensor, T_true: Tensor) -> Tensor:

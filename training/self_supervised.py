@@ -11,10 +11,10 @@ from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
 from sdepth.models.refiner import Refiner
 from sdepth.warp import warp
+from training.consistency import geometry_loss
 from training.feature_alignment import alignment_losses
 from training.losses import (
     LossConfig,
-    geometry_loss,
     is_known,
     min_reprojection,
     motion_loss,
