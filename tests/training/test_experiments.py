@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from training.data.drive import read_drive
 from training.drive_motion import chain, true_motions
 from training.evaluate_motion import evaluate_motion
 from training.experiments import study
-from training.experiments.__main__ import QUICK, main
-from training.experiments.claims import FAILS, HOLDS, NOT_RUN, lower, within
-from training.experiments.results import Results, summary
+from training.experiments.__main__ import QUICK, RESULTS, main
+from training.experiments.claims import CLAIMS, FAILS, HOLDS, NOT_RUN, lower, within
+from training.experiments.records import read_records
+from training.experiments.results import Results, collect, summary
 from training.experiments.sa4depth import BEST, CONFIGURATIONS, NETWORKS
 from training.experiments.study import Where, plan, state
 
@@ -30,7 +32,7 @@ ALL = plan(CONFIGURATIONS, Where(Path("out"), Path("data/day"), Path("data/test"
 def _results(**values: dict[int, float]) -> Results:
     """Return results with one number, ``x``, per configuration and seed."""
     found = {name: {s: {"x": v} for s, v in seeds.items()} for name, seeds in values.items()}
-    return Results((), found, {}, [], [])
+    return Results((), found, {}, [], [], {})
 
 
 def test_every_configuration_is_valid() -> None:
@@ -139,11 +141,42 @@ def test_study_trains_evaluates_reports_and_is_not_done_twice(
     text = (tmp_path / "results" / "sa4depth.md").read_text()
     found = json.loads((tmp_path / "results" / "sa4depth.json").read_text())
     assert f"- {BEST}, seed 1, 2: to do" in text
-    assert set(found["found"]) == {"base", BEST}
+    assert set(found["runs"]) == {"warmup/light/seed0", "base/seed0", f"{BEST}/seed0"}
     assert {c["claim"]: c["verdict"] for c in found["claims"]}[
         "the networks that run are the same"
     ] == HOLDS
     assert len([*(tmp_path / "results").glob("*.png")]) == 3
+
+
+@pytest.mark.slow
+def test_what_was_reported_stays_known_without_its_runs(
+    folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "results" / "sa4depth.md"
+    assert main(folders) == 0
+    before = report.read_text()
+    shutil.rmtree(tmp_path / "out")
+
+    assert main(folders) == 0  # nothing to do: report alone
+    assert not (tmp_path / "out").exists()
+    assert report.read_text() == before
+    assert main([*folders, "--list", "--set", "optim.lr=1.0"]) == 0
+    assert "to do; recorded of another configuration" in capsys.readouterr().out
+    assert main([*folders, "--again", "--set", "optim.steps=2"]) == 0
+    assert (tmp_path / "out" / "base" / "seed0" / study.EVALUATION).is_file()
+
+
+def test_published_results_are_of_the_study_as_it_is_now() -> None:
+    where = Where(Path("elsewhere"), Path("data/synth/day"), Path("data/synth/day_test"))
+    records = read_records(RESULTS / "sa4depth.json")
+    results = collect(plan(CONFIGURATIONS, where), where, records)
+
+    assert len(results.records) == len(records) > 0
+    for claim in json.loads((RESULTS / "sa4depth.json").read_text())["claims"]:
+        same = [c for c in CLAIMS if c.text == claim["claim"] and c.id == claim["id"]]
+        assert [vars(c.check(results)) for c in same] == [
+            {k: claim[k] for k in ("verdict", "numbers")}
+        ]
 
 
 @pytest.mark.slow

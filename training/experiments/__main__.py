@@ -1,5 +1,8 @@
 """Run a study, or go on with it: what is finished is skipped, what was stopped continues.
 
+Numbers of finished runs are recorded in training/results; they count as finished on every machine,
+with runs/ deleted too, as long as their configuration has not changed.
+
 python -m training.experiments sa4depth --list
 python -m training.experiments sa4depth
 python -m training.experiments sa4depth --only base D --seeds 0
@@ -16,11 +19,14 @@ from pathlib import Path
 
 from sdepth.cli import make_parser, run
 from training.data.drive import find_drives
+from training.experiments.records import needed, read_records, status
 from training.experiments.report import write_report
+from training.experiments.results import collect
 from training.experiments.sa4depth import CONFIGURATIONS
-from training.experiments.study import Run, Where, evaluation, execute, plan, seconds_left, state
+from training.experiments.study import Where, execute, plan, seconds_left
 
 RESULTS = Path(__file__).parents[1] / "results"
+NAME = "sa4depth.json"
 
 QUICK = ("data.size=[64,96]", "data.workers=0", "optim.batch=2", "optim.steps=4")
 """Overrides that prove the pipeline and nothing else."""
@@ -43,6 +49,7 @@ def main(args: list[str] | None = None) -> int:
         help="for every run, as data.workers=0; --list and --report need the same",
     )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="only say what is done")
+    parser.add_argument("--again", action="store_true", help="train what is only recorded, too")
     parser.add_argument("--report", action="store_true", help="only write the report again")
     parser.add_argument("--results", type=Path, help="of the report (default: training/results)")
     parser.add_argument("--quick", action="store_true", help="tiny drives, four steps, one seed")
@@ -57,28 +64,25 @@ def study(o: argparse.Namespace) -> None:
     seeds = o.seeds
     if o.quick:
         where, seeds = _make_quick(where), [0]
+    out = o.results or (where.out if o.quick else RESULTS)
+    records = {k: r for folder in (RESULTS, out) for k, r in read_records(folder / NAME).items()}
+    # All configurations, whatever is asked for now: the report is of the whole study.
+    everything = plan(CONFIGURATIONS, where, (), [0] if o.quick else None)
     runs = plan(CONFIGURATIONS, where, o.only, seeds)
+    todo = needed(runs, where, records, o.again)
     if o.list:
-        _show(runs, where)
+        made = collect(everything, where, records).made
+        for r in runs:
+            print(f"{r.name:32} {status(r, where, records)}")
+        print(f"{len(runs)} runs; {len(todo)} to do take {_duration(seconds_left(todo, made))}")
         return
     if not o.report:
         find_drives(where.data), find_drives(where.test)  # before hours of training
-        for k, r in enumerate(runs, 1):
-            left = _duration(seconds_left(runs))
-            print(f"run {k} of {len(runs)}: {r.name}; left {left}", flush=True)
+        for k, r in enumerate(todo, 1):
+            left = _duration(seconds_left(todo, collect(everything, where, records).made))
+            print(f"run {k} of {len(todo)}: {r.name}; left {left}", flush=True)
             print(f"  {execute(r, where)}", flush=True)
-    # All configurations, whatever was asked for now: the report is of the whole study.
-    everything = plan(CONFIGURATIONS, where, (), [0] if o.quick else None)
-    results = o.results or (where.out if o.quick else RESULTS)
-    print(write_report(everything, where, results))
-
-
-def _show(runs: list[Run], where: Where) -> None:
-    """Print the state of every run."""
-    for r in runs:
-        evaluated = r.configuration is None or evaluation(r, where) is not None
-        print(f"{r.name:32} {state(r)}{'' if evaluated else ', to be evaluated'}")
-    print(f"{len(runs)} runs; training what is missing takes {_duration(seconds_left(runs))}")
+    print(write_report(collect(everything, where, records), where, out))
 
 
 def _make_quick(where: Where) -> Where:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from sdepth.checkpoint import read_tensors
 from training.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT
 from training.experiments.results import Pair, Results
 from training.experiments.sa4depth import BEST
@@ -69,20 +67,14 @@ def same_networks(name: str, other: str) -> Check:
     """Return a check that depth and pose networks have the same tensors, by name and shape."""
 
     def check(results: Results) -> Verdict:
-        mine, others = results.weights.get(name, {}), results.weights.get(other, {})
-        both = [(_shapes(mine[s]), _shapes(others[s])) for s in mine if s in others]
+        mine, others = results.networks.get(name, {}), results.networks.get(other, {})
+        both = [(mine[s], others[s]) for s in mine if s in others]
         if not both:
             return Verdict(NOT_RUN, "")
-        counts = f"{len(both[0][0])} and {len(both[0][1])} tensors"
-        return Verdict(HOLDS if all(a == b for a, b in both) else FAILS, counts)
+        counts = " and ".join(said.split(",")[0].removesuffix(" tensors") for said in both[0])
+        return Verdict(HOLDS if all(a == b for a, b in both) else FAILS, f"{counts} tensors")
 
     return check
-
-
-def _shapes(weights: Path) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of every tensor of the depth and pose networks."""
-    tensors = read_tensors(weights)
-    return {k: (*v.shape,) for k, v in tensors.items() if k.startswith(("depth.", "pose."))}
 
 
 _ABS_REL, _ONE_SCALE = "depth.median.abs_rel", "depth.one_scale.abs_rel"

@@ -19,22 +19,29 @@ RHO_RANGE = (0.25, 4.0)
 
 
 def write_plots(results: Results, out: Path) -> dict[str, str]:
-    """Write what can be drawn; return title by file name."""
+    """Write what can be drawn; return title by file name of what is there then.
+
+    Pairs and drives are not recorded: once their runs are deleted, plots of them stay as they are.
+    """
     if not {"base", BEST} <= results.found.keys():
         return {}
+    shown = [found for name in ("base", BEST) for found in results.found[name].values()]
+    whole = all("per_drive" in found for found in shown)
     plots = {
-        "sa4depth_rho.png": ("Scale of depth over scale of motion, per pair", _draw_rho),
-        "sa4depth_scale.png": ("Scale of depth, per drive", _draw_scales),
-        "sa4depth_absrel.png": ("AbsRel, per seed", _draw_abs_rel),
+        "sa4depth_rho.png": ("Scale of depth over scale of motion, per pair", _draw_rho, whole),
+        "sa4depth_scale.png": ("Scale of depth, per drive", _draw_scales, whole),
+        "sa4depth_absrel.png": ("AbsRel, per seed", _draw_abs_rel, True),
     }
-    for name, (title, draw) in plots.items():
+    for name, (title, draw, possible) in plots.items():
+        if not possible:
+            continue
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axis: Any = figure.subplots()
         axis.set_title(title)
         axis.spines[["top", "right"]].set_visible(False)
         draw(axis, results)
         figure.savefig(out / name, dpi=110)
-    return {name: title for name, (title, _) in plots.items()}
+    return {name: title for name, (title, *_) in plots.items() if (out / name).is_file()}
 
 
 def _draw_rho(axis: Any, results: Results) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,9 +11,10 @@ from training.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT, UNTURNE
 from training.evaluate_motion import LENGTHS_M
 from training.experiments.claims import CLAIMS
 from training.experiments.plots import write_plots
-from training.experiments.results import Results, collect, summary
+from training.experiments.records import read_records, write_records
+from training.experiments.results import Results, summary
 from training.experiments.sa4depth import BEST, NETWORKS, Configuration
-from training.experiments.study import Run, Where
+from training.experiments.study import Where
 
 Column = tuple[str, str]
 DEPTH: tuple[Column, ...] = (
@@ -84,9 +82,11 @@ Numbers are mean ± standard deviation over seeds. Hyper-parameters of the refin
 reading of SA4Depth's abstract (arXiv 2605.28477)."""
 
 
-def write_report(runs: Sequence[Run], where: Where, out: Path) -> Path:
-    """Write sa4depth.md, .json and plots of what is finished to ``out``; return the first."""
-    results = collect(runs, where)
+def write_report(results: Results, where: Where, out: Path) -> Path:
+    """Write sa4depth.md, .json and plots of what is finished to ``out``; return the first.
+
+    Records of runs that are not among the results, say of another configuration, stay in the file.
+    """
     out.mkdir(parents=True, exist_ok=True)
     claims = [(claim, claim.check(results)) for claim in CLAIMS]
     rows = [f"| {c.id} | {c.text} | {v.verdict} | {v.numbers} |" for c, v in claims]
@@ -100,12 +100,10 @@ def write_report(runs: Sequence[Run], where: Where, out: Path) -> Path:
     parts += ["## Missing", _missing(results)]
     path = out / "sa4depth.md"
     path.write_text("\n\n".join(parts) + "\n")
-    content = {
-        "test": str(where.test),
-        "found": {n: {s: _numbers(e) for s, e in x.items()} for n, x in results.found.items()},
-        "claims": [{"id": c.id, "claim": c.text, **vars(v)} for c, v in claims],
-    }
-    path.with_suffix(".json").write_text(json.dumps(_finite(content), indent=1) + "\n")
+    json_path = path.with_suffix(".json")
+    records = {**read_records(json_path), **results.records}
+    told = [{"id": c.id, "claim": c.text, **vars(v)} for c, v in claims]
+    write_records(json_path, records, test=str(where.test), claims=told)
     return path
 
 
@@ -231,17 +229,3 @@ def _missing(results: Results) -> str:
     names = dict.fromkeys(name for name, _ in seeds)
     command = f"python -m training.experiments sa4depth --only {' '.join(names)}"
     return "\n".join([*rows, "", f"`{command}`"])
-
-
-def _numbers(found: dict[str, Any]) -> dict[str, Any]:
-    """Return an evaluation without its long lists."""
-    return {k: v for k, v in found.items() if k != "per_drive"}
-
-
-def _finite(content: Any) -> Any:
-    """Return the content with None for what is no number: JSON has no NaN."""
-    if isinstance(content, dict):
-        return {k: _finite(v) for k, v in content.items()}
-    if isinstance(content, list):
-        return [_finite(v) for v in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from training.experiments.records import RECORDED, Record, finished, key, status
 from training.experiments.sa4depth import Configuration
-from training.experiments.study import MADE, Run, Where, evaluation, state
+from training.experiments.study import Run, Where
 
 
 @dataclass(frozen=True)
@@ -22,16 +21,18 @@ class Results:
     Attributes:
         configurations: all that were asked for, finished or not.
         found: evaluations, ``found[name][seed]``.
-        weights: the files they belong to.
+        networks: what the tensors of depth and pose networks are, ``networks[name][seed]``.
         made: device, PyTorch version and seconds per step of each trained run.
         missing: run and its state, for what has no evaluation.
+        records: of all finished runs, by key.
     """
 
     configurations: tuple[Configuration, ...]
     found: dict[str, dict[int, dict[str, Any]]]
-    weights: dict[str, dict[int, Path]]
+    networks: dict[str, dict[int, str]]
     made: list[tuple[Run, dict[str, Any]]]
     missing: list[tuple[Run, str]]
+    records: dict[str, Record]
 
     def value(self, name: str, seed: int, key: str) -> float:
         """Return one number, as ``odometry.refined.ate_m``; NaN where there is none."""
@@ -64,30 +65,30 @@ class Pair:
     other: float
 
 
-def collect(runs: Sequence[Run], where: Where) -> Results:
-    """Return what is finished of the runs, and what is not."""
-    results = Results((), {}, {}, [], [])
+def collect(runs: Sequence[Run], where: Where, records: Mapping[str, Record]) -> Results:
+    """Return what is finished of the runs, on disk or recorded, and what is not."""
+    results = Results((), {}, {}, [], [], {})
     configurations: dict[str, Configuration] = {}
     for run in runs:
-        if (run.folder / MADE).is_file():
-            results.made.append((run, json.loads((run.folder / MADE).read_text())))
-        if run.configuration is None:
+        if run.configuration is not None:
+            configurations[run.configuration.name] = run.configuration
+        known = finished(run, where)
+        said = status(run, where, records)
+        if known is None and said == RECORDED:
+            record = records[key(run, where)]
+            known = record, record.evaluation
+        if known is None:
+            if run.configuration is not None:
+                results.missing.append((run, said))
             continue
-        name = run.configuration.name
-        configurations[name] = run.configuration
-        found = evaluation(run, where)
-        if found is None:
-            results.missing.append((run, state(run)))
-            continue
-        results.found.setdefault(name, {})[run.seed] = found
-        results.weights.setdefault(name, {})[run.seed] = run.weights
-    return Results(
-        tuple(configurations.values()),
-        results.found,
-        results.weights,
-        results.made,
-        results.missing,
-    )
+        record, found = known
+        results.records[key(run, where)] = record
+        if record.made:
+            results.made.append((run, record.made))
+        if run.configuration is not None:
+            results.found.setdefault(run.configuration.name, {})[run.seed] = found
+            results.networks.setdefault(run.configuration.name, {})[run.seed] = record.networks
+    return replace(results, configurations=tuple(configurations.values()))
 
 
 def summary(values: Sequence[float], digits: int = 3) -> str:

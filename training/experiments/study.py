@@ -7,7 +7,7 @@ import platform
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,10 @@ class Run:
     def weights(self) -> Path:
         """What the run leaves."""
         return self.folder / WEIGHTS
+
+    def with_overrides(self, overrides: tuple[str, ...]) -> Run:
+        """Return the run as other overrides would make it."""
+        return replace(self, overrides=overrides)
 
     def config(self) -> TrainConfig:
         """Return the resolved configuration."""
@@ -205,13 +209,11 @@ def _train(run: Run, where: Where) -> None:
     _write(made, {"device": name, "torch": torch.__version__, "seconds_per_step": per_step})
 
 
-def seconds_left(runs: Sequence[Run]) -> float:
+def seconds_left(runs: Sequence[Run], made: Sequence[tuple[Run, dict[str, Any]]]) -> float:
     """Return how long training the missing steps takes at the speed seen so far; NaN unknown."""
     speeds: dict[str, list[float]] = {}
-    for run in runs:
-        if (run.folder / MADE).is_file():
-            made = json.loads((run.folder / MADE).read_text())
-            speeds.setdefault(run.network, []).append(made["seconds_per_step"])
+    for run, known in made:
+        speeds.setdefault(run.network, []).append(known["seconds_per_step"])
     everything = [s for network in speeds.values() for s in network]
     total = 0.0
     for run in runs:
