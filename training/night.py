@@ -1,7 +1,7 @@
 """Night photometry: triplets brightened without losing brightness constancy, and a static mask.
 
-What the paper and its public code say of it is followed; the depth network still sees the images
-as they are. Source: Wang et al. 2021 (RNW), sections 3.3 and 3.4.
+Only the photometric loss sees the brightened images, the networks do not.
+Source: Wang et al. 2021 (RNW, "Regularizing Nighttime Weirdness") and its public code.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def enhance(images: Tensor, mode: str, clip_limit: float) -> Tensor:
     Raises:
         ConfigError: no such mode.
 
-    Source: Wang et al. 2021, section 3.3 (MCIE).
+    Source: Wang et al. 2021, mapping-consistent image enhancement.
     """
     size = check_shape("images", images, "B 3 3 H W")
     if mode == "":
@@ -76,7 +76,7 @@ def _tables(levels: Tensor, clip_limit: float) -> Tensor:
     kept = share.clamp(max=clip_limit)
     total = (kept + (1 - kept.sum(-1, keepdim=True)) / LEVELS).cumsum(-1)
     low, high = total[..., :1], total[..., -1:]
-    return (total - low) / (high - low)
+    return (total - low) / (high - low).clamp(min=1 / pixels)
 
 
 class StaticMask(nn.Module):
@@ -84,13 +84,13 @@ class StaticMask(nn.Module):
 
     Multiplied on the errors of the unwarped sources, it makes them 0 where nothing changes, so
     that the minimum over errors picks them and the pixel gives no gradient: at night, noise would
-    let a warp win there. Source: Wang et al. 2021, section 3.4.
+    let a warp win there. Source: Wang et al. 2021, statistics-based mask.
     """
 
     level: Tensor
     """Mean absolute difference below which pixels count as static; NaN before the first batch."""
 
-    def __init__(self, quantile: float, momentum: float = 0.98) -> None:
+    def __init__(self, quantile: float, momentum: float) -> None:
         """Start without a level: until the first batch in training, every pixel is kept."""
         super().__init__()
         self.quantile, self.momentum = quantile, momentum
@@ -100,8 +100,8 @@ class StaticMask(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return 1 where a source differs from the middle frame, else 0: float (B, 2, H, W).
 
-        In training the level is updated first, by the mean over all pairs of the quantile of
-        each.
+        In training the level is updated first, once per batch, by the mean over all pairs of
+        each one's quantile (the public code: once per source and scale, so ten times as often).
 
         Args:
             images: (B, 3, 3, H, W) in [0, 1], enhanced as the photometric loss sees them.
