@@ -45,8 +45,8 @@ def projection_loss(
     Each frame's points are moved into the other frame and compared, by L1 over x, y and z, with
     the other's point map read bilinearly where they project to. Points on one ray differ along
     it alone, so where that reading is exact (at pixel centres, or where depth is constant
-    between them) each error is ``geometry_loss``'s times the ray's |x| + |y| + 1, and the
-    normalised one is ``geometry_loss``'s own: the ray cancels. Elsewhere the z parts are still
+    between them) each distance is the two depths' difference times the ray's |x| + |y| + 1, and
+    normalised it is ``geometry_loss``'s error: the ray cancels. Elsewhere the z parts are still
     equal, and x and y say how far the surface bends between pixels: on a rendered street, less
     than 1e-5 of the loss. Normalised, this is ``geometry_loss`` in both directions.
 
