@@ -9,6 +9,8 @@ from sdepth.models.encoder import ARCHITECTURES
 from sdepth.models.pose_net import POSE_ARCHITECTURES
 from training.data.triplets import DataConfig
 from training.losses import LossConfig
+from training.night import NightConfig
+from training.prior import PriorConfig
 from training.refinement import RefineTraining
 
 KITTI_FOCAL_RATIO = 1.055
@@ -63,6 +65,8 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     refine: RefineTraining = field(default_factory=RefineTraining)
+    night: NightConfig = field(default_factory=NightConfig)
+    prior: PriorConfig = field(default_factory=PriorConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     log: LogConfig = field(default_factory=LogConfig)
 

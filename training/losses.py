@@ -23,6 +23,8 @@ class LossConfig:
     motion_weight: float = 0.0  # ties the whole motion to the vehicle's, where it is known
     known_motion: bool = False  # warp with the vehicle's motion, where it is known
     geometry_weight: float = 0.0  # depth of neighbours must agree (Bian et al. 2019: 0.5)
+    projection_weight: float = 0.0  # points of neighbours must agree (DASP's 3D consistency)
+    projection_normalized: bool = True  # by their distance; else in metres, which shrinks depth
 
 
 def ssim_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -56,8 +58,12 @@ def photometric_error(x: Tensor, y: Tensor, ssim_weight: float) -> Tensor:
     return ssim_weight * ssim_distance(x, y).mean(1, keepdim=True) + (1 - ssim_weight) * l1
 
 
-def min_reprojection(warped: Tensor, identity: Tensor | None, noise: Tensor | None) -> Tensor:
-    """Return the mean over pixels of the smallest error, the auto-masked pixels included.
+def min_reprojection(
+    warped: Tensor, identity: Tensor | None, noise: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean over pixels of the smallest error, and which pixels (B, 1, H, W) it moves.
+
+    The mean is over all pixels, those of the auto-mask included, which move nothing.
 
     Args:
         warped: errors (B, N, H, W) of the N sources warped into the target.
@@ -67,8 +73,11 @@ def min_reprojection(warped: Tensor, identity: Tensor | None, noise: Tensor | No
 
     Source: Godard et al. 2019, eqs. 4 and 5.
     """
-    errors = [warped] if identity is None else [identity + noise * 1e-5, warped]  # type: ignore[operator]
-    return torch.cat(errors, 1).min(1).values.mean()
+    if identity is None:
+        errors = warped.min(1, keepdim=True)
+        return errors.values.mean(), torch.ones_like(errors.indices, dtype=torch.bool)
+    errors = torch.cat([identity + noise * 1e-5, warped], 1).min(1, keepdim=True)  # type: ignore[operator]
+    return errors.values.mean(), errors.indices >= identity.shape[1]
 
 
 def smoothness(disp: Tensor, image: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
 from sdepth.models.refiner import Refiner
 from sdepth.warp import warp
-from training.consistency import geometry_loss
+from training.consistency import geometry_loss, projection_loss
 from training.feature_alignment import alignment_losses
 from training.losses import (
     LossConfig,
@@ -22,6 +22,7 @@ from training.losses import (
     smoothness,
     speed_loss,
 )
+from training.night import NightConfig, StaticMask, enhance
 from training.refinement import Refined, RefineTraining, refine_motions
 
 Batch = dict[str, Tensor]
@@ -38,12 +39,28 @@ class SelfSupervised(nn.Module):
         depth_range_m: tuple[float, float],
         refiner: Refiner | None = None,
         refining: RefineTraining | None = None,
+        night: NightConfig | None = None,
+        clips: bool = False,
     ) -> None:
-        """Hold the networks, the loss weights and, if motions are refined, how."""
+        """Hold the networks, the loss weights, and how motions are refined and nights are lit.
+
+        Args:
+            depth_net: of the middle frame; of its neighbours too where a loss asks for it.
+            pose_net: motion of two frames.
+            loss: weights.
+            depth_range_m: nearest and farthest depth.
+            refiner: features and search, where motions are refined.
+            refining: what refined motions are for.
+            night: how images are prepared for the losses; the networks see them as they are.
+            clips: always predict all three frames, for a discriminator that judges clips.
+        """
         super().__init__()
         self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
         self.loss, self.depth_range_m = loss, depth_range_m
-        self.refining = refining or RefineTraining()
+        self.refining, self.night = refining or RefineTraining(), night or NightConfig()
+        share, momentum = self.night.static_quantile, self.night.static_momentum
+        self.static_mask = StaticMask(share, momentum) if share > 0 else None
+        self.clips = clips
 
     def forward(self, batch: Batch, step: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the losses (``total`` and its parts), and images worth looking at.
@@ -59,8 +76,13 @@ class SelfSupervised(nn.Module):
             losses, panels = alignment_losses(self.refiner, batch, step)
             return losses, {"disp": torch.zeros_like(panels["error"]), **panels}
         inputs, images = batch["inputs"], batch["images"]
+        if self.night.enhance:
+            lit = enhance(images, self.night.enhance, self.night.clip_limit)
+            batch = {**batch, "images": lit}
         disps = self.depth_net(inputs[:, 1], scales=self.loss.scales)
-        others = self._depth_of_sources(batch) if self.loss.geometry_weight > 0 else []
+        loss = self.loss
+        pairs = self.clips or loss.geometry_weight > 0 or loss.projection_weight > 0
+        others = self._disps_of_sources(batch) if pairs else []
         T_before_now = se3.inverse(self.pose_net(inputs[:, 0], inputs[:, 1]))
         T_after_now = self.pose_net(inputs[:, 1], inputs[:, 2])
         with torch.autocast(images.device.type, enabled=False):
@@ -70,10 +92,10 @@ class SelfSupervised(nn.Module):
             if self.refiner is not None and step >= self.refining.warmup_steps:
                 refined = refine_motions(self.refiner, batch, depths[0], T_src_now, self.refining)
             losses, seen = self._losses(batch, disps, depths, T_src_now, refined)
-            if others:
-                losses["geometry"] = geometry_loss(depths[0], others, seen["motions"], batch["K"])
-                losses["total"] += self.loss.geometry_weight * losses["geometry"]
-        return losses, {"image": images[:, 1], "disp": disps[0].float(), **seen}
+            self._agree(losses, depths[0], others, seen, batch)
+        middle = disps[0].float()
+        clip = [others[0], middle, others[1]] if others else [middle] * 3
+        return losses, {"image": images[:, 1], "disp": middle, "clip": torch.cat(clip, 1), **seen}
 
     def _depth(self, disp: Tensor, batch: Batch) -> Tensor:
         """Return the full-size depth of disparities of any scale."""
@@ -81,10 +103,30 @@ class SelfSupervised(nn.Module):
         full = disp if disp.shape[2:] == size else F.interpolate(disp, size, mode="bilinear")
         return disp_to_depth(full, self.depth_range_m, batch["focal_scale"].view(-1, 1, 1, 1))
 
-    def _depth_of_sources(self, batch: Batch) -> list[Tensor]:
-        """Return the depth of the frames before and after."""
+    def _disps_of_sources(self, batch: Batch) -> list[Tensor]:
+        """Return the disparities of the frames before and after."""
         both = self.depth_net(batch["inputs"][:, ::2].transpose(0, 1).flatten(0, 1), scales=1)[0]
-        return [self._depth(disp.float(), batch) for disp in both.chunk(2)]
+        return list(both.float().chunk(2))
+
+    def _agree(
+        self,
+        losses: dict[str, Tensor],
+        depth: Tensor,
+        disps_src: list[Tensor],
+        seen: dict[str, Tensor],
+        batch: Batch,
+    ) -> None:
+        """Add what the depths of neighbouring frames owe each other to the losses."""
+        T_src_now, K, loss = seen["motions"], batch["K"], self.loss
+        depths = [self._depth(disp, batch) for disp in disps_src]
+        if loss.geometry_weight > 0:
+            losses["geometry"] = geometry_loss(depth, depths, T_src_now, K)
+            losses["total"] = losses["total"] + loss.geometry_weight * losses["geometry"]
+        if loss.projection_weight > 0:
+            losses["projection"] = projection_loss(
+                depth, depths, T_src_now, K, loss.projection_normalized, seen["kept"]
+            )
+            losses["total"] = losses["total"] + loss.projection_weight * losses["projection"]
 
     def _losses(
         self,
@@ -134,7 +176,8 @@ class SelfSupervised(nn.Module):
         """Return the errors (B, 2, H, W) of the sources as they are."""
         images, weight = batch["images"], self.loss.ssim_weight
         pairs = [photometric_error(images[:, i], images[:, 1], weight) for i in (0, 2)]
-        return torch.cat(pairs, 1)
+        errors = torch.cat(pairs, 1)
+        return errors if self.static_mask is None else errors * self.static_mask(images)
 
     def _photometric(
         self, batch: Batch, depths: list[Tensor], T_src_now: Tensor, identity: Tensor | None
@@ -147,6 +190,7 @@ class SelfSupervised(nn.Module):
                 warp(images[:, 2 * i], depth, T_src_now[:, i], batch["K"])[0] for i in (0, 1)
             ]
             errors = [photometric_error(w, images[:, 1], self.loss.ssim_weight) for w in warped]
-            total = total + min_reprojection(torch.cat(errors, 1), identity, batch["noise"])
-            panels = panels or {"warped": warped[0], "error": errors[0]}
+            error, kept = min_reprojection(torch.cat(errors, 1), identity, batch["noise"])
+            total = total + error
+            panels = panels or {"warped": warped[0], "error": errors[0], "kept": kept}
         return total / len(depths), panels

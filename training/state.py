@@ -19,38 +19,56 @@ from training.self_supervised import SelfSupervised
 STATE, WEIGHTS, CONFIG = "state.safetensors", "weights.safetensors", "config.yaml"
 
 
-def save_state(run: Path, model: SelfSupervised, optimizer: optim.Optimizer, step: int) -> None:
-    """Write networks, optimiser and step, atomically."""
-    tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in model.state_dict().items()}
-    for index, slots in optimizer.state_dict()["state"].items():
-        tensors |= {f"optim.{index}.{name}": value for name, value in slots.items()}
-    tensors["step"] = torch.tensor(step)
+Learner = tuple[nn.Module, optim.Optimizer]
+"""Networks and what changes them."""
+
+
+def save_state(run: Path, learners: dict[str, Learner], step: int) -> None:
+    """Write networks, optimisers and step, atomically."""
+    tensors: dict[str, Tensor] = {"step": torch.tensor(step)}
+    for name, (module, optimizer) in learners.items():
+        tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
+        for index, slots in optimizer.state_dict()["state"].items():
+            tensors |= {f"{name}_optim.{index}.{slot}": value for slot, value in slots.items()}
     write_tensors(run / STATE, tensors)
 
 
-def load_state(run: Path, model: nn.Module, optimizer: optim.Optimizer) -> int:
-    """Fill networks and optimiser from the run; return the step to continue at, 0 for a new run.
+def saved_step(run: Path) -> int:
+    """Return the step a run continues at, 0 for a new one.
+
+    Raises:
+        CheckpointError: the state is damaged.
+    """
+    path = run / STATE
+    return int(read_tensors(path)["step"]) if path.is_file() else 0
+
+
+def load_state(run: Path, learners: dict[str, Learner]) -> None:
+    """Fill networks and optimisers from the run, if it has begun.
 
     Raises:
         CheckpointError: the state is damaged or of other networks.
     """
     path = run / STATE
     if not path.is_file():
-        return 0
+        return
     tensors = read_tensors(path)
-    slots: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optim."):
-            _, index, name = key.split(".", 2)
-            slots.setdefault(int(index), {})[name] = value
-    mine = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     try:
-        model.load_state_dict(mine)
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        for name, (module, optimizer) in learners.items():
+            module.load_state_dict(_under(tensors, f"{name}."))
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in _under(tensors, f"{name}_optim.").items():
+                index, slot = key.split(".", 1)
+                slots.setdefault(int(index), {})[slot] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": slots, "param_groups": groups})
     except (RuntimeError, ValueError) as err:
         raise CheckpointError(f"{path}: not of these networks ({err}); use another --out") from err
-    return int(tensors["step"])
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names start with ``prefix``, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def save_config(run: Path, config: TrainConfig) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn, optim
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from sdepth.checkpoint import load_depth, load_pose, load_refiner
@@ -22,10 +23,19 @@ from sdepth.models.pose_net import make_pose_net
 from sdepth.models.refiner import Refiner
 from sdepth.refine import RefineConfig
 from training.config import ModelConfig, OptimConfig, TrainConfig
-from training.data.triplets import ResumableOrder, Triplets
+from training.data.triplets import Triplets, endless_batches
 from training.panels import Board
+from training.prior import Critic, DayPrior
 from training.self_supervised import SelfSupervised
-from training.state import WEIGHTS, load_state, save_config, save_state, save_weights
+from training.state import (
+    WEIGHTS,
+    Learner,
+    load_state,
+    save_config,
+    save_state,
+    save_weights,
+    saved_step,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +59,12 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
     optimizer = optim.Adam(parameter_groups(model, config), lr=config.optim.lr)
     if rank == 0:
         save_config(run, config)
-    step = load_state(run, model, optimizer)
+    step = saved_step(run)
+    critic = build_critic(config, target, step, rank, ranks)
+    learners: dict[str, Learner] = {"model": (model, optimizer)}
+    if critic:
+        learners["prior"] = (critic.prior, critic.optimizer)
+    load_state(run, learners)
     if step >= config.optim.steps:
         log.info("%s: already at step %d of %d", run, step, config.optim.steps)
     batches = load_batches(config, step, rank, ranks)
@@ -62,14 +77,14 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
     )
     for step in range(step, config.optim.steps):  # noqa: B020 - continues at the loaded step
         batch = to_device(next(batches), target)
-        losses, panels = take_step(parallel, optimizer, batch, config.optim, step)
+        losses, panels = take_step(parallel, optimizer, batch, config.optim, step, critic)
         check_finite(losses, step, run)
         done = step + 1
         if board:
             bar.update()
             board.write(done, losses, panels, optimizer.param_groups[0]["lr"], bar)
             if done % config.log.save_every == 0 or done == config.optim.steps:
-                save_state(run, model, optimizer, done)
+                save_state(run, learners, done)
                 save_weights(run / WEIGHTS, model, config, done, command)
     bar.close()
     stop_processes()
@@ -88,7 +103,10 @@ def build_model(config: TrainConfig) -> SelfSupervised:
         depth.load_state_dict(load_depth(Path(m.init_from))[0].state_dict())
         pose.load_state_dict(load_pose(Path(m.init_from))[0].state_dict())
     refiner = build_refiner(config, depth)
-    model = SelfSupervised(depth, pose, config.loss, m.depth_range_m, refiner, config.refine)
+    clips = config.prior.weight > 0 and config.prior.discriminator.kind == "clip"
+    model = SelfSupervised(
+        depth, pose, config.loss, m.depth_range_m, refiner, config.refine, config.night, clips
+    )
     model.train()
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
@@ -122,21 +140,27 @@ def parameter_groups(model: SelfSupervised, config: TrainConfig) -> list[dict[st
     return groups
 
 
-def load_batches(config: TrainConfig, step: int, rank: int, ranks: int):  # noqa: ANN201
+def load_batches(
+    config: TrainConfig, step: int, rank: int, ranks: int
+) -> Iterator[dict[str, Tensor]]:
     """Return an endless iterator of batches, beginning with that of ``step``."""
     data = Triplets(config.data, config.model.focal_ratio, config.seed)
     log.info("%d triplets in %d drives", len(data), len(data.drives))
-    order = ResumableOrder(len(data), config.optim.batch, config.seed, step, rank, ranks)
-    workers = config.data.workers
-    loader = DataLoader(
-        data,
-        config.optim.batch,
-        sampler=order,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
-    )
-    return iter(loader)
+    return endless_batches(data, config.optim.batch, step, rank, ranks)
+
+
+def build_critic(
+    config: TrainConfig, device: torch.device, step: int, rank: int, ranks: int
+) -> Critic | None:
+    """Return the prior of day depth with its unpaired day drives, or None without one."""
+    p = config.prior
+    if p.weight <= 0:
+        return None
+    prior = DayPrior(p, config.data.size, config.seed).to(device).train()
+    plain = replace(config.data, train=p.day, jitter=0.0, depth=False)
+    days = Triplets(plain, config.model.focal_ratio, config.seed)
+    log.info("%d triplets in %d day drives", len(days), len(days.drives))
+    return Critic(prior, endless_batches(days, config.optim.batch, step, rank, ranks))
 
 
 def take_step(
@@ -145,18 +169,23 @@ def take_step(
     batch: dict[str, Tensor],
     o: OptimConfig,
     step: int,
+    critic: Critic | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return losses and panels of one optimiser step."""
+    """Return losses and panels of one optimiser step; the critic, if any, learns after it."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(o, step) * group.get("lr_scale", 1.0)
     kind = batch["images"].device.type
     with torch.autocast(kind, torch.bfloat16, enabled=o.precision == "bf16"):
         losses, panels = model(batch, step)
+    if critic:
+        critic.judge(losses, panels["clip"], step)
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
     if o.grad_clip > 0:
         nn.utils.clip_grad_norm_(model.parameters(), o.grad_clip)
     optimizer.step()
+    if critic:
+        losses["discriminator"] = critic.learn(panels["clip"], step, learning_rate(o, step) / o.lr)
     return {name: loss.detach() for name, loss in losses.items()}, panels
 
 

@@ -46,14 +46,14 @@ def test_l1_part_has_the_rest_of_the_weight() -> None:
 def test_the_best_source_counts_in_each_pixel() -> None:
     warped = torch.tensor([[[[0.1, 0.9]], [[0.5, 0.2]]]])
 
-    assert float(min_reprojection(warped, None, None)) == pytest.approx((0.1 + 0.2) / 2)
+    assert float(min_reprojection(warped, None, None)[0]) == pytest.approx((0.1 + 0.2) / 2)
 
 
 def test_pixel_that_does_not_change_gives_no_gradient() -> None:
     warped = torch.tensor([[[[0.3, 0.3]]]], requires_grad=True)
     identity = torch.tensor([[[[0.1, 0.9]]]])  # the first pixel stands still, the second moves
 
-    min_reprojection(warped, identity, torch.zeros_like(identity)).backward()
+    min_reprojection(warped, identity, torch.zeros_like(identity))[0].backward()
 
     assert warped.grad is not None
     assert warped.grad.flatten().tolist() == [0.0, 0.5]

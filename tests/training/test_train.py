@@ -77,8 +77,8 @@ def _train_and_interrupt(config: TrainConfig, run: Path, at_step: int) -> None:
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it\n"
         "from training import trainer\nfrom training.train import main\n"
         "real = trainer.take_step\n"
-        f"def step(m, o, b, c, n):\n    if n == {at_step}: os.kill(os.getpid(), signal.SIGINT)\n"
-        "    return real(m, o, b, c, n)\n"
+        f"def step(*a):\n    if a[4] == {at_step}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(*a)\n"
         "trainer.take_step = step\nsys.exit(main(sys.argv[1:]))"
     )
     file = run.with_suffix(".yaml")

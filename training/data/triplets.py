@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sdepth.errors import DataError
 from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
@@ -134,6 +134,23 @@ class ResumableOrder(Sampler[tuple[int, int]]):
                 order = np.random.default_rng((self._seed, epoch)).permutation(self._count)
             yield int(order[position % self._count]), position
             position += self._ranks
+
+
+def endless_batches(
+    data: Triplets, batch: int, step: int = 0, rank: int = 0, ranks: int = 1
+) -> Iterator[dict[str, Tensor]]:
+    """Yield batches of this rank forever, beginning with that of ``step``."""
+    order = ResumableOrder(len(data), batch, data.seed, step, rank, ranks)
+    workers = data.config.workers
+    loader = DataLoader(
+        data,
+        batch,
+        sampler=order,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
 
 
 def _motion(drive: Drive, i: int, j: int) -> NDArray[np.float64]:
