@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
+from training.data.check import check_lens
 
 DEPTH_SCALE = 256.0
 """Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
-MOVING, TEXTURELESS, SKY = 1, 2, 4
-"""Bits of a mask PNG."""
+MOVING, TEXTURELESS, SKY, BLURRED = 1, 2, 4, 8
+"""Bits of a mask PNG. ``BLURRED``: movers smeared by more than a pixel while the shutter is open;
+by day nothing is, so for a drive rendered by day and by night take the masks of the night."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Frame:
         stamp_ns: time of exposure, nanoseconds.
         T_world_cam: pose (4, 4) of the camera, metres, in the frame of the first camera; or None.
         depth: path of the depth PNG (``DEPTH_SCALE``), or None.
-        mask: path of the mask PNG (``MOVING | TEXTURELESS | SKY``), or None.
+        mask: path of the mask PNG (``MOVING | TEXTURELESS | SKY | BLURRED``), or None.
     """
 
     image: Path
@@ -39,12 +42,31 @@ class Frame:
 
 @dataclass(frozen=True)
 class Drive:
-    """Consecutive frames of one camera; ``camera_height_m`` above the road where known."""
+    """Consecutive frames of one camera.
+
+    Attributes:
+        name: of the drive.
+        camera: of its images.
+        frames: in order of time.
+        camera_height_m: above the road, where known.
+        develop: makes an image (H, W, 3) of a file's pixels where a data set stores them raw or
+            distorted; None where the files are the images.
+    """
 
     name: str
     camera: Camera
     frames: tuple[Frame, ...]
     camera_height_m: float | None = None
+    develop: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
+
+    def read(self, frame: Frame) -> NDArray[np.uint8]:
+        """Return the image (H, W, 3) of one of the frames, RGB.
+
+        Raises:
+            DataError: the file is missing or damaged.
+        """
+        pixels = read_image(frame.image)
+        return pixels if self.develop is None else self.develop(pixels)
 
 
 def read_drive(folder: Path) -> Drive:
@@ -101,9 +123,10 @@ def read_camera(path: Path, row: str, image: Path) -> Camera:
     if pixels is None:
         raise DataError(f"{image}: not a whole image; copy or render it again")
     try:
-        return Camera.from_matrix(P, pixels.shape[1], pixels.shape[0])
+        camera = Camera.from_matrix(P, pixels.shape[1], pixels.shape[0])
     except CameraError as err:
         raise CameraError(f"{path}: row '{row}:': {err}") from err
+    return check_lens(camera, f"{path}: row '{row}:'")
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -132,7 +155,7 @@ def read_depth(path: Path) -> NDArray[np.float32]:
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
-    """Return the mask (H, W): bits ``MOVING``, ``TEXTURELESS``, ``SKY``.
+    """Return the mask (H, W): bits ``MOVING``, ``TEXTURELESS``, ``SKY``, ``BLURRED``.
 
     Raises:
         DataError: missing or truncated.

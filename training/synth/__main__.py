@@ -19,12 +19,14 @@ Render drives through procedural streets, in KITTI odometry's folder form:
   OUT/sequences/NN/{calib.txt,times.txt,meta.json}     10 Hz; P0..P3 are equal
   OUT/sequences/NN/image_2/000000.png                  RGB
   OUT/sequences/NN/depth_2/000000.png                  uint16, metres x 256, 0 = sky or > 255 m
-  OUT/sequences/NN/mask_2/000000.png                   bits: 1 moving, 2 textureless, 4 sky
+  OUT/sequences/NN/mask_2/000000.png                   bits: 1 moving, 2 textureless, 4 sky,
+                                                       8 moving and motion-blurred
   OUT/poses/NN.txt                                     T_cam0_cami, 3 x 4, metres
 
 The same command gives the same bytes (on one kind of machine); one that was stopped goes on where
 it was. Streets, drives and cameras depend on --seed and --frames alone: with another --domain they
 are the same drive in another light, with another --size the same drive through another sensor.
+Bit 8 is never set by day: to compare both over the same pixels, take the masks of the night.
 """
 _EXAMPLES = """\
 examples:

@@ -13,13 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
+from training.synth.night import Night, draw_night
 
-VERSION = 1
-"""Raised whenever the same arguments would give other pictures, rounding aside."""
 FRAME_PERIOD_S = 0.1
 Domain = Literal["day", "night", "dusk"]
+VERSIONS: dict[Domain, int] = {"day": 1, "night": 2, "dusk": 2}
+"""Raised whenever the same arguments would give other pictures, rounding aside."""
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
-_STREAMS = ("camera", "motion", "road", "town", "traffic", "texture", "light", "sensor")
+_STREAMS = (
+    *("camera", "motion", "road", "town", "traffic", "texture", "light", "sensor"),
+    *("night", "gain", "unlit"),
+)
+"""Their order is part of the pictures: new ones go to the end."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class SequenceConfig:
     shutter_night_s: float
     lit_windows: float
     street_lamps: float
+    night: Night
 
     def stream(self, name: str) -> np.random.Generator:
         """Return the random stream ``name`` of this sequence, from its start."""
@@ -139,12 +145,13 @@ def draw_sequence(data: DatasetConfig, index: int) -> SequenceConfig:
         cloud_cover=light.uniform(0.0, 0.6) if clear else light.uniform(0.6, 1.0),
         haze_m=float(np.exp(light.uniform(np.log(250), np.log(2500)))),
         exposure_day=light.uniform(0.33, 0.52),
-        exposure_night=light.uniform(0.15, 0.28),
+        exposure_night=light.uniform(0.09, 0.18),
         white_balance=tuple(np.exp(sens.normal(0, 0.05, 3))),
         noise=float(np.exp(sens.uniform(np.log(0.4), np.log(1.8)))),
-        shutter_night_s=sens.uniform(0.008, 0.03),
+        shutter_night_s=sens.uniform(0.01, 0.04),
         lit_windows=light.uniform(0.1, 0.45),
         street_lamps=light.choice([0.25, 0.7, 1.0], p=[0.2, 0.3, 0.5]),
+        night=draw_night(_stream(data.seed, index, "night")),
     )
 
 

@@ -23,7 +23,7 @@ from sdepth.errors import DataError
 from training.data.drive import DEPTH_SCALE
 from training.synth.config import (
     FRAME_PERIOD_S,
-    VERSION,
+    VERSIONS,
     DatasetConfig,
     SequenceConfig,
     draw_sequence,
@@ -95,7 +95,8 @@ def _in_parallel(out: Path, config: DatasetConfig, todo: list[int], workers: int
 def _claim(out: Path, config: DatasetConfig) -> None:
     """Write dataset.json, or check that the one there says the same."""
     path = out / "dataset.json"
-    wanted = {"generator": "training.synth", "version": VERSION, **asdict(config)}
+    version = VERSIONS[config.domain]
+    wanted = {"generator": "training.synth", "version": version, **asdict(config)}
     if path.is_file():
         found = json.loads(path.read_text())
         differ = {k: (found.get(k), v) for k, v in wanted.items() if found.get(k) != v}
@@ -148,7 +149,7 @@ def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> 
     speed = renderer.ego.speed
     meta = {
         "generator": "training.synth",
-        "version": VERSION,
+        "version": VERSIONS[cfg.data.domain],
         "domain": cfg.data.domain,
         "seed": cfg.data.seed,
         "index": cfg.index,

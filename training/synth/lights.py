@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from training.synth.config import SequenceConfig
 
-_NIGHT_AMBIENT = 0.004
-"""Light of a night sky over a town, against 1 by day."""
 _HEADLIGHT = 75.0
 _NEAR_LAMPS = 14
 _LAMP_REACH_M = 160.0
@@ -32,7 +30,7 @@ def light_at(cfg: SequenceConfig, daylight: float) -> Light:
     rng = cfg.stream("light")
     rng.uniform(size=32)
     hue = np.exp(rng.normal(0, 0.08, 3))
-    dim = _NIGHT_AMBIENT ** (1 - daylight)
+    dim = cfg.night.ambient ** (1 - daylight)
     share, blue = cfg.sun_share, min(cfg.sun_share / 0.5, 1.0)
     low = np.exp(-cfg.sun_elevation_deg / 15) + 2 * (1 - daylight)
     warm = np.array([1.0, 1 - 0.1 * low, 1 - 0.25 * low]).clip(0.2)
@@ -42,7 +40,7 @@ def light_at(cfg: SequenceConfig, daylight: float) -> Light:
     grey = np.array([0.95, 0.97, 1.0])
     zenith = (blue * np.array([0.22, 0.42, 0.85]) + (1 - blue) * 1.5 * grey) * hue
     horizon = (blue * np.array([0.72, 0.84, 0.98]) + (1 - blue) * 1.6 * grey) * hue
-    town = np.array([1.0, 0.75, 0.5]) * rng.uniform(0.5, 3) * _NIGHT_AMBIENT
+    town = np.array([1.0, 0.75, 0.5]) * rng.uniform(0.5, 3) * cfg.night.ambient
     clouds = grey * rng.uniform(0.9, 1.15) * (1 + 0.5 * (1 - blue))
     sky = np.concatenate(
         [
@@ -70,7 +68,7 @@ def lamps_at(
     ego_to_world: NDArray,
     cars: list[tuple[NDArray, NDArray]],
     on: float,
-    ego_height: float,
+    cfg: SequenceConfig,
 ) -> NDArray[np.float32]:
     """Return the lamps that matter (K, 10), as ``shade`` takes them.
 
@@ -79,16 +77,18 @@ def lamps_at(
         ego_to_world: T_world_cam (4, 4).
         cars: position (3,) and direction (3,) of the headlights of each moving car.
         on: share of full brightness, 0..1.
-        ego_height: height of the camera above the road, metres.
+        cfg: the sequence: height of the camera, power and aim of its headlights.
     """
     if on <= 0:
         return np.zeros((0, 10), np.float32)
     right, ahead, eye = ego_to_world[:3, 0], ego_to_world[:3, 2], ego_to_world[:3, 3]
     level = ahead * [1, 1, 0.3] / np.linalg.norm(ahead * [1, 1, 0.3])
+    level = level + cfg.night.aim[0] * right + [0, 0, cfg.night.aim[1]]
+    own = cfg.night.headlight * _HEADLIGHT * on * np.array([1.0, 0.95, 0.85])
     rows = []
     for side in (-0.6, 0.6):
-        at = eye + side * right + 1.3 * ahead - [0, 0, ego_height - 0.65]
-        rows.append([*at, *(_HEADLIGHT * on * np.array([1.0, 0.95, 0.85])), *level, 1])
+        at = eye + side * right + 1.3 * ahead - [0, 0, cfg.camera_height_m - 0.65]
+        rows.append([*at, *own, *level, 1])
     for at, direction in cars:
         if np.linalg.norm(at - eye) < _LAMP_REACH_M:
             rows.append(

@@ -11,17 +11,20 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from training.data.drive import MOVING, SKY, TEXTURELESS
+from training.data.drive import BLURRED, MOVING, SKY, TEXTURELESS
 from training.synth import sensor, shade
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
 from training.synth.lights import Light, lamps_at, light_at
 from training.synth.mesh import Mesh, join, uv_gradients
 from training.synth.motion import Mover, drive, traffic
+from training.synth.night import wander
 from training.synth.road import Road
 from training.synth.town import build_town
 
 _METER_WIDTH = 64
 _TEXTURELESS_STD = 0.02
+_BLURRED_PX = 1.0
+_FOLLOW_DAY = 0.2
 
 
 @dataclass(frozen=True)
@@ -76,24 +79,33 @@ class SequenceRenderer:
         sky, moving = hits.tri < 0, hits.tri >= self._count
         depth = np.where(sky, 0, hits.t)
         shutter = cfg.shutter_night_s * (1 - self._daylight[i])
+        blurred = np.zeros_like(moving)
         if shutter > 0:
-            flow = self._flow(i, camera, hits, movers)
-            radiance = sensor.motion_blur(radiance, flow * np.float32(shutter / FRAME_PERIOD_S))
+            smear = self._flow(i, camera, hits, movers) * np.float32(shutter / FRAME_PERIOD_S)
+            radiance = sensor.motion_blur(radiance, smear)
+            blurred = moving & (np.linalg.norm(smear, axis=-1) > _BLURRED_PX)
         rng = np.random.default_rng([cfg.data.seed, cfg.index, 99, i])
         image = sensor.expose(radiance, self.gains[i], cfg, self._daylight[i], rng)
         mask = moving * MOVING + sky * SKY + (textureless(albedo) & ~sky) * TEXTURELESS
+        mask = mask + blurred * BLURRED
         return Rendered(image, depth.astype(np.float32), mask.astype(np.uint8))
 
     def _meter(self) -> NDArray[np.float64]:
-        """Return the gain of each frame: auto exposure on small images, followed slowly."""
-        cfg = self.cfg
+        """Return the gain of each frame: auto exposure on small images, followed slowly.
+
+        By night it follows late, and the gain is off by what ``night.wander`` gives.
+        """
+        cfg, night, dark = self.cfg, self.cfg.night, 1 - self._daylight
         height = max(round(_METER_WIDTH * cfg.data.height / cfg.data.width), 8)
         camera, gains = cfg.camera.resized(_METER_WIDTH, height), np.zeros(cfg.data.frames)
+        wanted = np.zeros_like(gains)
         for i, day in enumerate(self._daylight):
             rgb, _, _ = self._trace(i, camera, 1, light_at(cfg, day), self._place_movers(i))
-            wanted = np.log(sensor.wanted_gain(rgb, cfg, day))
-            gains[i] = wanted if i == 0 else 0.8 * gains[i - 1] + 0.2 * wanted
-        return np.exp(gains)
+            wanted[i] = np.log(sensor.wanted_gain(rgb, cfg, day))
+            seen = wanted[max(i - round(night.lag * dark[i]), 0)]
+            follow = _FOLLOW_DAY * day + night.follow * dark[i]
+            gains[i] = seen if i == 0 else (1 - follow) * gains[i - 1] + follow * seen
+        return np.exp(gains + dark * wander(night, len(gains), cfg.stream("gain")))
 
     def _place_movers(self, i: int) -> tuple[EmbreeScene | None, list, NDArray]:
         """Return the traffic of frame ``i``: scene, headlights, motion of triangles (n, 3).
@@ -128,7 +140,7 @@ class SequenceRenderer:
         dirs, step = _rays(camera, T, ss)
         hits = self._hit(T, dirs, movers[0])
         origin = T[:3, 3].astype(np.float32)
-        lamps = lamps_at(self.town.lamps, T, movers[1], light.lamps_on, self.cfg.camera_height_m)
+        lamps = lamps_at(self.town.lamps, T, movers[1], light.lamps_on, self.cfg)
         seen, which = self._shadow(dirs, origin, hits, light, lamps, movers[0])
         misc = np.array([light.haze_m, light.lamps_on, 1 / (camera.fx * ss)], np.float32)
         rgb, albedo = shade.shade(

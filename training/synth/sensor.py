@@ -7,10 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synth.config import SequenceConfig
+from training.synth.night import Night
 
-_MAX_GAIN = 7.0
+_MAX_GAIN_DAY = 7.0
 _TAPS = 11
 _GAMMA = 2.2
+_STRAY_WIDTH = 64
+_GHOST_HUE = np.array([0.5, 1.0, 0.8], np.float32)
+_SMEAR_HUE = np.array([0.7, 0.6, 1.0], np.float32)
 
 
 def motion_blur(radiance: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -42,7 +46,7 @@ def wanted_gain(radiance: NDArray[np.float32], cfg: SequenceConfig, daylight: fl
         gain = np.sqrt(low * high)
         mean = (weight * np.clip(radiance * gain, 0, 1) ** (1 / _GAMMA)).mean() / weight.mean()
         low, high = (low, gain) if mean > aim else (gain, high)
-    return float(min(gain, _MAX_GAIN))
+    return float(min(gain, _MAX_GAIN_DAY * daylight + cfg.night.max_gain * (1 - daylight)))
 
 
 def expose(
@@ -54,20 +58,36 @@ def expose(
 ) -> NDArray[np.uint8]:
     """Return the image (H, W, 3), RGB uint8: what a sensor with ``gain`` makes of ``radiance``.
 
-    Shot noise grows with the signal, read noise with the gain of the night; glow is what a lens
-    spreads around lamps.
+    Shot noise grows with the signal; by night both shot and read noise grow with the gain, which
+    comes after them. Glow is what a lens spreads around lamps.
     """
-    h, w = radiance.shape[:2]
+    (h, w), night = radiance.shape[:2], 1 - daylight
     x = radiance.astype(np.float32) * np.float32(gain) * np.array(cfg.white_balance, np.float32)
-    glare = np.clip(x - 1, 0, 25 + 35 * (1 - daylight))
+    glare = np.clip(x - 1, 0, 25 + 95 * night)
     if glare.max() > 0:
+        bloom = daylight + night * cfg.night.bloom
         for share, size in ((0.2, 0.005), (0.06, 0.02), (0.02, 0.06)):
-            x += np.float32(share) * cv2.GaussianBlur(glare, (0, 0), max(size * w, 0.6))
+            x += np.float32(share * bloom) * cv2.GaussianBlur(glare, (0, 0), max(size * w, 0.6))
+        if night > 0:
+            x += np.float32(night) * _stray(glare, cfg.night)
     y, z = np.linspace(-1, 1, h)[:, None], np.linspace(-1, 1, w)[None]
     x *= (1 - 0.12 * (y * y * 0.3 + z * z * 0.7))[..., None].astype(np.float32)
-    night = 1 - daylight
-    shot, read = 2e-4 + 2.5e-3 * night, 2e-3 + 4e-3 * night
+    shot, read = 2e-4 + 1.2e-3 * gain * night, 2e-3 + 2e-3 * gain * night
     sigma = cfg.noise * np.sqrt(shot * np.clip(x, 0, 1) + read * read)
     x = x + sigma * rng.standard_normal(x.shape, np.float32)
+    if night > 0:
+        x -= np.float32(night * cfg.night.black * cfg.noise * read)
     coded = np.clip(x, 0, 1) ** np.float32(1 / _GAMMA)
     return (coded * 255 + 0.5).astype(np.uint8)
+
+
+def _stray(glare: NDArray[np.float32], night: Night) -> NDArray[np.float32]:
+    """Return what strong lamps add (H, W, 3) far from themselves: veil, ghost, column smear."""
+    h, w = glare.shape[:2]
+    size = _STRAY_WIDTH, max(_STRAY_WIDTH * h // w, 4)
+    small = cv2.resize(glare, size, interpolation=cv2.INTER_AREA)
+    veil = cv2.GaussianBlur(small, (0, 0), 0.25 * _STRAY_WIDTH)
+    ghost = cv2.GaussianBlur(small[::-1, ::-1], (0, 0), 0.02 * _STRAY_WIDTH)
+    low = np.float32(night.veil) * veil + np.float32(night.ghost) * ghost * _GHOST_HUE
+    smear = np.float32(night.smear) * glare.mean(0, keepdims=True) * _SMEAR_HUE
+    return cv2.resize(low, (w, h), interpolation=cv2.INTER_LINEAR) + smear

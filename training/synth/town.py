@@ -12,6 +12,7 @@ from training.synth import buildings, things
 from training.synth.cars import make_car
 from training.synth.config import SequenceConfig
 from training.synth.mesh import Material, Mesh, join
+from training.synth.night import lamps_lit
 from training.synth.paint import paint_town
 from training.synth.road import CITY, COUNTRY, SUBURB, Road
 from training.synth.textures import Atlas, pack
@@ -169,14 +170,16 @@ def _street_lamps(b: _Builder) -> None:
     high, reach, pitch = rng.uniform(6, 9), rng.uniform(0.8, 2.2), rng.uniform(22, 40)
     sides = (1, -1) if rng.random() < 0.5 else (int(rng.choice([1, -1])),)
     phase = rng.uniform(0, 6.3)
+    powered = lamps_lit(b.cfg.night, b.road.s, b.cfg.stream("unlit"))
     for side in sides:
         for k, s in enumerate(np.arange(b.road.s[0] + 3, b.road.s[-1] - 3, pitch)):
             rural = b.road.kind(s, side) == COUNTRY
             power = _LAMP_POWER * rng.uniform(0.6, 1.2) * high**2 / 64
+            at = s + (pitch / 2 if side < 0 else 0)
             lit = 0.5 + 0.5 * np.sin(s / 45 + phase) < b.cfg.street_lamps
+            lit = lit and powered[np.searchsorted(b.road.s, at) - 1]
             emit = tuple(40 * b.lamp_colour) if lit else (0.0, 0.0, 0.0)
             mesh = things.lamp_post(rng, b.materials, high, reach, emit)
-            at = s + (pitch / 2 if side < 0 else 0)
             if rural and (k % 3 or b.cfg.street_lamps < 0.9):
                 continue
             b.add(mesh, at, side * (b.cfg.half_width + 0.45))
