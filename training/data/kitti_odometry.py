@@ -1,8 +1,8 @@
 """KITTI odometry's folder form, which the synthetic world is written in too.
 
-    ROOT/sequences/NN/{calib.txt,times.txt,image_2/000000.png,...}    (image_0 where grey)
-    ROOT/sequences/NN/{depth_2,mask_2}/000000.png                     (synthetic only)
-    ROOT/sequences/NN/meta.json                                       (synthetic only)
+    ROOT/sequences/NN/{calib.txt,times.txt,image_2/000000.png,...}    (or image_0, .jpg)
+    ROOT/sequences/NN/{depth_2,mask_2}/000000.png                     (where known)
+    ROOT/sequences/NN/meta.json                                       (camera_height_m)
     ROOT/poses/NN.txt                                                 (where known)
 
 Convention: ``calib.txt`` rows ``P0:`` to ``P3:`` are 3x4 projections with pixel centres at
@@ -12,6 +12,7 @@ integers; ``poses/NN.txt`` rows are T_cam0_cami, 3x4, metres.
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from sdepth.errors import DataError
 from training.data.drive import Drive, Frame, read_camera
+
+_IMAGES = (".png", ".jpg")
 
 
 def read(folder: Path) -> Drive:
@@ -29,7 +32,7 @@ def read(folder: Path) -> Drive:
         CameraError: the calibration is not that of a camera.
     """
     image_dir = next((d for d in (folder / "image_2", folder / "image_0") if d.is_dir()), None)
-    images = sorted(image_dir.glob("*.png")) if image_dir else []
+    images = sorted(p for p in image_dir.iterdir() if p.suffix in _IMAGES) if image_dir else []
     if not images or image_dir is None:
         raise DataError(f"{folder}: no images; expected image_2/000000.png (or image_0/)")
     number = image_dir.name[-1]
@@ -41,8 +44,8 @@ def read(folder: Path) -> Drive:
             image,
             stamp,
             pose,
-            _sibling(folder / f"depth_{number}" / image.name),
-            _sibling(folder / f"mask_{number}" / image.name),
+            _sibling(folder / f"depth_{number}" / f"{image.stem}.png"),
+            _sibling(folder / f"mask_{number}" / f"{image.stem}.png"),
         )
         for image, stamp, pose in zip(images, stamps, poses, strict=True)
     )
@@ -67,7 +70,7 @@ def read_times(path: Path, count: int) -> list[int]:
             f"{path}: time does not increase after line {back[0] + 1}; "
             "sort the frames or remove the repeated one"
         )
-    return [round(s * 1e9) for s in seconds]
+    return [round(Decimal(text) * 10**9) for text in path.read_text().split()]
 
 
 def read_poses(path: Path, count: int) -> list[NDArray[np.float64]]:

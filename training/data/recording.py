@@ -1,0 +1,100 @@
+"""What is about to be written as a drive: frames whose pixels are made when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import DataError
+from training.data.drive import Drive, Frame
+
+_LINKED = (".png", ".jpg")
+"""Files of these kinds are linked to where they need nothing done to them."""
+_GAP = 1.8
+"""A frame is missing after this many median periods."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame about to be written: its pixels are made when they are needed.
+
+    Attributes:
+        name: of its files, without ending.
+        stamp_ns: time of exposure, nanoseconds.
+        image: a file to link to, or what makes the image (H, W, 3), RGB.
+        depth: likewise the depth (H, W), metres, 0 where unknown; or None.
+        T_world_cam: pose (4, 4) of the camera, metres, or None.
+    """
+
+    name: str
+    stamp_ns: int
+    image: Path | Callable[[], NDArray[np.uint8]]
+    depth: Path | Callable[[], NDArray[np.float32]] | None = None
+    T_world_cam: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A sequence about to be written: ``count`` shots, in order of time, of one camera."""
+
+    name: str
+    camera: Camera
+    count: int
+    shots: Callable[[], Iterator[Shot]]
+    camera_height_m: float | None = None
+
+
+def recording(drive: Drive) -> Recording:
+    """Return a drive as a recording; files that are images already will be linked to."""
+
+    def shot(frame: Frame) -> Shot:
+        linked = drive.develop is None and frame.image.suffix in _LINKED
+        image = frame.image if linked else partial(drive.read, frame)
+        return Shot(frame.image.stem, frame.stamp_ns, image, frame.depth, frame.T_world_cam)
+
+    return Recording(
+        drive.name,
+        drive.camera,
+        len(drive.frames),
+        lambda: map(shot, drive.frames),
+        drive.camera_height_m,
+    )
+
+
+def check_times(frames: tuple[Frame, ...]) -> None:
+    """Refuse times that do not increase.
+
+    Raises:
+        DataError: they do not.
+    """
+    for before, after in pairwise(frames):
+        if after.stamp_ns <= before.stamp_ns:
+            raise DataError(
+                f"{after.image}: time {after.stamp_ns} ns does not come after {before.stamp_ns} "
+                "ns; sort the frames or remove the repeated one"
+            )
+
+
+def split(drive: Drive, shortest: int = 3) -> list[Drive]:
+    """Return the parts of a drive between which frames are missing, or poses come and go.
+
+    In training, neighbours count as evenly spaced. Parts shorter than ``shortest`` are left out.
+    """
+    check_times(drive.frames)
+    if len(drive.frames) < shortest:
+        return []
+    steps = np.diff([frame.stamp_ns for frame in drive.frames])
+    known = np.array([frame.T_world_cam is not None for frame in drive.frames])
+    cuts = np.flatnonzero((steps > _GAP * np.median(steps)) | (known[1:] != known[:-1])) + 1
+    ends = [0, *cuts.tolist(), len(drive.frames)]
+    parts = [drive.frames[a:b] for a, b in pairwise(ends) if b - a >= shortest]
+    if len(parts) == 1:
+        return [replace(drive, frames=parts[0])]
+    return [replace(drive, name=f"{drive.name}_{i:02d}", frames=p) for i, p in enumerate(parts)]

@@ -1,0 +1,95 @@
+"""The data sets that can be prepared: what each asks for, and how it is read."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sdepth.errors import DataError
+from training.data import robotcar
+from training.data.check import broken_files, describe
+from training.data.drive import Drive, find_drives, read_drive
+from training.data.recording import Recording, recording, split
+from training.data.trim import Trim, trimmed
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as it is downloaded.
+
+    Attributes:
+        about: what it is, in a line.
+        options: adds what it needs to a command line.
+        read: returns its recordings, of trimmed images.
+        crop: what is kept of its images unless asked otherwise, as ``Trim.parse`` reads it.
+        in_place: training reads it as it is, so that it need not be written.
+    """
+
+    about: str
+    options: Callable[[ArgumentParser], None]
+    read: Callable[[Namespace, Trim], list[Recording]]
+    crop: str = "none"
+    in_place: bool = False
+
+
+def robotcar_options(parser: ArgumentParser) -> None:
+    """Add what reading RobotCar needs."""
+    parser.add_argument(
+        "--models", type=Path, required=True, help="the models/ folder of robotcar-dataset-sdk"
+    )
+    parser.add_argument(
+        "--camera", default="stereo/left", help="one of " + ", ".join(robotcar.MODELS)
+    )
+
+
+def _read_kitti(options: Namespace, trim: Trim) -> list[Recording]:
+    return _recordings(map(read_drive, find_drives(options.root)), options, trim)
+
+
+def _read_robotcar(options: Namespace, trim: Trim) -> list[Recording]:
+    found = (robotcar.read(r, options.models, options.camera) for r in robotcar.find(options.root))
+    return _recordings(found, options, trim)
+
+
+def _recordings(drives: Iterable[Drive], options: Namespace, trim: Trim) -> list[Recording]:
+    """Return the parts of trimmed drives between which no frame is missing.
+
+    Raises:
+        DataError: files are missing or broken, unless ``options.skip_broken``.
+    """
+    drives = [drive for drive in drives if options.only in drive.name]
+    files = [frame.image for drive in drives for frame in drive.frames]
+    broken = broken_files(tqdm(files, unit="file", desc="checking", disable=len(files) < 1000))
+    if broken and not options.skip_broken:
+        raise DataError(
+            f"{describe(broken, len(files))}; copy or download them again, or leave them out with "
+            "--skip-broken"
+        )
+    if broken:
+        print(f"left out {describe(broken, len(files))}", file=sys.stderr)
+    found: list[Recording] = []
+    for drive in drives:
+        frames = tuple(frame for frame in drive.frames if frame.image not in broken)
+        found += map(recording, split(trimmed(replace(drive, frames=frames), trim)))
+    return found
+
+
+SOURCES = {
+    "kitti": Source(
+        "KITTI odometry or raw; also the synthetic world",
+        lambda _: None,
+        _read_kitti,
+        in_place=True,
+    ),
+    "robotcar": Source(
+        "Oxford RobotCar, stereo camera, by day or night",
+        robotcar_options,
+        _read_robotcar,
+        robotcar.CROP,
+    ),
+}

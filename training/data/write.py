@@ -1,0 +1,174 @@
+"""Writing KITTI odometry's folder form, which every prepared data set is trained on in.
+
+    OUT/dataset.json                                   what it was made of
+    OUT/sequences/NAME/{calib.txt,times.txt,image_2/*,depth_2/*,meta.json}
+    OUT/poses/NAME.txt                                 where every pose is known
+
+Images keep the names their data set gave them. A file stands whole or not at all and ``calib.txt``
+comes last, so a stopped run goes on where it was and a half-written sequence is no drive.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import DataError
+from training.data.drive import DEPTH_SCALE, Frame
+from training.data.recording import Recording, Shot
+
+
+@dataclass(frozen=True)
+class WriteConfig:
+    """How a recording is written: ``skip_broken`` leaves out frames that cannot be read."""
+
+    skip_broken: bool = False
+    workers: int = 2
+
+
+def claim(out: Path, made: dict[str, Any]) -> None:
+    """Write dataset.json, or check that the one there says the same.
+
+    Raises:
+        DataError: ``out`` was made with other arguments, or holds something else.
+    """
+    path, wanted = out / "dataset.json", json.loads(json.dumps(made))
+    if path.is_file():
+        found = json.loads(path.read_text())
+        differ = {k: (found.get(k), v) for k, v in wanted.items() if found.get(k) != v}
+        if differ:
+            said = ", ".join(f"{k} {was!r} (now {now!r})" for k, (was, now) in differ.items())
+            raise DataError(
+                f"{path}: made with {said}; give the same arguments to resume, or another folder"
+            )
+        return
+    if out.is_dir() and any(out.iterdir()):
+        raise DataError(f"{out}: not empty and no dataset.json; give a new or empty folder")
+    out.mkdir(parents=True, exist_ok=True)
+    _put(path, (json.dumps(wanted, indent=2) + "\n").encode())
+
+
+def write_recording(
+    out: Path,
+    made: Recording,
+    config: WriteConfig,
+    tell: Callable[[int], object] = lambda _: None,
+) -> dict[str, str]:
+    """Return the frames left out, with why, of a recording written as ``out/sequences/NAME``.
+
+    Args:
+        out: folder of the data set.
+        made: what to write; images that are there already are kept.
+        config: how.
+        tell: called with the number of frames done since the last call.
+
+    Raises:
+        DataError: a frame cannot be read, unless ``skip_broken``; or its size is not the camera's.
+    """
+    folder = out / "sequences" / made.name
+    for part in ("image_2", "depth_2"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    kept, broken = [], {}
+    shots = made.shots()
+    with ThreadPoolExecutor(max(1, config.workers)) as pool:
+        while chunk := list(islice(shots, 4 * max(1, config.workers))):
+            for shot, said in zip(
+                chunk, pool.map(partial(_try, folder, made), chunk), strict=True
+            ):
+                if isinstance(said, Frame):
+                    kept.append(said)
+                elif config.skip_broken:
+                    broken[shot.name] = str(said)
+                else:
+                    raise said
+                tell(1)
+    if not kept:
+        raise DataError(f"{made.name}: none of {made.count} frames can be read")
+    _finish(out, made, kept)
+    return broken
+
+
+def _try(folder: Path, made: Recording, shot: Shot) -> Frame | DataError:
+    """Return the frame written, or why it could not be read."""
+    try:
+        return _place(folder, made.camera, shot)
+    except DataError as err:
+        return err
+
+
+def _place(folder: Path, camera: Camera, shot: Shot) -> Frame:
+    """Return the frame, with its files in place."""
+    if isinstance(shot.image, Path):
+        image = folder / "image_2" / f"{shot.name}{shot.image.suffix}"
+        _link(image, shot.image)
+    else:
+        image = folder / "image_2" / f"{shot.name}.png"
+        if not image.is_file():
+            pixels = shot.image()
+            if pixels.shape[1::-1] != (camera.width, camera.height):
+                raise DataError(
+                    f"{shot.name}: image of {pixels.shape[1]}x{pixels.shape[0]}, its camera's is "
+                    f"{camera.width}x{camera.height}; was it recorded with another camera?"
+                )
+            put_png(image, np.ascontiguousarray(pixels[..., ::-1]))
+    if shot.depth is not None:
+        depth = folder / "depth_2" / f"{shot.name}.png"
+        if isinstance(shot.depth, Path):
+            _link(depth, shot.depth)
+        elif not depth.is_file():
+            coded = np.round(np.nan_to_num(shot.depth(), posinf=0) * DEPTH_SCALE)
+            put_png(depth, np.where(coded > 65535, 0, coded).astype(np.uint16))
+    return Frame(image, shot.stamp_ns, shot.T_world_cam)
+
+
+def _finish(out: Path, made: Recording, frames: Sequence[Frame]) -> None:
+    """Write times, poses and, last, calibration; remove images an earlier run left over."""
+    folder = out / "sequences" / made.name
+    for path in (folder / "image_2").iterdir():
+        if path.name not in {frame.image.name for frame in frames}:
+            path.unlink()
+    if not any((folder / "depth_2").iterdir()):
+        (folder / "depth_2").rmdir()
+    times = (f"{f.stamp_ns // 10**9}.{f.stamp_ns % 10**9:09d}\n" for f in frames)
+    _put(folder / "times.txt", "".join(times).encode())
+    poses = [frame.T_world_cam for frame in frames if frame.T_world_cam is not None]
+    if len(poses) == len(frames):
+        T_first_cam = np.linalg.inv(poses[0]) @ np.stack(poses)
+        (out / "poses").mkdir(exist_ok=True)
+        rows = (" ".join(f"{x:.9e}" for x in T[:3].ravel()) + "\n" for T in T_first_cam)
+        _put(out / "poses" / f"{made.name}.txt", "".join(rows).encode())
+    if made.camera_height_m is not None:
+        meta = {"camera_height_m": made.camera_height_m}
+        _put(folder / "meta.json", (json.dumps(meta) + "\n").encode())
+    P = np.hstack([made.camera.K, np.zeros((3, 1))])
+    row = " ".join(f"{x:.12g}" for x in P.ravel())
+    _put(folder / "calib.txt", f"P2: {row}\n".encode())
+
+
+def put_png(path: Path, pixels: NDArray[Any]) -> None:
+    """Write a PNG, whole or not at all; three channels are blue, green, red."""
+    _put(path, cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+
+
+def _link(path: Path, target: Path) -> None:
+    """Link ``path`` to a file."""
+    if not path.is_symlink():
+        path.symlink_to(target.resolve())
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
