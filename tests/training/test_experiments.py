@@ -18,15 +18,23 @@ from training.config import TrainConfig
 from training.data.drive import read_drive
 from training.drive_motion import chain, true_motions
 from training.evaluate_motion import evaluate_motion
-from training.experiments import study
-from training.experiments.__main__ import QUICK, RESULTS, main
-from training.experiments.claims import CLAIMS, FAILS, HOLDS, NOT_RUN, lower, within
+from training.experiments import runs
+from training.experiments.__main__ import QUICK, RESULTS, STUDIES, main
+from training.experiments.claims import FAILS, HOLDS, NOT_RUN, lower, within
 from training.experiments.records import read_records
 from training.experiments.results import Results, collect, summary
-from training.experiments.sa4depth import BEST, CONFIGURATIONS, NETWORKS
-from training.experiments.study import Where, plan, state
+from training.experiments.runs import EVALUATION, FAILED, state
+from training.experiments.sa4depth import study
+from training.experiments.sa4depth.lines import BEST, NETWORKS
+from training.experiments.study import Where, plan
 
-ALL = plan(CONFIGURATIONS, Where(Path("out"), Path("data/day"), Path("data/test")))
+
+def _where(name: str = "sa4depth", out: Path = Path("out")) -> Where:
+    """Return a study with the drives it was published with."""
+    return Where(STUDIES[name], out, {d.name: d.default for d in STUDIES[name].drives})
+
+
+ALL = plan(_where())
 
 
 def _results(**values: dict[int, float]) -> Results:
@@ -35,14 +43,18 @@ def _results(**values: dict[int, float]) -> Results:
     return Results((), found, {}, [], [], {})
 
 
-def test_every_configuration_is_valid() -> None:
-    for run in ALL:
+@pytest.mark.parametrize("name", [*STUDIES])
+def test_every_configuration_is_valid(name: str) -> None:
+    for run in plan(_where(name)):
         assert run.config().seed == run.seed
 
 
-def test_folders_and_names_are_unique() -> None:
-    assert len({run.folder for run in ALL}) == len(ALL)
-    assert len({c.name for c in CONFIGURATIONS}) == len(CONFIGURATIONS)
+@pytest.mark.parametrize("name", [*STUDIES])
+def test_folders_and_names_are_unique(name: str) -> None:
+    planned, names = plan(_where(name)), [c.name for c in STUDIES[name].configurations]
+
+    assert len({run.folder for run in planned}) == len(planned)
+    assert len({*names}) == len(names)
 
 
 def test_configurations_of_a_seed_differ_in_nothing_but_their_line() -> None:
@@ -56,9 +68,10 @@ def test_configurations_of_a_seed_differ_in_nothing_but_their_line() -> None:
     assert len({run.start for run in first}) == 1
 
 
-def test_warm_up_comes_before_what_starts_from_it() -> None:
+@pytest.mark.parametrize("name", [*STUDIES])
+def test_warm_up_comes_before_what_starts_from_it(name: str) -> None:
     done: set[Path] = set()
-    for run in ALL:
+    for run in plan(_where(name)):
         assert run.start is None or run.start in done
         done.add(run.weights)
 
@@ -79,14 +92,14 @@ def test_printed_command_makes_the_same_run() -> None:
 
 
 def test_only_keeps_what_is_named_and_its_warm_up() -> None:
-    runs = plan(CONFIGURATIONS, Where(Path("o"), Path("d"), Path("t")), ["GC"], [2])
+    kept = plan(_where(), ["GC"], [2])
 
-    assert [r.name for r in runs] == ["warm-up (light), seed 2", "GC, seed 2"]
+    assert [r.name for r in kept] == ["warm-up (light), seed 2", "GC, seed 2"]
 
 
 def test_name_that_is_none_says_what_there_is() -> None:
     with pytest.raises(ConfigError, match=r"not a configuration; known.*base"):
-        plan(CONFIGURATIONS, Where(Path("o"), Path("d"), Path("t")), ["bas"])
+        plan(_where(), ["bas"])
 
 
 def test_claim_holds_only_if_it_does_in_every_seed() -> None:
@@ -134,7 +147,7 @@ def test_study_trains_evaluates_reports_and_is_not_done_twice(
     folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(folders) == 0
-    monkeypatch.setattr(study, "train", None)
+    monkeypatch.setattr(runs, "train", None)
     monkeypatch.setattr(study, "evaluate_motion", None)
     assert main(folders) == 0  # neither is called again
 
@@ -163,20 +176,18 @@ def test_what_was_reported_stays_known_without_its_runs(
     assert main([*folders, "--list", "--set", "optim.lr=1.0"]) == 0
     assert "to do; recorded of another configuration" in capsys.readouterr().out
     assert main([*folders, "--again", "--set", "optim.steps=2"]) == 0
-    assert (tmp_path / "out" / "base" / "seed0" / study.EVALUATION).is_file()
+    assert (tmp_path / "out" / "base" / "seed0" / EVALUATION).is_file()
 
 
 def test_published_results_are_of_the_study_as_it_is_now() -> None:
-    where = Where(Path("elsewhere"), Path("data/synth/day"), Path("data/synth/day_test"))
-    records = read_records(RESULTS / "sa4depth.json")
-    results = collect(plan(CONFIGURATIONS, where), where, records)
+    path = RESULTS / "sa4depth.json"
+    records = read_records(path)
+    results = collect(plan(_where(out=Path("elsewhere"))), records)
 
     assert len(results.records) == len(records) > 0
-    for claim in json.loads((RESULTS / "sa4depth.json").read_text())["claims"]:
-        same = [c for c in CLAIMS if c.text == claim["claim"] and c.id == claim["id"]]
-        assert [vars(c.check(results)) for c in same] == [
-            {k: claim[k] for k in ("verdict", "numbers")}
-        ]
+    assert json.loads(path.read_text())["claims"] == [
+        {"id": c.id, "claim": c.text, **vars(c.check(results))} for c in study.STUDY.claims
+    ]
 
 
 @pytest.mark.slow
@@ -187,12 +198,12 @@ def test_run_that_diverges_is_noted_and_the_study_goes_on(
     assert main([*folders[:at], *folders[at:], "--set", "refine.level_weight=.inf"]) == 0
 
     out = tmp_path / "out"
-    assert (out / "base" / "seed0" / study.EVALUATION).is_file()
-    assert "not a number at step 0" in (out / BEST / "seed0" / study.FAILED).read_text()
+    assert (out / "base" / "seed0" / EVALUATION).is_file()
+    assert "not a number at step 0" in (out / BEST / "seed0" / FAILED).read_text()
 
 
 def test_evaluation_says_what_is_judged(tmp_path: Path) -> None:
-    weights = Path(study.__file__).parents[2] / "weights" / "day.safetensors"
+    weights = RESULTS.parents[1] / "weights" / "day.safetensors"
     found = evaluate_motion(weights, write_drive(tmp_path, 4, (96, 320)), "cpu")
 
     assert (found["drives"], found["images"], found["pairs"]) == (1, 4, 3)
@@ -201,8 +212,7 @@ def test_evaluation_says_what_is_judged(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path: Path) -> None:
-    where = Where(tmp_path, Path("data/day"), Path("data/test"))
-    run = plan(CONFIGURATIONS, where, ["base"], [0])[0]
+    run = plan(_where(out=tmp_path), ["base"], [0])[0]
     run.folder.mkdir(parents=True)
     (run.folder / "config.yaml").write_text("name: else\n")
 

@@ -18,15 +18,17 @@ import sys
 from pathlib import Path
 
 from sdepth.cli import make_parser, run
+from sdepth.errors import ConfigError
 from training.data.drive import find_drives
 from training.experiments.records import needed, read_records, status
 from training.experiments.report import write_report
 from training.experiments.results import collect
-from training.experiments.sa4depth import CONFIGURATIONS
-from training.experiments.study import Where, execute, plan, seconds_left
+from training.experiments.runs import execute, seconds_left
+from training.experiments.sa4depth.study import STUDY as SA4DEPTH
+from training.experiments.study import Where, plan
 
+STUDIES = {study.name: study for study in (SA4DEPTH,)}
 RESULTS = Path(__file__).parents[1] / "results"
-NAME = "sa4depth.json"
 
 QUICK = ("data.size=[64,96]", "data.workers=0", "optim.batch=2", "optim.steps=4")
 """Overrides that prove the pipeline and nothing else."""
@@ -34,13 +36,11 @@ QUICK = ("data.size=[64,96]", "data.workers=0", "optim.batch=2", "optim.steps=4"
 
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    parser = make_parser("python -m training.experiments", __doc__)
-    parser.add_argument("study", choices=["sa4depth"])
-    parser.add_argument("--out", type=Path, default=Path("runs/experiments/sa4depth"))
-    parser.add_argument(
-        "--data", type=Path, default=Path("data/synth/day"), help="training drives"
-    )
-    parser.add_argument("--test", type=Path, default=Path("data/synth/day_test"))
+    parser = make_parser("python -m training.experiments", __doc__, _defaults())
+    parser.add_argument("study", choices=[*STUDIES])
+    parser.add_argument("--out", type=Path, help="of the runs (runs/experiments/STUDY)")
+    for option in dict.fromkeys(d.option for study in STUDIES.values() for d in study.drives):
+        parser.add_argument(f"--{option}", type=Path, metavar="DRIVES", help="see below")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="see --list")
     parser.add_argument("--seeds", nargs="+", type=int)
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
@@ -55,45 +55,72 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny drives, four steps, one seed")
     options = parser.parse_args(args)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return run(parser.prog, lambda: study(options))
+    return run(parser.prog, lambda: work(options))
 
 
-def study(o: argparse.Namespace) -> None:
+def work(o: argparse.Namespace) -> None:
     """Do what the options say."""
-    where = Where(o.out, o.data, o.test, o.device, tuple(o.extra))
-    seeds = o.seeds
+    where, seeds = _where(o), o.seeds
     if o.quick:
         where, seeds = _make_quick(where), [0]
     out = o.results or (where.out if o.quick else RESULTS)
-    records = {k: r for folder in (RESULTS, out) for k, r in read_records(folder / NAME).items()}
+    file = f"{o.study}.json"
+    records = {k: r for folder in (RESULTS, out) for k, r in read_records(folder / file).items()}
     # All configurations, whatever is asked for now: the report is of the whole study.
-    everything = plan(CONFIGURATIONS, where, (), [0] if o.quick else None)
-    runs = plan(CONFIGURATIONS, where, o.only, seeds)
-    todo = needed(runs, where, records, o.again)
+    everything = plan(where, (), [0] if o.quick else None)
+    runs = plan(where, o.only, seeds)
+    todo = needed(runs, records, o.again)
     if o.list:
-        made = collect(everything, where, records).made
+        left = _duration(seconds_left(todo, collect(everything, records).made))
         for r in runs:
-            print(f"{r.name:32} {status(r, where, records)}")
-        print(f"{len(runs)} runs; {len(todo)} to do take {_duration(seconds_left(todo, made))}")
+            print(f"{r.name:32} {status(r, records)}")
+        print(f"{len(runs)} runs; training the {len(todo)} to do takes {left}")
         return
     if not o.report:
-        find_drives(where.data), find_drives(where.test)  # before hours of training
+        for folder in where.drives.values():
+            find_drives(folder)  # before hours of training
         for k, r in enumerate(todo, 1):
-            left = _duration(seconds_left(todo, collect(everything, where, records).made))
+            left = _duration(seconds_left(todo, collect(everything, records).made))
             print(f"run {k} of {len(todo)}: {r.name}; left {left}", flush=True)
-            print(f"  {execute(r, where)}", flush=True)
-    print(write_report(collect(everything, where, records), where, out))
+            print(f"  {execute(r)}", flush=True)
+    print(write_report(collect(everything, records), where, out))
+
+
+def _where(o: argparse.Namespace) -> Where:
+    """Return the study and its folders.
+
+    Raises:
+        ConfigError: drives are given that the study has no use for.
+    """
+    study, drives = STUDIES[o.study], {}
+    for other in STUDIES.values():
+        for d in other.drives:
+            if getattr(o, d.name) is not None and d.name not in [m.name for m in study.drives]:
+                raise ConfigError(f"--{d.option}: {study.name} uses no such drives; see --help")
+    for d in study.drives:
+        drives[d.name] = getattr(o, d.name) or d.default
+    out = o.out or Path("runs/experiments") / study.name
+    return Where(study, out, drives, o.device, tuple(o.extra))
 
 
 def _make_quick(where: Where) -> Where:
-    """Render two tiny drives to train on and two to test with."""
+    """Render two tiny drives in the place of each set of drives."""
     from training.synth.config import DatasetConfig
     from training.synth.generate import generate
 
-    data, test = where.out / "data" / "day", where.out / "data" / "day_test"
-    generate(data, DatasetConfig("day", 2, 8, 96, 64, 0, 1))
-    generate(test, DatasetConfig("day", 2, 8, 96, 64, 1000, 1))
-    return Where(where.out, data, test, where.device, (*where.extra, *QUICK))
+    drives = {}
+    for d in where.study.drives:
+        drives[d.name] = where.out / "data" / d.name
+        generate(drives[d.name], DatasetConfig(d.domain, 2, 8, 96, 64, d.seed, 1))
+    return Where(where.study, where.out, drives, where.device, (*where.extra, *QUICK))
+
+
+def _defaults() -> str:
+    """Return which drives each study uses, for --help."""
+    lines = ["drives:"]
+    for study in STUDIES.values():
+        lines += [f"  {study.name:10} --{d.option:9} {d.default}" for d in study.drives]
+    return "\n".join(lines)
 
 
 def _duration(seconds: float) -> str:

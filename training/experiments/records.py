@@ -12,7 +12,8 @@ from typing import Any
 
 from sdepth.checkpoint import read_tensors
 from sdepth.errors import ConfigError, DataError
-from training.experiments.study import MADE, Run, Where, evaluation, state
+from training.experiments.runs import evaluation, made, state
+from training.experiments.study import Run
 
 OUT = "OUT"
 """Stands for the folder of the study in recorded overrides, wherever it was."""
@@ -25,7 +26,7 @@ class Record:
 
     Attributes:
         overrides: that made it, ``OUT`` in place of the study's folder.
-        made: device, PyTorch version and seconds per step; empty if not known.
+        made: device, PyTorch version, seconds per step and hash of the start; empty if not known.
         evaluation: of its weights, without long lists; empty for a warm-up.
         networks: number of tensors of depth and pose networks, and a hash of names and shapes.
     """
@@ -35,62 +36,54 @@ class Record:
     evaluation: dict[str, Any] = field(default_factory=dict)
     networks: str = ""
 
-    def fits(self, run: Run, where: Where) -> bool:
-        """Return whether this is what the run would give now, tested on the same drives."""
-        overrides = tuple(o.replace(OUT, str(where.out)) for o in self.overrides)
+    def fits(self, run: Run) -> bool:
+        """Return whether this is what the run would give now, scored on the same drives."""
+        overrides = tuple(o.replace(OUT, str(run.where.out)) for o in self.overrides)
         try:
-            same = run.with_overrides(overrides).config() == run.config()
+            same = run.config(overrides) == run.config()
         except ConfigError:  # of keys that are no more
             return False
-        tested = self.evaluation.get("data") == str(where.test)
-        return same and (run.configuration is None or tested)
+        return same and (run.configuration is None or run.where.scored(self.evaluation))
 
 
-def key(run: Run, where: Where) -> str:
+def key(run: Run) -> str:
     """Return what a run is filed under."""
-    return run.folder.relative_to(where.out).as_posix()
+    return run.folder.relative_to(run.where.out).as_posix()
 
 
-def finished(run: Run, where: Where) -> tuple[Record, dict[str, Any]] | None:
+def finished(run: Run) -> tuple[Record, dict[str, Any]] | None:
     """Return the record of a run on disk and its whole evaluation, or None."""
     if state(run) != "trained":
         return None
-    found = evaluation(run, where) or {}
+    found = evaluation(run) or {}
     if run.configuration is not None and not found:
         return None
-    made = run.folder / MADE
+    overrides = tuple(o.replace(str(run.where.out), OUT) for o in run.overrides)
     short = {k: v for k, v in found.items() if k != "per_drive"}
-    record = Record(
-        tuple(o.replace(str(where.out), OUT) for o in run.overrides),
-        json.loads(made.read_text()) if made.is_file() else {},
-        short,
-        describe_networks(run.weights),
-    )
-    return record, found
+    return Record(overrides, made(run), short, describe_networks(run.weights)), found
 
 
-def status(run: Run, where: Where, records: Mapping[str, Record]) -> str:
+def status(run: Run, records: Mapping[str, Record]) -> str:
     """Return the state of a run, or ``recorded``: its numbers are known, its weights are gone."""
     now = state(run)
     if now == "trained":
-        done = run.configuration is None or evaluation(run, where) is not None
-        return now if done else "trained, to be evaluated"
-    record = records.get(key(run, where))
+        if run.configuration is None or evaluation(run) is not None:
+            return now
+        now = "trained, to be evaluated"
+    record = records.get(key(run))
     if record is None or now.startswith("failed"):
         return now
-    return RECORDED if record.fits(run, where) else f"{now}; recorded of another configuration"
+    return RECORDED if record.fits(run) else f"{now}; recorded of another configuration"
 
 
-def needed(
-    runs: Sequence[Run], where: Where, records: Mapping[str, Record], again: bool = False
-) -> list[Run]:
+def needed(runs: Sequence[Run], records: Mapping[str, Record], again: bool = False) -> list[Run]:
     """Return the runs to be done, and the warm-ups they start from; ``again``: recorded ones too.
 
     A warm-up that only finished runs started from is left out.
     """
     known = {} if again else records
     done = ("trained", RECORDED)
-    missing = [r for r in runs if r.configuration and status(r, where, known) not in done]
+    missing = [r for r in runs if r.configuration and status(r, known) not in done]
     starts = {r.start for r in missing}
     return [r for r in runs if r in missing or (not r.configuration and r.weights in starts)]
 
@@ -118,7 +111,7 @@ def read_records(path: Path) -> dict[str, Record]:
         raise DataError(f"{path}: not the results of a study ({err!r}); move it away") from err
 
 
-def write_records(path: Path, records: dict[str, Record], **more: Any) -> None:
+def write_records(path: Path, records: Mapping[str, Record], **more: Any) -> None:
     """Write records, and what else is to stand in the file, whole or not at all."""
     content = {**more, "runs": {k: asdict(r) for k, r in records.items()}}
     part = path.with_name(path.name + ".part")

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.experiments.records import RECORDED, Record, finished, key, status
-from training.experiments.sa4depth import Configuration
-from training.experiments.study import Run, Where
+from training.experiments.study import Configuration, Run
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Results:
     """Evaluations by configuration and seed, and what is known about their making.
 
     Attributes:
-        configurations: all that were asked for, finished or not.
+        configurations: all of the study, finished or not.
         found: evaluations, ``found[name][seed]``.
         networks: what the tensors of depth and pose networks are, ``networks[name][seed]``.
         made: device, PyTorch version and seconds per step of each trained run.
@@ -51,10 +50,6 @@ class Results:
         mine, others = self.values(name, key), self.values(other, other_key or key)
         return [Pair(s, mine[s], others[s]) for s in mine if s in others]
 
-    def kinds(self, name: str) -> list[str]:
-        """Return the kinds of motion a configuration was scored on."""
-        return [*next(iter(self.found[name].values()))["odometry"]]
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -65,29 +60,28 @@ class Pair:
     other: float
 
 
-def collect(runs: Sequence[Run], where: Where, records: Mapping[str, Record]) -> Results:
+def collect(runs: Sequence[Run], records: Mapping[str, Record]) -> Results:
     """Return what is finished of the runs, on disk or recorded, and what is not."""
     results = Results((), {}, {}, [], [], {})
     configurations: dict[str, Configuration] = {}
     for run in runs:
-        if run.configuration is not None:
-            configurations[run.configuration.name] = run.configuration
-        known = finished(run, where)
-        said = status(run, where, records)
+        line = run.configuration
+        if line is not None:
+            configurations[line.name] = line
+        known, said = finished(run), status(run, records)
         if known is None and said == RECORDED:
-            record = records[key(run, where)]
-            known = record, record.evaluation
+            known = records[key(run)], records[key(run)].evaluation
         if known is None:
-            if run.configuration is not None:
+            if line is not None:
                 results.missing.append((run, said))
             continue
         record, found = known
-        results.records[key(run, where)] = record
-        if record.made:
+        results.records[key(run)] = record
+        if record.made and run.folder == run.trained:
             results.made.append((run, record.made))
-        if run.configuration is not None:
-            results.found.setdefault(run.configuration.name, {})[run.seed] = found
-            results.networks.setdefault(run.configuration.name, {})[run.seed] = record.networks
+        if line is not None:
+            results.found.setdefault(line.name, {})[run.seed] = found
+            results.networks.setdefault(line.name, {})[run.seed] = record.networks
     return replace(results, configurations=tuple(configurations.values()))
 
 

@@ -1,53 +1,159 @@
-"""Runs of a study: what they are, how far they are, and doing what is missing, in order."""
+"""What a study is, and its runs in the order they are done."""
 
 from __future__ import annotations
 
-import json
-import platform
 import shlex
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from sdepth.checkpoint import read_card
 from sdepth.config import load_config
-from sdepth.errors import CheckpointError, ConfigError, DataError, SdepthError
-from sdepth.estimator import pick_device
+from sdepth.errors import ConfigError
 from training.config import TrainConfig
-from training.evaluate_motion import evaluate_motion
-from training.experiments.sa4depth import NETWORKS, NONE, Configuration
-from training.state import CONFIG, WEIGHTS
-from training.trainer import train
+from training.state import WEIGHTS
+from training.synth.config import Domain
 
-BASE_CONFIG = Path(__file__).parents[1] / "configs" / "sa4depth.yaml"
-EVALUATION, FAILED, MADE = "evaluation.json", "failed.txt", "made.json"
+if TYPE_CHECKING:
+    from training.experiments.claims import Claim
+    from training.experiments.results import Results
+
+CONFIGS = Path("training/configs")
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Drives:
+    """Drives a study uses.
+
+    Attributes:
+        option: of the command, without ``--``; dashes are underscores in overrides.
+        default: folder.
+        domain: what ``--quick`` renders in their place, and from which seed.
+        seed: likewise.
+        scored_as: key of an evaluation that names them; "" if nothing is scored on them.
+    """
+
+    option: str
+    default: Path
+    domain: Domain
+    seed: int
+    scored_as: str = ""
+
+    @property
+    def name(self) -> str:
+        """As overrides call them."""
+        return self.option.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Network:
+    """Depth and pose network, steps of the shared warm-up, steps of each configuration."""
+
+    depth: str
+    pose: str
+    warmup_steps: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What is trained after the warm-up.
+
+    Attributes:
+        name: unique; folder and row of the report.
+        group: decides table and order: what comes first in a study runs first, for all its seeds.
+        network: key of the study's networks.
+        seeds: of the warm-up, the batches and the new layers.
+        overrides: of the study's configuration.
+        trains: False for the warm-up itself, evaluated like any other.
+    """
+
+    name: str
+    group: str
+    network: str
+    seeds: tuple[int, ...]
+    overrides: tuple[str, ...] = ()
+    trains: bool = True
+
+
+@dataclass(frozen=True)
+class Study:
+    """Paired runs: each (network, seed) has one warm-up, which every configuration continues.
+
+    Attributes:
+        name: of the command, the results and the base configuration in training/configs.
+        title: of the report.
+        drives: by the order of the command's options.
+        networks: by name.
+        warm_up: overrides of the warm-up; braces name drives: ``data.train=[{day}]``.
+        shared: overrides of every configuration; ``{warm_up}`` is the warm-up's weights.
+        configurations: in order of importance.
+        claims: what is to be shown.
+        evaluate: numbers of weights, with ``sha256`` and what ``Drives.scored_as`` names.
+        material: what was trained and tested on, in words, given one evaluation.
+        protocol: of the report, in words.
+        report: its tables and plots as Markdown; plots are written to the folder.
+    """
+
+    name: str
+    title: str
+    drives: tuple[Drives, ...]
+    networks: Mapping[str, Network]
+    warm_up: tuple[str, ...]
+    shared: tuple[str, ...]
+    configurations: tuple[Configuration, ...]
+    claims: tuple[Claim, ...]
+    evaluate: Callable[[Path, Where], dict[str, Any]]
+    material: Callable[[Mapping[str, Any], Where], str]
+    protocol: str
+    report: Callable[[Results, Where, Path], list[str]]
+
+    @property
+    def config(self) -> Path:
+        """Its base configuration."""
+        return CONFIGS / f"{self.name}.yaml"
 
 
 @dataclass(frozen=True)
 class Where:
-    """Folders of the study, and what all its runs share beside the base configuration."""
+    """A study, its folders, and what all its runs share beside the base configuration."""
 
+    study: Study
     out: Path
-    data: Path
-    test: Path
+    drives: Mapping[str, Path]
     device: str = "auto"
     extra: tuple[str, ...] = ()
+
+    def scored(self, found: Mapping[str, Any]) -> bool:
+        """Return whether an evaluation is of these drives."""
+        asked = {d.scored_as: str(self.drives[d.name]) for d in self.study.drives if d.scored_as}
+        return all(found.get(key) == folder for key, folder in asked.items())
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run; ``configuration`` is None for a warm-up, ``start`` for what needs none."""
+    """One training run.
 
+    Attributes:
+        where: the study it belongs to.
+        configuration: None for a warm-up.
+        network: key of the study's networks.
+        seed: of everything.
+        folder: of the run, and of its evaluation.
+        overrides: that make it.
+        start: the warm-up's weights; None for what needs none.
+        trained: the folder of its weights, which is its own unless it only scores the warm-up.
+    """
+
+    where: Where
     configuration: Configuration | None
     network: str
     seed: int
     folder: Path
     overrides: tuple[str, ...]
-    start: Path | None = None
+    start: Path | None
+    trained: Path
 
     @property
     def name(self) -> str:
@@ -58,40 +164,32 @@ class Run:
     @property
     def weights(self) -> Path:
         """What the run leaves."""
-        return self.folder / WEIGHTS
+        return self.trained / WEIGHTS
 
-    def with_overrides(self, overrides: tuple[str, ...]) -> Run:
-        """Return the run as other overrides would make it."""
-        return replace(self, overrides=overrides)
-
-    def config(self) -> TrainConfig:
-        """Return the resolved configuration."""
-        return load_config(TrainConfig, BASE_CONFIG, self.overrides)
+    def config(self, overrides: tuple[str, ...] | None = None) -> TrainConfig:
+        """Return the resolved configuration, by other overrides if given."""
+        base = _ROOT / self.where.study.config
+        return load_config(TrainConfig, base, self.overrides if overrides is None else overrides)
 
     def command(self) -> str:
         """Return the command that makes the same run."""
         sets = [part for o in self.overrides for part in ("--set", o)]
-        config = ["training/configs/sa4depth.yaml", "--out", str(self.folder)]
-        return "python -m training.train " + shlex.join([*config, *sets])
+        words = [str(self.where.study.config), "--out", str(self.trained), *sets]
+        return "python -m training.train " + shlex.join(words)
 
 
-def plan(
-    configurations: Sequence[Configuration],
-    where: Where,
-    only: Sequence[str] = (),
-    seeds: Sequence[int] | None = None,
-) -> list[Run]:
+def plan(where: Where, only: Sequence[str] = (), seeds: Sequence[int] | None = None) -> list[Run]:
     """Return the runs in order: group by group, seed by seed, a warm-up before what needs it.
 
     Args:
-        configurations: in order of importance.
-        where: the study's folders.
-        only: names to keep; all if empty.
+        where: the study and its folders.
+        only: names of configurations to keep; all if empty.
         seeds: to keep; None for all.
 
     Raises:
         ConfigError: ``only`` names what is not there.
     """
+    configurations = where.study.configurations
     known = [c.name for c in configurations]
     if unknown := sorted(set(only) - set(known)):
         raise ConfigError(f"--only {' '.join(unknown)}: not a configuration; known: {known}")
@@ -112,121 +210,43 @@ def plan(
 def _warm_up(network: str, seed: int, where: Where) -> Run:
     """Return the run all configurations of a network and seed start from."""
     folder = where.out / "warmup" / network.replace(", ", "-").replace(" ", "-") / f"seed{seed}"
-    steps = NETWORKS[network].warmup_steps
-    own = (f"optim.steps={steps}", "optim.decay_from=1.0", *NONE)
-    overrides = (*_shared("warmup", network, seed, where), *own, *where.extra)
-    return Run(None, network, seed, folder, overrides)
+    steps = where.study.networks[network].warmup_steps
+    own = (f"optim.steps={steps}", "optim.decay_from=1.0", *_filled(where.study.warm_up, where))
+    overrides = (*_identity("warmup", network, seed, where), *own, *where.extra)
+    return Run(where, None, network, seed, folder, overrides, None, folder)
 
 
 def _continue(line: Configuration, seed: int, first: Run, where: Where) -> Run:
     """Return the run of a configuration."""
-    own = (f"model.init_from={first.weights}", f"optim.steps={NETWORKS[line.network].steps}")
+    folder = where.out / line.name / f"seed{seed}"
+    if not line.trains:
+        overrides, start = first.overrides, first.weights
+        return Run(where, line, line.network, seed, folder, overrides, start, first.folder)
+    steps = where.study.networks[line.network].steps
     overrides = (
-        *_shared(line.name, line.network, seed, where),
-        *own,
-        *line.overrides,
+        *_identity(line.name, line.network, seed, where),
+        f"model.init_from={first.weights}",
+        f"optim.steps={steps}",
+        *_filled(where.study.shared, where, warm_up=first.weights),
+        *_filled(line.overrides, where),
         *where.extra,
     )
-    folder = where.out / line.name / f"seed{seed}"
-    return Run(line, line.network, seed, folder, overrides, first.weights)
+    return Run(where, line, line.network, seed, folder, overrides, first.weights, folder)
 
 
-def _shared(name: str, network: str, seed: int, where: Where) -> tuple[str, ...]:
+def _identity(name: str, network: str, seed: int, where: Where) -> tuple[str, ...]:
     """Return the overrides that say which run this is."""
-    nets = NETWORKS[network]
+    nets = where.study.networks[network]
     return (
         f"name={name}",
         f"seed={seed}",
-        f"data.train=[{where.data}]",
+        f"data.train=[{where.drives['data']}]",
         f"model.depth={nets.depth}",
         f"model.pose={nets.pose}",
         "log.save_every=200",
     )
 
 
-def state(run: Run) -> str:
-    """Return ``trained``, ``failed: why``, ``other configuration``, ``step N`` or ``to do``."""
-    failed = run.folder / FAILED
-    if failed.is_file():
-        return f"failed: {failed.read_text().strip()}"
-    config, written = run.config(), run.folder / CONFIG
-    if not written.is_file():
-        return "to do"
-    if load_config(TrainConfig, written) != config:
-        return "other configuration"
-    try:
-        step = read_card(run.weights).step
-    except CheckpointError:
-        return "to do"
-    return "trained" if step == config.optim.steps else f"step {step}"
-
-
-def evaluation(run: Run, where: Where) -> dict[str, Any] | None:
-    """Return the evaluation of the run's weights as they are now, or None."""
-    path = run.folder / EVALUATION
-    if not path.is_file() or state(run) != "trained":
-        return None
-    found: dict[str, Any] = json.loads(path.read_text())
-    same = found["sha256"] == read_card(run.weights).sha256 and found["data"] == str(where.test)
-    return found if same else None
-
-
-def execute(run: Run, where: Where) -> str:
-    """Train and evaluate what is missing of a run; return its state, ``done`` at best."""
-    now = state(run)
-    if now.startswith("failed") or now == "other configuration":
-        return f"{now} (delete {run.folder} to train it anew)"
-    if run.start is not None and not run.start.is_file():
-        return "no warm-up to start from"
-    try:
-        if now != "trained":
-            _train(run, where)
-    except DataError as err:  # the loss is no number: the same steps would give the same again
-        (run.folder / FAILED).write_text(f"{err}\n")
-        return f"failed: {err}"
-    except SdepthError as err:
-        return f"not trained: {err}"
-    if run.configuration is None or evaluation(run, where) is not None:
-        return "done"
-    try:
-        found = evaluate_motion(run.weights, where.test, where.device)
-    except SdepthError as err:
-        return f"not evaluated: {err}"
-    _write(run.folder / EVALUATION, found)
-    return "done"
-
-
-def _train(run: Run, where: Where) -> None:
-    """Train, and note on what and how fast."""
-    config, made = run.config(), run.folder / MADE
-    before = read_card(run.weights).step if state(run).startswith("step") else 0
-    since = time.monotonic()
-    train(config, run.folder, where.device, run.command())
-    seconds, device = time.monotonic() - since, pick_device(where.device)
-    is_gpu = device.type == "cuda"
-    name = torch.cuda.get_device_name(device) if is_gpu else f"CPU ({platform.machine()})"
-    per_step = seconds / max(1, config.optim.steps - before)
-    _write(made, {"device": name, "torch": torch.__version__, "seconds_per_step": per_step})
-
-
-def seconds_left(runs: Sequence[Run], made: Sequence[tuple[Run, dict[str, Any]]]) -> float:
-    """Return how long training the missing steps takes at the speed seen so far; NaN unknown."""
-    speeds: dict[str, list[float]] = {}
-    for run, known in made:
-        speeds.setdefault(run.network, []).append(known["seconds_per_step"])
-    everything = [s for network in speeds.values() for s in network]
-    total = 0.0
-    for run in runs:
-        now = state(run)
-        if now == "to do" or now.startswith("step"):
-            done = int(now.split()[1]) if now.startswith("step") else 0
-            seen = speeds.get(run.network) or everything or [float("nan")]
-            total += (run.config().optim.steps - done) * sum(seen) / len(seen)
-    return total
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(path)
+def _filled(overrides: Sequence[str], where: Where, **more: Path) -> tuple[str, ...]:
+    """Return overrides with the folders they name in braces."""
+    return tuple(o.format(**where.drives, **more) for o in overrides)

@@ -7,38 +7,7 @@ line says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Network:
-    """Depth and pose network, steps of the shared warm-up, steps of each configuration."""
-
-    depth: str
-    pose: str
-    warmup_steps: int
-    steps: int
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """What is trained after the warm-up.
-
-    Attributes:
-        name: unique; folder and row of the report.
-        group: decides table and order: what comes first in ``CONFIGURATIONS`` runs first, for all
-            its seeds.
-        network: key of ``NETWORKS``.
-        seeds: of the warm-up, the batches and the new layers.
-        overrides: of training/configs/sa4depth.yaml.
-    """
-
-    name: str
-    group: str
-    network: str
-    seeds: tuple[int, ...]
-    overrides: tuple[str, ...]
-
+from training.experiments.study import Configuration, Network
 
 NETWORKS = {
     "light": Network("light", "tiny", 1000, 700),

@@ -1,0 +1,1 @@
+"""The study of pose refinement in training, after SA4Depth."""
