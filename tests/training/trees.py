@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,3 +55,49 @@ def write_robotcar(
     v, u = np.mgrid[:height, :width].astype(np.float64)
     np.stack([u + bulge, v]).tofile(models / "stereo_wide_left_distortion_lut.bin")
     return traversal, models
+
+
+def write_nuscenes(root: Path, images: list[bytes], lens: dict, scenes: dict[str, str]) -> Path:
+    """Return a nuScenes root: each scene has all images, 12 Hz, 0.5 m ahead of each other.
+
+    Args:
+        root: folder to write.
+        images: JPEG files.
+        lens: ``translation``, ``rotation`` (w, x, y, z) and ``camera_intrinsic`` of the camera,
+            ``width``, ``height`` of its images.
+        scenes: descriptions by name.
+    """
+    tables = root / "v1.0-mini"
+    for folder in (tables, root / "samples/CAM_FRONT", root / "sweeps/CAM_FRONT"):
+        folder.mkdir(parents=True)
+    size = {"width": lens["width"], "height": lens["height"]}
+    mounted = {key: lens[key] for key in ("translation", "rotation", "camera_intrinsic")}
+    rows: dict[str, list[dict]] = {
+        "sensor": [
+            {"token": "s0", "channel": "CAM_FRONT"},
+            {"token": "s1", "channel": "LIDAR_TOP"},
+        ],
+        "calibrated_sensor": [
+            {"token": "c0", "sensor_token": "s0", **mounted},
+            {"token": "c1", "sensor_token": "s1", **mounted, "camera_intrinsic": []},
+        ],
+        **{name: [] for name in ("scene", "sample", "sample_data", "ego_pose")},
+    }
+    for k, (name, description) in enumerate(scenes.items()):
+        rows["scene"].append({"token": f"scene{k}", "name": name, "description": description})
+        rows["sample"].append({"token": f"sample{k}", "scene_token": f"scene{k}"})
+        for i in reversed(range(len(images))):  # tables are in no order of time
+            stamp = 1532402927612460 + 1_000_000_000 * k + 83_333 * i
+            folder, token = "sweeps" if i % 6 else "samples", f"{k}-{i}"
+            shown = f"{folder}/CAM_FRONT/n015__CAM_FRONT__{stamp}.jpg"
+            (root / shown).write_bytes(images[i])
+            seen = {"sample_token": f"sample{k}", "ego_pose_token": token, "timestamp": stamp}
+            for c, filename in (("c0", shown), ("c1", "samples/LIDAR_TOP/none.bin")):
+                row = {**seen, "calibrated_sensor_token": c, "filename": filename, **size}
+                rows["sample_data"].append(row)
+            ahead = [411.3 + 0.5 * i, 1180.9, 0.0]
+            ego = {"token": token, "translation": ahead, "rotation": [1.0, 0.0, 0.0, 0.0]}
+            rows["ego_pose"].append(ego)
+    for name, table in rows.items():
+        (tables / f"{name}.json").write_text(json.dumps(table, indent=0))
+    return root

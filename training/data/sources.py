@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sdepth.errors import DataError
-from training.data import robotcar
+from training.data import nuscenes, robotcar
 from training.data.check import broken_files, describe
 from training.data.drive import Drive, find_drives, read_drive
 from training.data.recording import Recording, recording, split
@@ -47,6 +47,14 @@ def robotcar_options(parser: ArgumentParser) -> None:
     )
 
 
+def nuscenes_options(parser: ArgumentParser) -> None:
+    """Add what chooses scenes of nuScenes."""
+    add = parser.add_argument
+    add("--light", choices=("all", "day", "night"), default="all",
+        help="scenes whose description says night, or the others")  # fmt: skip
+    add("--scenes", type=Path, metavar="FILE", help="names of scenes to keep, one per line")
+
+
 def _read_kitti(options: Namespace, trim: Trim) -> list[Recording]:
     return _recordings(map(read_drive, find_drives(options.root)), options, trim)
 
@@ -54,6 +62,10 @@ def _read_kitti(options: Namespace, trim: Trim) -> list[Recording]:
 def _read_robotcar(options: Namespace, trim: Trim) -> list[Recording]:
     found = (robotcar.read(r, options.models, options.camera) for r in robotcar.find(options.root))
     return _recordings(found, options, trim)
+
+
+def _read_nuscenes(options: Namespace, trim: Trim) -> list[Recording]:
+    return _recordings(nuscenes.read(options.root, options.light, options.scenes), options, trim)
 
 
 def _recordings(drives: Iterable[Drive], options: Namespace, trim: Trim) -> list[Recording]:
@@ -91,5 +103,8 @@ SOURCES = {
         robotcar_options,
         _read_robotcar,
         robotcar.CROP,
+    ),
+    "nuscenes": Source(
+        "nuScenes, front camera, by day or night", nuscenes_options, _read_nuscenes
     ),
 }
