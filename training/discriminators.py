@@ -17,6 +17,9 @@ from training.splb import FRAMES, HEADS, SLOPE, TEMPORAL, PriorsBlock
 
 DISCRIMINATORS = ("patch", "clip")
 
+ATTENTION_STRIDE = 8
+"""At which the clip's blocks attend, or coarser: any finer and that is most of their time."""
+
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
@@ -85,9 +88,11 @@ class ClipDiscriminator(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         before = 3
-        for channels in (width, 2 * width, 4 * width, 8 * width):
+        for stride in (2, 4, 8, 16):
+            channels = width * stride // 2
+            cell = max(ATTENTION_STRIDE // stride, 1)
             stage = nn.Sequential(*_stage(before, channels, 3, 2)).apply(_initialise)
-            layers += [stage, PriorsBlock(channels, temporal, spatial)]
+            layers += [stage, PriorsBlock(channels, temporal, spatial, cell)]
             before = channels
         self.layers = nn.Sequential(*layers, nn.Conv2d(before, 1, 3, 1, 1).apply(_initialise))
 

@@ -7,7 +7,8 @@ only the temporal module takes them apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +29,11 @@ TEMPORAL = ("planes", "central", "shifts", "plain")
 class TemporalModule(nn.Module):
     """STLM: amplify features where they change with time; exactly none where they do not.
 
-    What counts as change, each filtered per channel and then mixed to a gate (tanh, no bias):
+    What counts as change, filtered per channel and then mixed to a gate (tanh, no bias):
 
     * ``planes``: differences to the frame before and after, by 1x3 (the x-t plane) and 3x1 (y-t).
       Every linear filter on those planes that ignores a static clip is one of these.
-    * ``central``: the same filters on the central difference alone: odd in time.
+    * ``central``: the same with one filter for both, so on the central difference: odd in time.
     * ``shifts``: how much better another frame, moved by a pixel along x or y, matches this one
       than this frame moved likewise does.
     * ``plain``: differences to the frame before and after, no filter in space: the control.
@@ -46,31 +47,30 @@ class TemporalModule(nn.Module):
         if kind not in TEMPORAL:
             raise ConfigError(f"temporal {kind!r}: expected one of {[*TEMPORAL]}")
         self.kind = kind
-        per_channel = {"planes": 2, "central": 1, "shifts": 4, "plain": 2}[kind]
-        kernels = {"shifts": [(1, 1), (1, 1)], "plain": [(1, 1)]}.get(kind, [(1, 3), (3, 1)])
-        self.filters = nn.ModuleList(_per_channel(channels, k, per_channel) for k in kernels)
+        kernels = [(1, 3), (3, 1)] if kind in ("planes", "central") else [(1, 1)]
+        count = {"central": 1, "shifts": 8}.get(kind, 2)  # shifts: 2 frames, 2 axes, 2 directions
+        self.filters = nn.ModuleList(_PerChannel(channels, kernels) for _ in range(count))
         self.mix = nn.Conv2d(channels, channels, 1, bias=False)
 
     def gate(self, x: Tensor) -> Tensor:
         """Return how much to amplify each of the features (B * FRAMES, C, H, W), -1..1."""
-        changes = self._changes(x)
-        change = torch.stack([f(c) for f, c in zip(self.filters, changes, strict=True)]).sum(0)
-        return torch.tanh(self.mix(F.leaky_relu(change, SLOPE)))
+        return torch.tanh(self.mix(F.leaky_relu(self._change(x), SLOPE)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features (B * FRAMES, C, H, W), amplified or damped where they change."""
         return x + x * self.gate(x)
 
-    def _changes(self, x: Tensor) -> Sequence[Tensor]:
-        """Return changes (B * FRAMES, C * k, H, W) for each filter, a channel's k side by side."""
+    def _change(self, x: Tensor) -> Tensor:
+        """Return the filtered change of every frame (B * FRAMES, C, H, W)."""
         clip = x.unflatten(0, (-1, FRAMES))
-        before = torch.cat([clip[:, :1], clip[:, :-1]], 1).flatten(0, 1)
-        after = torch.cat([clip[:, 1:], clip[:, -1:]], 1).flatten(0, 1)
-        if self.kind == "central":
-            return [(after - before) / 2] * 2
         if self.kind == "shifts":
-            return [_match_gain(x, (before, after), axis) for axis in (-1, -2)]
-        return [torch.stack([before - x, after - x], 2).flatten(1, 2)] * len(self.filters)
+            return _total(f(g) for f, g in zip(self.filters, _match_gains(clip), strict=True))
+        # filters are linear: filter each step from frame to frame once, use it at both its ends
+        step = (clip[:, 1:] - clip[:, :-1]).flatten(0, 1)
+        steps = [f(step).unflatten(0, (-1, FRAMES - 1)) for f in self.filters]
+        none = torch.zeros_like(steps[0][:, :1])
+        after, before = torch.cat([steps[0], none], 1), torch.cat([none, steps[-1]], 1)
+        return (after + before).flatten(0, 1)
 
 
 class SpatialModule(nn.Module):
@@ -78,10 +78,11 @@ class SpatialModule(nn.Module):
 
     KERNELS = ((1, 3), (3, 1), (1, 5), (5, 1), (3, 3))
 
-    def __init__(self, channels: int) -> None:
-        """Work on ``channels``, a multiple of 2 * HEADS."""
+    def __init__(self, channels: int, cell: int = 1) -> None:
+        """Work on ``channels``, a multiple of 2 * HEADS; attend to cells of ``cell`` pixels."""
         super().__init__()
-        self.local = nn.ModuleList(_per_channel(channels, k) for k in self.KERNELS)
+        self.cell = cell
+        self.local = _PerChannel(channels, self.KERNELS)
         self.reduce = nn.Conv2d(channels, channels // 2, 1)
         self.along_height, self.along_width = (nn.Conv2d(channels // 2, channels, 1) for _ in "hw")
         self.expand = nn.Conv2d(channels // 2, channels, 1)
@@ -90,11 +91,14 @@ class SpatialModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features (N, C, H, W) of images of that shape, any H and W."""
-        x = torch.stack([f(x) for f in self.local]).sum(0)
-        z = self.reduce(x)
+        x = self.local(x)
+        z = self.reduce(F.avg_pool2d(x, self.cell, ceil_mode=True) if self.cell > 1 else x)
         z = z + _attend(self.along_height(z).mT, z.mT).mT
         z = z + _attend(self.along_width(z), z)
-        return self.finish(x + self.scale * self.expand(z))
+        z = self.scale * self.expand(z)
+        if self.cell > 1:
+            z = F.interpolate(z, scale_factor=float(self.cell))[..., : x.shape[-2], : x.shape[-1]]
+        return self.finish(x + z)
 
 
 class PriorsBlock(nn.Module):
@@ -104,23 +108,36 @@ class PriorsBlock(nn.Module):
     compared and not how many parameters it has.
     """
 
-    def __init__(self, channels: int, temporal: str, spatial: bool) -> None:
-        """Work on ``channels``; ``temporal`` is one of ``TEMPORAL`` or "" for none."""
+    def __init__(self, channels: int, temporal: str, spatial: bool, cell: int = 1) -> None:
+        """Work on ``channels``; ``temporal`` is one of ``TEMPORAL`` or ""; attend to ``cell``s."""
         super().__init__()
         self.temporal = TemporalModule(channels, temporal) if temporal else _pointwise(channels, 1)
-        self.spatial = SpatialModule(channels) if spatial else _pointwise(channels, 2)
+        self.spatial = SpatialModule(channels, cell) if spatial else _pointwise(channels, 2)
         self.join = nn.Conv2d(2 * channels, channels, 1)
+        self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of the same shape, (B * FRAMES, C, H, W)."""
         return x + self.join(torch.cat([self.temporal(x), self.spatial(x)], 1))
 
 
-def _per_channel(channels: int, kernel: tuple[int, int], inputs: int = 1) -> nn.Conv2d:
-    """Return a filter of each channel's ``inputs`` maps to one; no bias: nothing stays nothing."""
-    padding = (kernel[0] // 2, kernel[1] // 2)
-    size = channels * inputs
-    return nn.Conv2d(size, channels, kernel, padding=padding, groups=channels, bias=False)
+class _PerChannel(nn.ModuleList):
+    """The sum of filters of each channel on its own; no bias: nothing stays nothing."""
+
+    def __init__(self, channels: int, kernels: Iterable[tuple[int, int]]) -> None:
+        super().__init__(
+            nn.Conv2d(
+                channels, channels, k, padding=(k[0] // 2, k[1] // 2), groups=channels, bias=False
+            )
+            for k in kernels
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _total(f(x) for f in self)
+
+
+def _total(terms: Iterable[Tensor]) -> Tensor:
+    return reduce(torch.add, terms)
 
 
 def _pointwise(channels: int, layers: int) -> nn.Module:
@@ -129,20 +146,37 @@ def _pointwise(channels: int, layers: int) -> nn.Module:
     return nn.Sequential(*(m for c in conv for m in (c, nn.LeakyReLU(SLOPE))))
 
 
-def _match_gain(x: Tensor, others: Sequence[Tensor], axis: int) -> Tensor:
-    """Return per channel, other frame and direction how a move by a pixel changes the match."""
+def _initialise(module: nn.Module) -> None:
+    """Keep the size of what passes: change is small, and PatchGAN's 0.02 would lose it."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, 0.0, module.weight[0].numel() ** -0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
-    def moved(y: Tensor, step: int) -> Tensor:
-        size = y.shape[axis]
-        index = torch.arange(size, device=y.device).add(step).clamp(0, size - 1)
-        return y.index_select(axis, index)
 
-    gains = [
-        (moved(other, step) - x).abs() - (moved(x, step) - x).abs()
-        for other in others
-        for step in (-1, 1)
-    ]
-    return torch.stack(gains, 2).flatten(1, 2)
+def _match_gains(clip: Tensor) -> Iterator[Tensor]:
+    """Return how a move by a pixel changes the match, per other frame, axis and direction.
+
+    Each is (B * T, C, H, W) of a clip (B, T, C, H, W); negative where the other frame matches
+    better when moved.
+    """
+    x = clip.flatten(0, 1)
+    before = torch.cat([clip[:, :1], clip[:, :-1]], 1).flatten(0, 1)
+    after = torch.cat([clip[:, 1:], clip[:, -1:]], 1).flatten(0, 1)
+    for axis in (-1, -2):
+        for step in (-1, 1):
+            itself = (_moved(x, axis, step) - x).abs()
+            yield from (
+                (_moved(other, axis, step) - x).abs() - itself for other in (before, after)
+            )
+
+
+def _moved(x: Tensor, axis: int, step: int) -> Tensor:
+    """Return x one pixel along, or back, the axis; the border stays."""
+    size = x.shape[axis]
+    if step > 0:
+        return torch.cat([x.narrow(axis, 1, size - 1), x.narrow(axis, size - 1, 1)], axis)
+    return torch.cat([x.narrow(axis, 0, 1), x.narrow(axis, 0, size - 1)], axis)
 
 
 def _attend(query_key: Tensor, value: Tensor) -> Tensor:

@@ -96,9 +96,10 @@ def test_duplicated_frames_show_no_change_in_any_block(kind: str) -> None:
     assert change_seen(clip_discriminator(temporal=kind), moving) > 1e-3
 
 
+@pytest.mark.parametrize("cell", [1, 4])
 @pytest.mark.parametrize("size", [(9, 30), (16, 12)])
-def test_space_module_sees_the_whole_row_and_column(size: tuple[int, int]) -> None:
-    module = SpatialModule(16)
+def test_space_module_sees_the_whole_row_and_column(size: tuple[int, int], cell: int) -> None:
+    module = SpatialModule(16, cell)
     with torch.no_grad():
         module.scale.fill_(1.0)  # zero before training: no attention yet
     module.finish = torch.nn.Identity()  # its norm alone would see everything
@@ -194,6 +195,20 @@ def test_every_parameter_can_learn(kind: str) -> None:
     d(moving_clip()).square().mean().backward()
 
     assert all(p.grad is not None and p.grad.isfinite().all() for p in d.parameters())
+
+
+def test_clip_learns_to_tell_motion_from_its_frames_shuffled() -> None:
+    moving = moving_clip(4)
+    shuffled = moving[:, [1, 0, 2]]
+    d = clip_discriminator()
+    optimiser = torch.optim.Adam(d.parameters(), 1e-3)
+    for _ in range(20):
+        loss = (d(moving) - 1).square().mean() + d(shuffled).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    assert float(loss.detach()) < 0.25  # without seeing the order it stays at 0.5
 
 
 @pytest.mark.parametrize(
