@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,11 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
 
 from sdepth.camera import Camera
-from sdepth.errors import DataError
 from sdepth_ros.conversions import camera_info_fields, image_fields, write_transform
 
 STORE = get_typestore(Stores.ROS2_KILTED)
 """Definitions of the messages; those used here are the same from Humble on."""
 CAMERA_FRAME, BASE_FRAME, ODOM_FRAME = "camera_optical", "base_link", "odom"
-_WHOLE = {".png": (b"IEND\xaeB`\x82", "png"), ".jpg": (b"\xff\xd9", "jpeg")}
 
 
 def make(kind: str, **fields: Any) -> Any:
@@ -38,26 +35,14 @@ def image(pixels: NDArray[Any], encoding: str, stamp_ns: int) -> Any:
     return make("sensor_msgs/Image", header=header(stamp_ns, CAMERA_FRAME), **fields)
 
 
-def compressed_image(path: Path, stamp_ns: int) -> Any:
-    """Return a CompressedImage holding an image file as it is."""
+def compressed_image(file: NDArray[np.uint8], kind: str, stamp_ns: int) -> Any:
+    """Return a CompressedImage holding the bytes of an image file, ``png`` or ``jpeg``."""
     return make(
         "sensor_msgs/CompressedImage",
         header=header(stamp_ns, CAMERA_FRAME),
-        format=_WHOLE[path.suffix.lower()][1],
-        data=np.frombuffer(path.read_bytes(), np.uint8),
+        format=kind,
+        data=file,
     )
-
-
-def check_whole(path: Path) -> None:
-    """Refuse an image file that stops early, which a JPEG decoder would fill with grey.
-
-    Raises:
-        DataError: neither PNG nor JPEG, or it lacks its end.
-    """
-    if path.suffix.lower() not in _WHOLE:
-        raise DataError(f"{path}: expected a .png or .jpg image; convert it")
-    if not path.read_bytes().rstrip(b"\0\r\n").endswith(_WHOLE[path.suffix.lower()][0]):
-        raise DataError(f"{path}: image is truncated; copy or render it again")
 
 
 def camera_info(camera: Camera, stamp_ns: int) -> Any:

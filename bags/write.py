@@ -7,38 +7,29 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.interfaces import Connection
 from tqdm import tqdm
 
 from bags import messages
 from sdepth.errors import DataError
+from sdepth_ros.bag_file import add_topic, new_bag
 from sdepth_ros.conversions import check_same_size
-from training.data.drive import Drive, Frame, read_image
+from training.data.check import check_whole
+from training.data.drive import Drive, Frame
+from training.data.recording import check_times
 
 IMAGE, COMPRESSED = "/camera/image_raw", "/camera/image_raw/compressed"
 CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_truth/odometry"
 KITTI_CAMERA_HEIGHT_M = 1.65
+_FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 R_BASE_OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 """REP 103: the optical x, y, z (right, down, forward) are -y, -z, x of the body."""
-_VERSION: Final = 8
-"""Of the metadata: one form that Humble, Jazzy and Kilted read."""
-_FOREVER = QosTime(2147483647, 4294967295)
 
 
 @dataclass(frozen=True)
@@ -76,10 +67,12 @@ def write_bag(drive: Drive, out: Path, config: BagConfig | None = None) -> Count
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         bag = Path(scratch) / out.name
         connections: dict[str, Connection] = {}
-        with Writer(bag, version=_VERSION, storage_plugin=StoragePlugin.MCAP) as writer:
+        with new_bag(bag) as writer:
             for topic, stamp_ns, msg in _drive_messages(drive, config):
                 if topic not in connections:
-                    connections[topic] = _connect(writer, topic, msg)
+                    connections[topic] = add_topic(
+                        writer, topic, msg.__msgtype__, messages.STORE, latched=topic == STATIC_TF
+                    )
                 data = messages.STORE.serialize_cdr(msg, msg.__msgtype__)
                 writer.write(connections[topic], stamp_ns, data)
                 counts[topic] += 1
@@ -100,40 +93,40 @@ def base_from_camera(camera_height_m: float) -> NDArray[np.float64]:
 def _drive_messages(drive: Drive, config: BagConfig) -> Iterator[tuple[str, int, Any]]:
     """Yield topic, time and message of a drive, in order of time."""
     frames = drive.frames[: config.limit]
-    _check_frames(drive.name, frames)
+    if not frames:
+        raise DataError(f"{drive.name}: no frames to write; check the drive and --limit")
+    check_times(frames)
     heights_m = (config.camera_height_m, drive.camera_height_m, KITTI_CAMERA_HEIGHT_M)
     T_base_cam = base_from_camera(next(h for h in heights_m if h is not None))
     start_ns = frames[0].stamp_ns
     yield STATIC_TF, start_ns, messages.static_tf(T_base_cam, start_ns)
     twists = _true_twists(frames, T_base_cam)
-    grey = _is_grey(frames[0].image)
+    grey = drive.develop is None and _is_grey(frames[0].image)
     for frame, twist in zip(tqdm(frames, unit="frame", desc=drive.name), twists, strict=True):
         stamp_ns = frame.stamp_ns
         yield CAMERA_INFO, stamp_ns, messages.camera_info(drive.camera, stamp_ns)
         if frame.T_world_cam is not None and twist is not None:
             T_odom_base = _odom_from_base(frame.T_world_cam, T_base_cam)
             yield TRUTH, stamp_ns, messages.odometry(T_odom_base, twist, stamp_ns)
-        messages.check_whole(frame.image)
-        pixels = read_image(frame.image)
+        check_whole(frame.image)
+        pixels = drive.read(frame)
         check_same_size(pixels, drive.camera)
         if config.compressed:
-            yield COMPRESSED, stamp_ns, messages.compressed_image(frame.image, stamp_ns)
+            yield COMPRESSED, stamp_ns, _compress(drive, frame, pixels)
         elif grey:
             yield IMAGE, stamp_ns, messages.image(pixels[..., 0], "mono8", stamp_ns)
         else:
             yield IMAGE, stamp_ns, messages.image(pixels, "rgb8", stamp_ns)
 
 
-def _check_frames(name: str, frames: tuple[Frame, ...]) -> None:
-    """Refuse an empty drive, and times that do not increase."""
-    if not frames:
-        raise DataError(f"{name}: no frames to write; check the drive and --limit")
-    for before, after in pairwise(frames):
-        if after.stamp_ns <= before.stamp_ns:
-            raise DataError(
-                f"{after.image}: time {after.stamp_ns} ns does not come after {before.stamp_ns} "
-                "ns; sort the frames or remove the repeated one"
-            )
+def _compress(drive: Drive, frame: Frame, pixels: NDArray[np.uint8]) -> Any:
+    """Return the image file as it is, or a PNG of what was developed of it."""
+    kind = _FORMATS.get(frame.image.suffix.lower())
+    if drive.develop is None and kind:
+        file = np.frombuffer(frame.image.read_bytes(), np.uint8)
+        return messages.compressed_image(file, kind, frame.stamp_ns)
+    png = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
+    return messages.compressed_image(png, "png", frame.stamp_ns)
 
 
 def _is_grey(path: Path) -> bool:
@@ -165,22 +158,3 @@ def _true_twists(
         moved, turned = R.T @ T_before_now[:3, 3], cv2.Rodrigues(R)[0][:, 0]
         twists.append(np.concatenate([moved, turned]) / seconds)
     return twists
-
-
-def _connect(writer: Writer, topic: str, msg: Any) -> Connection:
-    """Return a new topic of the bag; a static one is offered latched."""
-    latched = topic == STATIC_TF
-    qos = Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=1 if latched else 10,
-        reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        deadline=_FOREVER,
-        lifespan=_FOREVER,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=_FOREVER,
-        avoid_ros_namespace_conventions=False,
-    )
-    return writer.add_connection(
-        topic, msg.__msgtype__, typestore=messages.STORE, offered_qos_profiles=[qos]
-    )

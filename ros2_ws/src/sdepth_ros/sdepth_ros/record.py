@@ -11,21 +11,14 @@ from pathlib import Path
 
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import WriterError
 from rosbags.typesys import Stores, get_typestore
 
 from sdepth.cli import make_parser
 from sdepth.errors import DataError
+from sdepth_ros.bag_file import add_topic, new_bag
 from sdepth_ros.bag_qos import record_qos
 from sdepth_ros.replay import message_type
 from sdepth_ros.tool import run_tool
@@ -37,7 +30,6 @@ _EXAMPLES = """examples:
 """
 _HEARTBEATS = ("/diagnostics", "/clock", "/rosout")  # these never fall silent
 _NOT_RECORDED = ("/rosout", "/parameter_events")  # with --all, as ros2 bag leaves them in hidden
-_FOREVER = QosTime(2147483647, 4294967295)
 
 
 class BagRecorder(Node):
@@ -57,7 +49,7 @@ class BagRecorder(Node):
         self.counts: Counter[str] = Counter()
         self.last_message_s: float | None = None
         try:
-            self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+            self._writer = new_bag(path)
             self._writer.open()
         except (WriterError, OSError) as err:
             raise DataError(f"{path}: {err}; record into a folder that does not exist") from err
@@ -83,8 +75,14 @@ class BagRecorder(Node):
             self._refused.add(topic)
             self.get_logger().error(f"{topic}: {type_name} is not a type bags know, not recorded")
             return
-        connection = self._writer.add_connection(
-            topic, type_name, typestore=self._typestore, offered_qos_profiles=[_bag_qos(qos)]
+        connection = add_topic(
+            self._writer,
+            topic,
+            type_name,
+            self._typestore,
+            depth=qos.depth,
+            reliable=qos.reliability == ReliabilityPolicy.RELIABLE,
+            latched=qos.durability == DurabilityPolicy.TRANSIENT_LOCAL,
         )
         self.create_subscription(
             message_type(type_name), topic, self._write_to(connection), qos, raw=True
@@ -102,21 +100,6 @@ class BagRecorder(Node):
                 self.last_message_s = time.monotonic()
 
         return write
-
-
-def _bag_qos(qos: QoSProfile) -> Qos:
-    """Return a QoS as bags store it."""
-    return Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=qos.depth,
-        reliability=QosReliability[qos.reliability.name],
-        durability=QosDurability[qos.durability.name],
-        deadline=_FOREVER,
-        lifespan=_FOREVER,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=_FOREVER,
-        avoid_ros_namespace_conventions=False,
-    )
 
 
 def parse(args: list[str]) -> argparse.Namespace:
