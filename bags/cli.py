@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bags.write import BagConfig, write_bag
 from sdepth.cli import make_parser, run
-from training.data.drive import read_drive
+from training.data.drive import Drive, read_drive
+from training.data.sources import without_broken
 
 
-def converter_parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+def converter_parser(prog: str, description: str | None, examples: str) -> argparse.ArgumentParser:
     """Return a parser with the options of every converter."""
     parser = make_parser(prog, description, examples)
     add = parser.add_argument
@@ -20,12 +21,28 @@ def converter_parser(prog: str, description: str, examples: str) -> argparse.Arg
     add("--compressed", action="store_true",
         help="store the image files as they are, on /camera/image_raw/compressed")  # fmt: skip
     add("--limit", type=int, metavar="N", help="only the first N frames")
+    add("--skip-broken", action="store_true", help="leave out images that are missing or broken")
     add("--overwrite", action="store_true", help="replace the bag where it exists")
     return parser
 
 
-def convert(parser: argparse.ArgumentParser, args: Sequence[str] | None) -> int:
-    """Run a converter's command line; return its exit code."""
+def add_camera_height(parser: argparse.ArgumentParser, default_m: float) -> None:
+    """Add the option that says how high the camera is."""
+    parser.add_argument(
+        "--camera-height",
+        type=float,
+        default=default_m,
+        metavar="M",
+        help="of the camera above the road, m (default %(default)s)",
+    )
+
+
+def convert(
+    parser: argparse.ArgumentParser,
+    args: Sequence[str] | None,
+    read: Callable[[argparse.Namespace], Drive] = lambda options: read_drive(options.drive),
+) -> int:
+    """Run a converter's command line; return its exit code. ``read`` gives the drive it names."""
     options = parser.parse_args(args)
     config = BagConfig(
         compressed=options.compressed,
@@ -35,7 +52,8 @@ def convert(parser: argparse.ArgumentParser, args: Sequence[str] | None) -> int:
     )
 
     def work() -> None:
-        counts = write_bag(read_drive(options.drive), options.bag, config)
+        (drive,) = without_broken([read(options)], options.skip_broken)
+        counts = write_bag(drive, options.bag, config)
         for topic, count in sorted(counts.items()):
             print(f"{count:8d}  {topic}")
         print(f"wrote {options.bag}; play it with: python -m sdepth_ros.replay {options.bag}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bags.cli import convert, converter_parser
+from bags.cli import add_camera_height, convert, converter_parser
 from bags.write import KITTI_CAMERA_HEIGHT_M
 
 _EXAMPLES = """examples:
@@ -17,14 +17,8 @@ _EXAMPLES = """examples:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    parser = converter_parser("bags.from_kitti", __doc__ or "", _EXAMPLES)
-    parser.add_argument(
-        "--camera-height",
-        type=float,
-        default=KITTI_CAMERA_HEIGHT_M,
-        metavar="M",
-        help="of the camera above the road, m (default %(default)s)",
-    )
+    parser = converter_parser("bags.from_kitti", __doc__, _EXAMPLES)
+    add_camera_height(parser, KITTI_CAMERA_HEIGHT_M)
     return convert(parser, args)
 
 

@@ -15,7 +15,7 @@ _EXAMPLES = """examples:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    return convert(converter_parser("bags.from_synth", __doc__ or "", _EXAMPLES), args)
+    return convert(converter_parser("bags.from_synth", __doc__, _EXAMPLES), args)
 
 
 if __name__ == "__main__":

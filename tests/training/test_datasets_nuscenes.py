@@ -79,13 +79,12 @@ def test_scenes_are_drives_in_order_of_time_looking_ahead(root: Path) -> None:
     np.testing.assert_allclose(moved[:3], [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 2]], atol=1e-9)
 
 
-def test_scenes_are_chosen_by_light_and_name(root: Path, tmp_path: Path) -> None:
-    names = tmp_path / "val.txt"
-    names.write_text("scene-0103\nscene-9999\n")
+def test_scenes_are_chosen_by_light_and_name(root: Path) -> None:
+    names = ["scene-0103", "scene-9999"]
     assert [d.name for d in read(root, "night")] == ["scene-1100"]
     assert [d.name for d in read(root, "day")] == ["scene-0103"]
-    assert [d.name for d in read(root, scenes=names)] == ["scene-0103"]
-    with pytest.raises(DataError, match=r"no scene by night and a name of .*val\.txt"):
+    assert [d.name for d in read(root, names=names)] == ["scene-0103"]
+    with pytest.raises(DataError, match="no scene of light night, named one of scene-0103, "):
         read(root, "night", names)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from sdepth.camera import Camera
 from sdepth.errors import DataError
 from training.data.check import check_lens
 from training.data.drive import Drive, Frame
-from training.data.poses import Pose
+from training.data.poses import Pose, from_first
 
 CHANNEL = "CAM_FRONT"
 Light = Literal["all", "day", "night"]
@@ -30,7 +30,7 @@ _PIECE = 1 << 24
 _BETWEEN = re.compile(r"[\[,\s]*")
 
 
-def read(root: Path, light: Light = "all", scenes: Path | None = None) -> list[Drive]:
+def read(root: Path, light: Light = "all", names: Collection[str] = ()) -> list[Drive]:
     """Return a drive for each scene, in order of their names.
 
     Every image that the tables name is a frame, also where its file is missing.
@@ -38,23 +38,22 @@ def read(root: Path, light: Light = "all", scenes: Path | None = None) -> list[D
     Args:
         root: folder that holds the tables' folder, samples/ and sweeps/.
         light: scenes whose description says night, the others, or all.
-        scenes: file of scene names, one per line, to keep; None for all.
+        names: of the scenes to keep, such as scene-0103; none keep all.
 
     Raises:
         DataError: tables missing or damaged, or no scene is left.
         CameraError: a calibration is not that of a camera.
     """
     tables = _find_tables(root)
-    names = set(scenes.read_text().split()) if scenes else None
     wanted = {
         row["token"]: row["name"]
         for row in _rows(tables / "scene.json")
         if light in ("all", "night" if "night" in row["description"].lower() else "day")
-        and (names is None or row["name"] in names)
+        and (not names or row["name"] in names)
     }
     if not wanted:
-        listed = f" and a name of {scenes}" if scenes else ""
-        raise DataError(f"{tables / 'scene.json'}: no scene by {light}{listed}")
+        named = f", named one of {', '.join(sorted(names)[:5])}" if names else ""
+        raise DataError(f"{tables / 'scene.json'}: no scene of light {light}{named}")
     try:
         drives = _join(root, tables, wanted)
     except KeyError as err:
@@ -89,11 +88,13 @@ def _drive(
     K = np.array(lens["camera_intrinsic"], np.float64).reshape(3, 3)
     camera = check_lens(Camera.from_matrix(K, first["width"], first["height"]), f"{root}: {name}")
     T_ego_cam = _transform(lens)
-    frames = tuple(
-        Frame(root / r["filename"], 1000 * r["timestamp"], egos[r["ego_pose_token"]] @ T_ego_cam)
-        for r in sorted(rows, key=lambda row: row["timestamp"])
-    )
-    return Drive(name, camera, frames, float(T_ego_cam[2, 3]))
+    rows = sorted(rows, key=lambda row: int(row["timestamp"]))
+    poses = from_first([egos[row["ego_pose_token"]] @ T_ego_cam for row in rows])
+    frames = [
+        Frame(root / row["filename"], 1000 * row["timestamp"], pose)
+        for row, pose in zip(rows, poses, strict=True)
+    ]
+    return Drive(name, camera, tuple(frames), float(T_ego_cam[2, 3]))
 
 
 def _find_tables(root: Path) -> Path:

@@ -11,6 +11,15 @@ from scipy.spatial.transform import Rotation, Slerp
 Pose = NDArray[np.float64]
 
 
+def from_first(T_world_cam: Sequence[Pose | None]) -> list[Pose | None]:
+    """Return poses (4, 4) in the frame of the first one known; None where unknown."""
+    first = next((T for T in T_world_cam if T is not None), None)
+    if first is None:
+        return list(T_world_cam)
+    T_first_world = np.linalg.inv(first)
+    return [None if T is None else T_first_world @ T for T in T_world_cam]
+
+
 def poses_at(
     wanted_ns: Sequence[int], known_ns: Sequence[int], T: NDArray[np.float64], max_gap_s: float
 ) -> list[Pose | None]:

@@ -22,7 +22,7 @@ from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
 from training.data.check import check_lens
 from training.data.drive import Drive, Frame, read_image
-from training.data.poses import Pose, poses_at
+from training.data.poses import Pose, from_first, poses_at
 
 MODELS = {
     "stereo/left": "stereo_wide_left",
@@ -108,6 +108,8 @@ def _read_times(path: Path) -> list[int]:
     """Return the stamps, microseconds."""
     try:
         return [int(line.split()[0]) for line in path.read_text().splitlines() if line.strip()]
+    except FileNotFoundError as err:
+        raise DataError(f"{path}: missing; expected the folder of one traversal") from err
     except ValueError as err:
         raise DataError(f"{path}: expected lines of 'MICROSECONDS CHUNK' ({err})") from err
 
@@ -163,4 +165,4 @@ def _read_vo(path: Path, stamps_ns: list[int], T_vehicle_cam: Pose) -> list[Pose
     for T_before_now in moves:
         T_world_vehicle.append(T_world_vehicle[-1] @ T_before_now)
     T_world_cam = np.linalg.inv(T_vehicle_cam) @ np.stack(T_world_vehicle) @ T_vehicle_cam
-    return poses_at(stamps_ns, (1000 * times_us).tolist(), T_world_cam, _MAX_GAP_S)
+    return from_first(poses_at(stamps_ns, (1000 * times_us).tolist(), T_world_cam, _MAX_GAP_S))

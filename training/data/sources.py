@@ -65,30 +65,36 @@ def _read_robotcar(options: Namespace, trim: Trim) -> list[Recording]:
 
 
 def _read_nuscenes(options: Namespace, trim: Trim) -> list[Recording]:
-    return _recordings(nuscenes.read(options.root, options.light, options.scenes), options, trim)
+    names = set(options.scenes.read_text().split()) if options.scenes else set()
+    return _recordings(nuscenes.read(options.root, options.light, names), options, trim)
 
 
 def _recordings(drives: Iterable[Drive], options: Namespace, trim: Trim) -> list[Recording]:
-    """Return the parts of trimmed drives between which no frame is missing.
+    """Return the parts of trimmed drives between which no frame is missing."""
+    drives = [drive for drive in drives if options.only in drive.name]
+    whole = without_broken(drives, options.skip_broken)
+    return [recording(part) for drive in whole for part in split(trimmed(drive, trim))]
+
+
+def without_broken(drives: list[Drive], skip: bool) -> list[Drive]:
+    """Return the drives without broken files: there are none, or they are left out (``skip``).
 
     Raises:
-        DataError: files are missing or broken, unless ``options.skip_broken``.
+        DataError: files are missing or broken, and not to be skipped.
     """
-    drives = [drive for drive in drives if options.only in drive.name]
     files = [frame.image for drive in drives for frame in drive.frames]
     broken = broken_files(tqdm(files, unit="file", desc="checking", disable=len(files) < 1000))
-    if broken and not options.skip_broken:
+    if broken and not skip:
         raise DataError(
             f"{describe(broken, len(files))}; copy or download them again, or leave them out with "
             "--skip-broken"
         )
     if broken:
         print(f"left out {describe(broken, len(files))}", file=sys.stderr)
-    found: list[Recording] = []
-    for drive in drives:
-        frames = tuple(frame for frame in drive.frames if frame.image not in broken)
-        found += map(recording, split(trimmed(replace(drive, frames=frames), trim)))
-    return found
+    return [
+        replace(drive, frames=tuple(f for f in drive.frames if f.image not in broken))
+        for drive in drives
+    ]
 
 
 SOURCES = {
