@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sdepth.errors import ConfigError, DataError, ShapeError
-from sdepth.metrics import depth_errors, garg_crop, mean_errors
+from sdepth.metrics import CAP_LAST, depth_errors, mean_errors
 
 
 def row(*metres: float) -> np.ndarray:
@@ -70,6 +70,8 @@ def test_bad_input_is_refused() -> None:
         depth_errors(row(1, 2), row(1, 2, 3))
     with pytest.raises(ConfigError, match="expected 'median' or 'none'"):
         depth_errors(row(1), row(1), scale="mean")
+    with pytest.raises(ConfigError, match="median-then-cap"):
+        depth_errors(row(1), row(1), order="cap")
 
 
 def test_images_count_alike_in_the_mean() -> None:
@@ -80,9 +82,21 @@ def test_images_count_alike_in_the_mean() -> None:
         mean_errors([])
 
 
-def test_garg_crop_has_the_published_rows_and_columns() -> None:
-    mask = garg_crop(375, 1242)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    assert (rows[0], rows[-1] + 1) == (153, 371)
-    assert (columns[0], columns[-1] + 1) == (44, 1197)
-    assert mask.sum() == (371 - 153) * (1197 - 44)
+def test_a_cap_after_scaling_takes_the_median_of_all_truth() -> None:
+    truth, estimate = row(10, 20, 40, 60, 70), row(1, 2, 5, 9, 9)
+    assert depth_errors(truth, estimate, max_m=50).scale == pytest.approx(20 / 2)
+    last = depth_errors(truth, estimate, max_m=50, order=CAP_LAST)
+    assert last.scale == pytest.approx(40 / 5)
+    assert last.abs_rel == pytest.approx((0.2 + 0.2 + 0) / 3)
+
+
+def test_the_cap_itself_counts_only_where_it_comes_last() -> None:
+    truth, estimate = row(10, 40), row(10, 30)
+    assert depth_errors(truth, estimate, scale="none", max_m=40).abs_rel == 0
+    last = depth_errors(truth, estimate, scale="none", max_m=40, order=CAP_LAST)
+    assert last.abs_rel == pytest.approx(0.125)
+
+
+def test_estimates_may_be_clamped_to_another_range_than_truth() -> None:
+    errors = depth_errors(row(10, 90), row(10, 200), 0, 256, "none", clamp_m=(1e-3, 80))
+    assert errors.abs_rel == pytest.approx(10 / 90 / 2)

@@ -1,4 +1,4 @@
-"""Scores against truth, beside trivial baselines."""
+"""Depth scored against truth, beside trivial baselines, and results side by side."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.checkpoint import save
+from sdepth.checkpoint import bundled, save
+from sdepth.errors import DataError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD
 from tests.helpers import write_drive
-from training.evaluate import Protocol, main, pixel_prior
+from training.evaluate import Protocol, evaluate, pixel_prior, read_examples
+from training.evaluate.__main__ import main
+from training.evaluate.depth import SHOWN
+
+EIGEN = "kitti_raw/2011_09_26/2011_09_26_drive_0052_sync/derived_by_us/gt_depths_eigen_0052.npz"
 
 
 @pytest.fixture
@@ -50,27 +55,34 @@ def test_command_prints_the_protocol_and_writes_files(
 ) -> None:
     root = write_drive(tmp_path / "d", frames=3)
     out, sheet = tmp_path / "n.json", tmp_path / "s.png"
+    files = ["--prior", root, "--json", out, "--sheet", sheet]
 
-    code = main(
-        [
-            str(checkpoint),
-            str(root),
-            "--prior",
-            str(root),
-            "--json",
-            str(out),
-            "--sheet",
-            str(sheet),
-        ]
-    )
+    assert main(["depth", *map(str, [checkpoint, root, *files])]) == 0
 
-    printed = capsys.readouterr().out
-    assert code == 0
-    assert "3 images, 80 m cap, crop none, scaling median" in printed
-    assert json.loads(out.read_text())["errors"]["constant"]["abs_rel"] == pytest.approx(
-        0, abs=1e-6
-    )
+    printed, found = capsys.readouterr().out, json.loads(out.read_text())
+    assert "3 images\nsynth: truth 0.001 to 80 m" in printed
+    assert "scaling median (mask-then-median)" in printed
+    assert found["protocol"]["id"] == "synth"
+    assert found["errors"]["constant"]["abs_rel"] == pytest.approx(0, abs=1e-6)
     assert cv2.imread(str(sheet)).shape[1] == 3 * 480
+
+
+def test_part_of_a_test_set_is_called_that(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_drive(tmp_path / "d", frames=2)
+
+    assert main(["depth", str(checkpoint), str(root), "--protocol", "kitti-eigen"]) == 0
+    assert "2 of the 697 images" in capsys.readouterr().out
+
+
+def test_no_more_than_a_few_examples_are_kept(checkpoint: Path, tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "d", frames=19, step_m=0.1)
+
+    _, seen, scales = evaluate(checkpoint, read_examples(root, None, 1), Protocol(), None)
+
+    assert len(scales) == 19
+    assert SHOWN / 2 <= len(seen) <= SHOWN
 
 
 def test_depth_from_a_file_is_matched_by_image_number(checkpoint: Path, tmp_path: Path) -> None:
@@ -78,6 +90,78 @@ def test_depth_from_a_file_is_matched_by_image_number(checkpoint: Path, tmp_path
     truth = tmp_path / "t.npz"
     np.savez(truth, data=np.full((1, 32, 64), 5, np.float32), frames=np.array([2]))
 
-    assert main([str(checkpoint), str(root), "--truth", str(truth)]) == 0
+    assert main(["depth", str(checkpoint), str(root), "--truth", str(truth)]) == 0
     np.savez(truth, data=np.full((1, 32, 64), 5, np.float32), frames=np.array([9]))
-    assert main([str(checkpoint), str(root), "--truth", str(truth)]) == 2
+    assert main(["depth", str(checkpoint), str(root), "--truth", str(truth)]) == 2
+
+
+def test_test_list_orders_images_and_names_drives(tmp_path: Path) -> None:
+    root = write_drive(tmp_path, frames=3, step_m=1.0)
+    write_drive(tmp_path, frames=2, step_m=2.0, name="01")
+    lines = tmp_path / "list.txt"
+    lines.write_text("1 1 l\n0 000002 l\n\n00/0\n")
+
+    walls = [e.truth[0, 0] for e in read_examples(root, None, 1, lines)]
+
+    assert walls == [8, 8, 10]
+    lines.write_text("1 7 l\n")
+    with pytest.raises(DataError, match="no image of '1 7 l' in 2 drives"):
+        list(read_examples(root, None, 1, lines))
+
+
+def test_truth_may_be_a_folder_of_arrays(tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "d", frames=2)
+    (tmp_path / "gt").mkdir()
+    np.save(tmp_path / "gt/000000_depth.npy", np.full((32, 64), 3.0))
+    np.save(tmp_path / "gt/000001.npy", np.full((32, 64), 4.0))
+
+    assert [e.truth[0, 0] for e in read_examples(root, tmp_path / "gt", 1)] == [3, 4]
+
+
+def test_truth_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    root, truth = write_drive(tmp_path / "d", frames=2), tmp_path / "t.npz"
+    one = np.ones((1, 32, 64), np.float32)
+    np.savez(truth, data=np.array([[one, None]], dtype=object), frames=np.arange(1))
+    with pytest.raises(DataError, match="pickled arrays are not opened"):
+        list(read_examples(root, truth, 1))
+    truth.write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(DataError, match="no depths that can be read"):
+        list(read_examples(root, truth, 1))
+    np.savez(truth, data=one, frames=np.arange(1))
+    (tmp_path / "list.txt").write_text("0 0\n0 1\n")
+    with pytest.raises(DataError, match="1 depths for the 2 images"):
+        list(read_examples(root, truth, 1, tmp_path / "list.txt"))
+
+
+def test_results_of_two_protocols_are_not_set_side_by_side(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_drive(tmp_path / "d", frames=2)
+    files = {name: str(tmp_path / f"{name}.json") for name in ("a", "b", "metres", "half")}
+    start = ["depth", str(checkpoint), str(root), "--json"]
+    for name, options in (("a", []), ("metres", ["--scale", "none"]), ("half", ["--stride", "2"])):
+        assert main([*start, files[name], *options]) == 0
+    Path(files["b"]).write_text(Path(files["a"]).read_text())
+
+    assert main(["compare", files["a"], files["b"]]) == 0
+    assert capsys.readouterr().out.count("| net |") == 2 + 3  # three tables before this one
+    assert main(["compare", files["a"], files["metres"]]) == 2
+    assert "different protocols (scale median and none)" in capsys.readouterr().err
+    assert main(["compare", files["a"], files["half"]]) == 2
+    assert "2 and 1 images" in capsys.readouterr().err
+    assert main(["compare", str(checkpoint)]) == 2
+
+
+def test_real_lorries_and_bridges_are_scored_as_published(shared_data: Path) -> None:
+    """A traffic jam under a bridge, 25 of Eigen's images; rendered streets have neither."""
+    truth = shared_data / EIGEN
+    if not truth.is_file():
+        pytest.skip(f"{truth} is not there")
+    from training.protocols import find
+
+    examples = read_examples(shared_data / "kitti_raw", truth, 1)
+    rows, _, scales = evaluate(bundled("day"), examples, find("kitti-eigen"), None)
+
+    assert len(scales) == 25
+    assert f"{rows['constant'].abs_rel:.3f}" == "0.354"
+    assert rows["day"].abs_rel == pytest.approx(0.432, abs=0.02)  # of the weights that ship

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sdepth.errors import ConfigError, DataError
 from sdepth.shapes import check_shape
 
-GARG_ROWS, GARG_COLUMNS = (0.40810811, 0.99189189), (0.03594771, 0.96405229)
+MASK_FIRST, CAP_LAST = "mask-then-median", "median-then-cap"
+"""Whether the median is taken over the pixels that are scored, or over all known ones."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,14 @@ def depth_errors(
     min_m: float = 1e-3,
     max_m: float = 80.0,
     scale: str = "median",
+    order: str = MASK_FIRST,
+    clamp_m: tuple[float, float] | None = None,
 ) -> DepthErrors:
     """Return the errors of one depth image.
 
     Order: keep pixels with min_m < truth < max_m; scale the estimate (``median``: by the ratio of
-    medians over these pixels; ``none``: not at all); clamp it to [min_m, max_m]; average.
+    medians over these pixels; ``none``: not at all); clamp it; average. ``CAP_LAST`` takes the
+    medians over every truth beyond min_m and only then keeps truth <= max_m.
 
     Args:
         truth: (H, W), metres, 0 where unknown.
@@ -56,24 +60,33 @@ def depth_errors(
         min_m: nearest truth that counts.
         max_m: farthest truth that counts, the cap.
         scale: ``median`` or ``none``.
+        order: ``MASK_FIRST`` (Godard et al. 2019) or ``CAP_LAST`` (Liu et al. 2021, ADDS).
+        clamp_m: nearest and farthest estimate; None for [min_m, max_m].
 
     Raises:
         ShapeError: the images differ in size.
         DataError: no pixel of the truth counts.
-        ConfigError: another ``scale``.
+        ConfigError: another ``scale`` or ``order``.
 
     Source: Eigen et al. 2014; order as in Godard et al. 2019's evaluation.
     """
+    if order not in (MASK_FIRST, CAP_LAST):
+        raise ConfigError(f"order {order!r}: expected {MASK_FIRST!r} or {CAP_LAST!r}")
     if scale not in ("median", "none"):
         raise ConfigError(f"scale {scale!r}: expected 'median' or 'none'")
     size = check_shape("truth", truth, "H W")
     check_shape("estimate", estimate, f"{size['H']} {size['W']}")
-    known = (truth > min_m) & (truth < max_m)
-    if not known.any():
+    known = truth > min_m
+    scored = known & (truth <= max_m if order == CAP_LAST else truth < max_m)
+    if not scored.any():
         raise DataError(f"no true depth between {min_m} and {max_m} m; is the truth in metres?")
-    t, d = truth[known].astype(np.float64), estimate[known].astype(np.float64)
-    factor = float(np.median(t) / np.median(d))
-    d = np.clip(d * factor if scale == "median" else d, min_m, max_m)
+    compared = known if order == CAP_LAST else scored
+    factor = float(
+        np.median(truth[compared].astype(np.float64))
+        / np.median(estimate[compared].astype(np.float64))
+    )
+    t, d = truth[scored].astype(np.float64), estimate[scored].astype(np.float64)
+    d = np.clip(d * factor if scale == "median" else d, *(clamp_m or (min_m, max_m)))
     ratio = np.maximum(t / d, d / t)
     error = d - t
     return DepthErrors(
@@ -98,12 +111,3 @@ def mean_errors(rows: Sequence[DepthErrors]) -> DepthErrors:
         raise DataError("no images to average over")
     names = [field.name for field in dataclasses.fields(DepthErrors)]
     return DepthErrors(**{n: float(np.mean([getattr(row, n) for row in rows])) for n in names})
-
-
-def garg_crop(height: int, width: int) -> NDArray[np.bool_]:
-    """Return (height, width), True inside the crop of Garg et al. 2016."""
-    mask = np.zeros((height, width), np.bool_)
-    top, bottom = (int(f * height) for f in GARG_ROWS)
-    left, right = (int(f * width) for f in GARG_COLUMNS)
-    mask[top:bottom, left:right] = True
-    return mask

@@ -66,9 +66,22 @@ def trajectory_errors(
 
     Source: Geiger et al. 2012; alignment order as kitti-odom-eval.
     """
+    frames = np.arange(len(truth)) if frames is None else np.asarray(frames)
+    truth, estimate, scale = aligned(truth, estimate, alignment, frames)
+    rpe_m, rpe_deg = rpe(truth[frames], estimate, frames)
+    t_err, r_err = kitti_drift(truth, estimate, frames, lengths_m)
+    return TrajectoryErrors(ate(truth[frames], estimate), rpe_m, rpe_deg, t_err, r_err, scale)
+
+
+def aligned(
+    truth: Poses, estimate: Poses, alignment: Alignment, frames: NDArray[np.int64]
+) -> tuple[Poses, Poses, float]:
+    """Return truth and estimate as they are compared, and the scale used.
+
+    Arguments and errors as in ``trajectory_errors``; the first of ``frames`` is the origin.
+    """
     check_shape("truth", truth, "M 4 4")
     n = check_shape("estimate", estimate, "N 4 4")["N"]
-    frames = np.arange(len(truth)) if frames is None else np.asarray(frames)
     fits = len(frames) == n >= 2 and (np.diff(frames) > 0).all() and frames[0] >= 0
     if not fits or frames[-1] >= len(truth):
         raise DataError(
@@ -77,10 +90,7 @@ def trajectory_errors(
         )
     truth = np.linalg.inv(truth[frames[0]]) @ truth
     estimate = np.linalg.inv(estimate[0]) @ estimate
-    estimate, scale = align(truth[frames], estimate, alignment)
-    rpe_m, rpe_deg = rpe(truth[frames], estimate, frames)
-    t_err, r_err = kitti_drift(truth, estimate, frames, lengths_m)
-    return TrajectoryErrors(ate(truth[frames], estimate), rpe_m, rpe_deg, t_err, r_err, scale)
+    return truth, *align(truth[frames], estimate, alignment)
 
 
 def align(truth: Poses, estimate: Poses, alignment: Alignment) -> tuple[Poses, float]:
@@ -147,14 +157,27 @@ def kitti_drift(
 ) -> tuple[float, float]:
     """Return t_err (%) and r_err (deg / 100 m), means over sub-sequences of 100 to 800 m.
 
+    Arguments as in ``kitti_segments``; NaN, NaN where the path is shorter than every length.
+    """
+    segments = kitti_segments(truth, estimate, frames, lengths_m)
+    if not len(segments):
+        return float("nan"), float("nan")
+    return float(segments[:, 1].mean()), float(segments[:, 2].mean())
+
+
+def kitti_segments(
+    truth: Poses,
+    estimate: Poses,
+    frames: NDArray[np.int64] | None = None,
+    lengths_m: Sequence[float] = KITTI_LENGTHS_M,
+) -> NDArray[np.float64]:
+    """Return (S, 3) length (m), t_err (%) and r_err (deg / 100 m) of each sub-sequence.
+
     Args:
         truth: (M, 4, 4), every frame, for the distance driven.
         estimate: (N, 4, 4), aligned.
         frames: (N,) rows of ``truth``; sub-sequences that begin or end elsewhere are left out.
         lengths_m: of the sub-sequences.
-
-    Returns:
-        NaN, NaN where the path is shorter than every length.
     """
     frames = np.arange(len(truth)) if frames is None else frames
     row = {int(frame): i for i, frame in enumerate(frames)}
@@ -169,11 +192,9 @@ def kitti_drift(
             true_step = np.linalg.inv(truth[first]) @ truth[last]
             estimated_step = np.linalg.inv(estimate[row[first]]) @ estimate[row[last]]
             error = np.linalg.inv(estimated_step) @ true_step
-            errors.append((np.linalg.norm(error[:3, 3]) / length, _angle(error) / length))
-    if not errors:
-        return float("nan"), float("nan")
-    t_err, r_err = np.mean(errors, 0)
-    return 100 * float(t_err), 100 * float(np.degrees(r_err))
+            t_err = 100 * np.linalg.norm(error[:3, 3]) / length
+            errors.append((length, t_err, 100 * np.degrees(_angle(error)) / length))
+    return np.array(errors, np.float64).reshape(-1, 3)
 
 
 def _steps(poses: Poses) -> Poses:

@@ -1,0 +1,160 @@
+"""Images with true depth, in the order of a test list where there is one."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import DataError
+from training.data.drive import Drive, Frame, find_drives, read_depth, read_drive, read_image
+
+Depth = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image with its camera and true depth (H, W), metres, 0 where unknown."""
+
+    image: NDArray[np.uint8]
+    camera: Camera
+    truth: Depth
+
+
+@dataclass(frozen=True)
+class TruthFile:
+    """What an .npz of ``training.export_truth`` holds.
+
+    Attributes:
+        data: (N, H, W), metres, 0 where unknown, padded below and on the right.
+        lines: of the test list, one per image.
+        sizes: (N, 2) height and width of each image.
+    """
+
+    data: Depth
+    lines: tuple[str, ...]
+    sizes: NDArray[np.int64]
+
+    def __getitem__(self, i: int) -> Depth:
+        """Return the depth of image ``i``."""
+        height, width = self.sizes[i]
+        return self.data[i, :height, :width]
+
+
+def read_truth(path: Path) -> TruthFile:
+    """Return the depths in an .npz: ``data``, and ``lines`` or ``frames`` (image numbers).
+
+    Raises:
+        DataError: missing, damaged, or of other contents.
+    """
+    try:
+        with np.load(path) as file:
+            data = file["data"]
+            names = file["lines"] if "lines" in file else file["frames"]
+            sizes = file["sizes"] if "sizes" in file else np.tile(data.shape[1:], (len(data), 1))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as err:
+        raise DataError(
+            f"{path}: no depths that can be read ({err}); make it with python -m "
+            "training.export_truth (files of pickled arrays are not opened)"
+        ) from err
+    if not data.ndim == 3 or not len(data) == len(names) == len(sizes):
+        raise DataError(f"{path}: data {data.shape} for {len(names)} images; expected (N, H, W)")
+    return TruthFile(data, tuple(str(name) for name in names), sizes)
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """Return the lines of a test list.
+
+    Raises:
+        DataError: missing or empty.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such test list; a protocol's `split` says where it is from")
+    lines = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    if not lines:
+        raise DataError(f"{path}: empty; expected one image a line")
+    return lines
+
+
+def read_examples(
+    root: Path, truth: Path | None, stride: int, split: Path | None = None
+) -> Iterator[Example]:
+    """Yield every ``stride``-th frame that has truth.
+
+    Args:
+        root: drives (``find_drives``).
+        truth: an .npz (``read_truth``), or a folder of NAME.npy, NAME_depth.npy or NAME.png;
+            None for the drives' own.
+        stride: 1 for every frame.
+        split: the test list; None for all frames, or those that the .npz names.
+
+    Raises:
+        DataError: nothing to score, or list, truth and drives do not fit.
+    """
+    drives = [(folder, read_drive(folder)) for folder in find_drives(root)]
+    known = read_truth(truth) if truth and truth.suffix == ".npz" else None
+    lines = read_list(split) if split else known.lines if known else None
+    if known and lines and len(lines) != len(known.lines):
+        raise DataError(
+            f"{truth}: {len(known.lines)} depths for the {len(lines)} images of {split}; make it "
+            f"from this list: python -m training.export_truth {root} OUT --split {split}"
+        )
+    if lines:
+        frames = find_frames(drives, lines, split or truth)
+    else:
+        frames = [(d, f) for _, d in drives for f in d.frames if truth or f.depth]
+    if not frames:
+        raise DataError(f"{root}: no frame has depth (depth_2/); give --truth FILE.npz")
+    for i in range(0, len(frames), stride):
+        drive, frame = frames[i]
+        depth = known[i] if known else _depth_of(frame, truth)
+        yield Example(read_image(frame.image), drive.camera, depth)
+
+
+def find_frames(
+    drives: Sequence[tuple[Path, Drive]], lines: Sequence[str], path: Path | None
+) -> list[tuple[Drive, Frame]]:
+    """Return the frame of each line: "FOLDER NAME [l]", "FOLDER/NAME" or "NAME".
+
+    Raises:
+        DataError: a line's image is not there; ``path`` is where the line is from.
+    """
+    known: dict[tuple[str, str], tuple[Drive, Frame]] = {}
+    for folder, drive in drives:
+        for frame in drive.frames:
+            name = _key(frame.image.stem.removesuffix("_leftImg8bit"))
+            known[_key(folder.name), name] = drive, frame
+            known.setdefault(("", name), (drive, frame))
+    found = []
+    for line in lines:
+        place, name = line.split()[:2] if " " in line else (line.rpartition("/")[0], line)
+        key = _key(Path(place).name), _key(Path(name).name)
+        if key not in known:
+            raise DataError(
+                f"{path}: no image of '{line}' in {len(drives)} drives beside {drives[0][0]}; is "
+                "all of the dataset there?"
+            )
+        found.append(known[key])
+    return found
+
+
+def _key(name: str) -> str:
+    """Return a name that is the same for a number with and without leading zeros."""
+    return str(int(name)) if name.isdigit() else name
+
+
+def _depth_of(frame: Frame, folder: Path | None) -> Depth:
+    """Return the depth of a frame from ``folder``, or the drive's own."""
+    if folder is None:
+        if frame.depth is None:
+            raise DataError(f"{frame.image}: no depth beside it; give --truth")
+        return read_depth(frame.depth)
+    for name in (f"{frame.image.stem}.npy", f"{frame.image.stem}_depth.npy"):
+        if (folder / name).is_file():
+            return np.asarray(np.load(folder / name), np.float32)
+    return read_depth(folder / f"{frame.image.stem}.png")
