@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed, nn, optim
 from torch.func import functional_call
+from torch.nn import functional as F
 
 from sdepth.checkpoint import load_depth
 from training.discriminators import DiscriminatorConfig, make_discriminator
@@ -29,6 +30,7 @@ class PriorConfig:
         day_weights: checkpoint of the frozen day network.
         lr: of the discriminator, where ``optim.lr`` is at its start; it falls as that does.
         pool: past fake clips, half of the discriminator's lessons (Shrivastava et al. 2017).
+        cell: side of the squares of pixels that the discriminator sees as one.
         shuffle: frames of each clip in random order: a control that has no time.
         discriminator: which.
     """
@@ -38,6 +40,7 @@ class PriorConfig:
     day_weights: str = "weights/day.safetensors"
     lr: float = 1e-4
     pool: int = 50
+    cell: int = 1
     shuffle: bool = False
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
 
@@ -78,7 +81,7 @@ class DayPrior(nn.Module):
         Source: Mao et al. 2017 (LSGAN), eq. 9.
         """
         fixed = {k: p.detach() for k, p in self.discriminator.named_parameters()}
-        clip = self._ordered(clip, step)
+        clip = self._shown(clip, step)
         return ((functional_call(self.discriminator, fixed, (clip,)) - 1) ** 2).mean()
 
     def lesson(self, clip: Tensor, day_images: Tensor, step: int) -> Tensor:
@@ -93,7 +96,7 @@ class DayPrior(nn.Module):
         """
         fake = self._from_pool(clip.detach(), step)
         real = self.day_net(day_images.flatten(0, 1), scales=1)[0].view_as(clip)
-        judged = self.discriminator(self._ordered(torch.cat([real, fake]), step))
+        judged = self.discriminator(self._shown(torch.cat([real, fake]), step))
         is_real, is_fake = judged.chunk(2)
         return (((is_real - 1) ** 2).mean() + (is_fake**2).mean()) / 2
 
@@ -101,8 +104,10 @@ class DayPrior(nn.Module):
         """Return the random numbers of a step, the same when a stopped run goes on."""
         return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
 
-    def _ordered(self, clip: Tensor, step: int) -> Tensor:
-        """Return the clips, of shuffled frames if asked for."""
+    def _shown(self, clip: Tensor, step: int) -> Tensor:
+        """Return what the discriminator sees of clips: made smaller, shuffled, if asked for."""
+        if self.config.cell > 1:
+            clip = F.avg_pool2d(clip, self.config.cell)
         if not self.config.shuffle:
             return clip
         order = torch.rand(len(clip), 3, generator=self._draws(step)).argsort(1)

@@ -123,7 +123,7 @@ def test_shuffle_reorders_frames_and_repeats_itself_at_a_step() -> None:
     judge = prior(shuffle=True)
     clip = torch.arange(3.0).view(1, 3, 1, 1).expand(16, 3, *SIZE)
 
-    once, again = judge._ordered(clip, 5), judge._ordered(clip, 5)
+    once, again = judge._shown(clip, 5), judge._shown(clip, 5)
 
     assert torch.equal(once, again)
     assert not torch.equal(once, clip)
