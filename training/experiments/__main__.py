@@ -6,7 +6,7 @@ with runs/ deleted too, as long as their configuration has not changed.
 python -m training.experiments sa4depth --list
 python -m training.experiments sa4depth
 python -m training.experiments sa4depth --only base D --seeds 0
-python -m training.experiments sa4depth --quick --out /tmp/quick     # proves the pipeline
+python -m training.experiments dasp --quick --out /tmp/quick     # proves the pipeline
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from sdepth.cli import make_parser, run
 from sdepth.errors import ConfigError
 from training.data.drive import find_drives
+from training.experiments.dasp.study import STUDY as DASP
 from training.experiments.records import needed, read_records, status
 from training.experiments.report import write_report
 from training.experiments.results import collect
@@ -27,10 +28,13 @@ from training.experiments.runs import execute, seconds_left
 from training.experiments.sa4depth.study import STUDY as SA4DEPTH
 from training.experiments.study import Where, plan
 
-STUDIES = {study.name: study for study in (SA4DEPTH,)}
+STUDIES = {study.name: study for study in (SA4DEPTH, DASP)}
 RESULTS = Path(__file__).parents[1] / "results"
 
-QUICK = ("data.size=[64,96]", "data.workers=0", "optim.batch=2", "optim.steps=4")
+QUICK = (
+    *("data.size=[64,96]", "data.workers=0"),
+    *("optim.batch=2", "optim.steps=4", "log.scalars_every=2"),
+)
 """Overrides that prove the pipeline and nothing else."""
 
 

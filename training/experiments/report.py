@@ -50,13 +50,18 @@ def seeds_of(results: Results, name: str) -> str:
     return f"{len(results.found.get(name, {}))} of {asked[name]}"
 
 
-def means(results: Results, names: Sequence[str], columns: Sequence[Column]) -> str:
-    """Return a table of configurations: mean ± standard deviation over seeds."""
+def means(
+    results: Results,
+    names: Sequence[str],
+    columns: Sequence[Column],
+    more: Sequence[Sequence[str]] = (),
+) -> str:
+    """Return a table of configurations, mean ± standard deviation over seeds, and more rows."""
     rows = []
     for name in names:
         cells = [summary([*results.values(name, key).values()]) for _, key in columns]
         rows.append([name, seeds_of(results, name), *cells])
-    return markdown(["configuration", "seeds", *(head for head, _ in columns)], rows)
+    return markdown(["configuration", "seeds", *(head for head, _ in columns)], [*rows, *more])
 
 
 def differences(

@@ -1,0 +1,1 @@
+"""The study of day priors in night training, after DASP."""

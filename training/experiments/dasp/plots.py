@@ -1,0 +1,99 @@
+"""Plots of the study: losses over steps, and depth of the same nights side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from sdepth.estimator import DepthEstimator
+from training.data.drive import find_drives, read_depth, read_drive, read_image
+from training.experiments.dasp.lines import DASP
+from training.experiments.results import Results
+from training.experiments.study import Run, Where, plan
+from training.sheet import write_sheet
+
+SHOWN = ("day", "night", "patch", DASP)
+LOSSES = ("photometric", "prior", "discriminator", "projection")
+SHEET_ROWS = 6
+
+
+def write_plots(results: Results, where: Where, out: Path) -> dict[str, str]:
+    """Write what can be drawn; return title by file name of what is there then.
+
+    Curves and weights are not recorded: once their runs are deleted, plots stay as they are.
+    """
+    runs = {
+        r.configuration.name: r
+        for r in plan(where, SHOWN, [0])
+        if r.configuration and 0 in results.found.get(r.configuration.name, {})
+    }
+    plots = {
+        "dasp_curves.png": ("Losses over steps, seed 0", _draw_curves),
+        "dasp_sheet.png": (
+            "Nights; then depth: day, night, patch, dasp; truth (seed 0)",
+            _draw_sheet,
+        ),
+    }
+    for name, (_, draw) in plots.items():
+        draw(runs, where, out / name)
+    return {name: title for name, (title, _) in plots.items() if (out / name).is_file()}
+
+
+def read_curve(folder: Path, loss: str) -> tuple[list[int], list[float]]:
+    """Return steps and values of a loss of a run on disk; empty if it is not there."""
+    board = folder / "tensorboard"
+    if not board.is_dir():
+        return [], []
+    events = EventAccumulator(str(board), size_guidance={"scalars": 0})
+    events.Reload()
+    if f"loss/{loss}" not in events.Tags()["scalars"]:
+        return [], []
+    scalars = events.Scalars(f"loss/{loss}")
+    return [s.step for s in scalars], [s.value for s in scalars]
+
+
+def _draw_curves(runs: dict[str, Run], where: Where, path: Path) -> None:
+    """Draw a panel per loss, a line per configuration."""
+    curves = {
+        (loss, name): read_curve(run.folder, loss) for loss in LOSSES for name, run in runs.items()
+    }
+    if not any(steps for steps, _ in curves.values()):
+        return
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    for axis, loss in zip(np.ravel(figure.subplots(2, 2)), LOSSES, strict=True):
+        panel: Any = axis
+        panel.set_title(loss)
+        panel.spines[["top", "right"]].set_visible(False)
+        for i, name in enumerate(SHOWN):
+            steps, values = curves.get((loss, name), ([], []))
+            if steps:
+                panel.plot(steps, values, label=name, color=f"C{i}")
+        if panel.lines:
+            panel.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def _draw_sheet(runs: dict[str, Run], where: Where, path: Path) -> None:
+    """Draw a row per test image: as it is, depth of each model, truth."""
+    runs = {name: run for name, run in runs.items() if run.weights.is_file()}
+    if DASP not in runs:
+        return
+    frames = []
+    folders = find_drives(where.drives["test"])
+    for i in np.linspace(0, len(folders) - 1, min(SHEET_ROWS, len(folders))).astype(int):
+        drive = read_drive(folders[i])
+        frames.append((drive.camera, drive.frames[len(drive.frames) // 2]))
+    names = [name for name in SHOWN if name in runs]
+    models = [DepthEstimator(runs[name].weights, where.device, "model") for name in names]
+    rows: list[list[NDArray[Any]]] = []
+    for camera, frame in frames:
+        assert frame.depth is not None  # scored before
+        image = read_image(frame.image)
+        depths = [model(image, camera).depth for model in models]
+        rows.append([image, *depths, read_depth(frame.depth)])
+    write_sheet(path, rows, 320, ("night", *names, "truth"))

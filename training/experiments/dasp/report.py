@@ -1,0 +1,116 @@
+"""The study of day priors in tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.evaluate_night import MIN_PIXELS
+from training.experiments.dasp.claims import ABS_REL, APART, BY_DAY, SHRUNK
+from training.experiments.dasp.lines import DASP
+from training.experiments.dasp.plots import write_plots
+from training.experiments.report import Column, differences, images, markdown, means
+from training.experiments.results import Results, summary
+from training.experiments.study import Where
+
+REGIONS = ("all", "textureless", "blurred")
+ERRORS: tuple[Column, ...] = (("AbsRel", "abs_rel"), ("RMSE, m", "rmse"), ("delta1", "delta1"))
+NIGHT: tuple[Column, ...] = tuple(
+    (f"{title}, {region}", f"night.{region}.{error}")
+    for region in REGIONS
+    for title, error in ERRORS
+)
+BESIDE: tuple[Column, ...] = (
+    ("AbsRel of movers", ABS_REL["moving"]),
+    ("AbsRel by day", BY_DAY),
+    ("RMSE by day, m", "day.all.rmse"),
+    ("delta1 by day", "day.all.delta1"),
+    ("points apart", APART),
+    ("median scale", SHRUNK),
+    ("scale spread", "scale.night.spread"),
+    ("scale spread by day", "scale.day.spread"),
+)
+PAIRED: tuple[Column, ...] = (
+    ("AbsRel", ABS_REL["all"]),
+    ("AbsRel, textureless", ABS_REL["textureless"]),
+    ("AbsRel, blurred", ABS_REL["blurred"]),
+    ("AbsRel, movers", ABS_REL["moving"]),
+    ("RMSE, m", "night.all.rmse"),
+    ("AbsRel by day", BY_DAY),
+    ("points apart", APART),
+)
+"""Where less is better."""
+PROTOCOL = f"""\
+Depth: every image of the test drives, truth up to 80 m, no crop; each image is scaled by the ratio
+of medians over the whole image first and keeps that scale inside the masks, then clamped and
+scored; mean over images. Masks are exact and those of the night, by day too: *textureless* (of the
+painted surface, whatever the light), *movers*, *blurred* (movers that the shutter smears by more
+than a pixel); an image counts for a mask from {MIN_PIXELS} pixels on. Scale of an image: median
+truth / median estimate; its spread is the standard deviation over the median. Points apart: mean
+over pixels of how far the points of neighbouring frames at night are apart under the true motion,
+over the sum of their norms (0 to 1), all depth scaled by one factor.
+
+Every seed has its own day model, from the day weights that ship, by day with known motion; every
+configuration continues it on nights, by video alone, and learns the prior from that day model on
+unpaired day drives. *day* is that model itself. *night* is self-supervision with enhanced images
+and static mask; *patch* adds RNW's prior of one frame, *clip* one of three frames, *{DASP}* 3D
+consistency as well. Numbers are mean ± standard deviation over seeds. Discriminator, losses and
+weights are our reading of DASP's abstract (arXiv 2512.14536)."""
+
+
+def material(found: Mapping[str, Any], where: Where) -> str:
+    """Return what was trained and tested on what."""
+    d, regions = where.drives, {k: v for k, v in found["night"].items() if k != "all"}
+    counts = ", ".join(f"{r['images']} with {k} pixels" for k, r in regions.items())
+    return (
+        f"trained on {d['data']} (video alone), prior and day models on {d['day']}; tested on "
+        f"{found['data']} and the same views by day, {found['day_data']}: {found['drives']} "
+        f"drives, {found['images']} images each, {counts}"
+    )
+
+
+def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
+    """Return the parts of the report after the claims; plots are written to ``out``."""
+    names = [c.name for c in results.configurations]
+    parts = ["## Night", means(results, names, NIGHT, [_constant(results)])]
+    parts += ["## Day, scale and consistency", means(results, names, BESIDE)]
+    parts += ["## Either model on either image", "AbsRel, all pixels.", _either(results)]
+    for base in ("night", "patch"):
+        others = [n for n in names if n != base]
+        parts += [
+            f"## Difference to {base}",
+            "Per seed (mean; seeds in which it is lower, which is better).",
+            differences(results, others, base, PAIRED),
+        ]
+    parts += ["## Time", _time(results), "## Plots"]
+    return parts + images(write_plots(results, where, out))
+
+
+def _constant(results: Results) -> list[str]:
+    """Return the row of a predictor that answers the same depth everywhere."""
+    first = next((f for seeds in results.found.values() for f in seeds.values()), {})
+    rows = first.get("constant", {})
+    cells = [rows.get(r, {}).get(e) for r in REGIONS for _, e in ERRORS]
+    return ["one depth everywhere", "", *("" if c is None else f"{c:.3f}" for c in cells)]
+
+
+def _either(results: Results) -> str:
+    """Return the errors of day and night models on images of day and night."""
+    rows = []
+    for title, name in (("day model", "day"), ("night model", DASP), ("without prior", "night")):
+        cells = [summary([*results.values(name, k).values()]) for k in (BY_DAY, ABS_REL["all"])]
+        rows.append([f"{title} ({name})", *cells])
+    return markdown(["trained", "on images by day", "on images at night"], rows)
+
+
+def _time(results: Results) -> str:
+    """Return the seconds a training step takes, per configuration and device."""
+    seen: dict[tuple[str, str], list[float]] = {}
+    for run, made in results.made:
+        name = run.configuration.name if run.configuration else "day"
+        seen.setdefault((name, made["device"]), []).append(made["seconds_per_step"])
+    rows = [[*who, str(len(s)), f"{np.median(s):.2f}"] for who, s in seen.items()]
+    return markdown(["configuration", "device", "runs", "s a step (median)"], rows)
