@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 
 from bags.messages import STORE
@@ -37,9 +38,23 @@ def count_messages(bag: Path) -> dict[str, int]:
     Raises:
         DataError: there is no bag.
     """
+    return {c.topic: c.msgcount for c in _connections(bag)}
+
+
+def topic_types(bag: Path) -> dict[str, str]:
+    """Return the type of each topic, such as ``sensor_msgs/msg/Image``.
+
+    Raises:
+        DataError: there is no bag.
+    """
+    return {c.topic: c.msgtype for c in _connections(bag)}
+
+
+def _connections(bag: Path) -> list[Connection]:
+    """Return the topics of a bag."""
     try:
         with Reader(bag) as reader:
-            return {c.topic: c.msgcount for c in reader.connections}
+            return list(reader.connections)  # closing empties it
     except (ReaderError, OSError) as err:
         raise DataError(
             f"{bag}: not a rosbag2 ({err}); give the folder that holds metadata.yaml"

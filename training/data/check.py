@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
 
@@ -62,6 +65,20 @@ def describe(broken: dict[Path, str], count: int) -> str:
     named = ", ".join(f"{path} ({said})" for path, said in list(broken.items())[:_NAMED])
     more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
     return f"{kinds} of {count} images: {named}{more}"
+
+
+def check_size(image: NDArray[np.uint8], camera: Camera, name: str) -> None:
+    """Refuse an image (H, W, 3) of another size than its camera's.
+
+    Raises:
+        DataError: the sizes differ.
+    """
+    height, width = image.shape[:2]
+    if (width, height) != (camera.width, camera.height):
+        raise DataError(
+            f"{name}: image of {width}x{height}, its camera's is {camera.width}x{camera.height}; "
+            "was it recorded with another camera?"
+        )
 
 
 def check_lens(camera: Camera, where: object) -> Camera:

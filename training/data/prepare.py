@@ -16,15 +16,11 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
+from training.data.cli import add_write_options, describe_recordings, write_data_set
 from training.data.sources import SOURCES, Source
 from training.data.trim import Trim
-from training.data.write import WriteConfig, claim, write_recording
-
-_NOT_CLAIMED = ("out", "skip_broken", "workers")
 
 
 def make_arguments() -> ArgumentParser:
@@ -37,12 +33,7 @@ def make_arguments() -> ArgumentParser:
         add("root", type=Path, help="where the download was unpacked")
         add("out", type=Path, nargs="?", help="folder to write; without it, only check")
         add("--only", default="", metavar="TEXT", help="drives whose name holds this")
-        add("--crop", default=source.crop, metavar="WxH+X+Y", help="or none (default %(default)s)")
-        add("--size", default="none", metavar="WxH", help="resize to, after the crop")
-        add(
-            "--skip-broken", action="store_true", help="leave out files that are missing or broken"
-        )
-        add("--workers", type=int, default=2, metavar="N", help="threads (default %(default)s)")
+        add_write_options(command, source.crop)
         source.options(command)
     return parser
 
@@ -58,22 +49,11 @@ def prepare(source: Source, options: Namespace) -> None:
     if not recordings:
         named = f" in a drive named *{options.only}*" if options.only else ""
         raise DataError(f"{options.root}: no three frames in a row{named}")
-    for r in recordings:
-        print(f"{r.name}: {r.count} images, {r.camera.width}x{r.camera.height}")
-    print(f"{sum(r.count for r in recordings)} images in {len(recordings)} drives, none missing")
+    print(describe_recordings(recordings))
     if options.out is None:
-        how = f"data.train=[{options.root}]" if source.in_place else "give OUT to write them"
-        print(how)
+        print(f"data.train=[{options.root}]" if source.in_place else "give OUT to write them")
         return
-    made = {k: str(v) for k, v in vars(options).items() if k not in _NOT_CLAIMED}
-    claim(options.out, {"generator": "training.data.prepare", **made})
-    config = WriteConfig(options.skip_broken, options.workers)
-    with tqdm(total=sum(r.count for r in recordings), unit="frame") as bar:
-        for r in recordings:
-            bar.set_description(r.name)
-            for name, said in write_recording(options.out, r, config, bar.update).items():
-                tqdm.write(f"left out {r.name}/{name}: {said}", file=sys.stderr)
-    print(f"wrote {options.out}; train with --set 'data.train=[{options.out}]'")
+    write_data_set("training.data.prepare", recordings, options)
 
 
 def main(args: Sequence[str] | None = None) -> int:

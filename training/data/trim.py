@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
+from training.data.check import check_size
 from training.data.drive import Drive
 
 
@@ -82,9 +83,10 @@ def trimmed(drive: Drive, trim: Trim) -> Drive:
     """Return the drive with its images and camera trimmed."""
     if trim == Trim():
         return drive
-    develop = drive.develop
-    return replace(
-        drive,
-        camera=trim.camera(drive.camera),
-        develop=lambda raw: trim.image(raw if develop is None else develop(raw)),
-    )
+
+    def develop(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        image = raw if drive.develop is None else drive.develop(raw)
+        check_size(image, drive.camera, drive.name)
+        return trim.image(image)
+
+    return replace(drive, camera=trim.camera(drive.camera), develop=develop)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
+from training.data.check import check_size
 from training.data.drive import DEPTH_SCALE, Frame
 from training.data.recording import Recording, Shot
 
@@ -116,11 +117,7 @@ def _place(folder: Path, camera: Camera, shot: Shot) -> Frame:
         image = folder / "image_2" / f"{shot.name}.png"
         if not image.is_file():
             pixels = shot.image()
-            if pixels.shape[1::-1] != (camera.width, camera.height):
-                raise DataError(
-                    f"{shot.name}: image of {pixels.shape[1]}x{pixels.shape[0]}, its camera's is "
-                    f"{camera.width}x{camera.height}; was it recorded with another camera?"
-                )
+            check_size(pixels, camera, shot.name)
             put_png(image, np.ascontiguousarray(pixels[..., ::-1]))
     if shot.depth is not None:
         depth = folder / "depth_2" / f"{shot.name}.png"
