@@ -101,3 +101,23 @@ def write_nuscenes(root: Path, images: list[bytes], lens: dict, scenes: dict[str
     for name, table in rows.items():
         (tables / f"{name}.json").write_text(json.dumps(table, indent=0))
     return root
+
+
+def write_cityscapes(root: Path, runs: dict[str, range], size: tuple[int, int]) -> Path:
+    """Return a Cityscapes root of train snippets: frame numbers by CITY_SSSSSS.
+
+    As published, the camera is given for the 20th frame only (here: for the last).
+    """
+    height, width = size
+    intrinsic = {"fx": 1.1 * width, "fy": 1.1 * width, "u0": width / 2, "v0": height / 2}
+    for name, numbers in runs.items():
+        city = name.split("_")[0]
+        folders = [root / part / "train" / city for part in ("leftImg8bit_sequence", "camera")]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        for number, image in zip(numbers, pictures(len(numbers), size), strict=True):
+            cv2.imwrite(str(folders[0] / f"{name}_{number:06d}_leftImg8bit.png"), image)
+        camera = {"extrinsic": {"baseline": 0.209313}, "intrinsic": intrinsic}
+        path = folders[1] / f"{name}_{numbers[-1]:06d}_camera.json"
+        path.write_text(json.dumps(camera))
+    return root

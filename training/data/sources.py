@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sdepth.errors import DataError
-from training.data import nuscenes, robotcar
+from training.data import cityscapes, nuscenes, robotcar
 from training.data.check import broken_files, describe
 from training.data.drive import Drive, find_drives, read_drive
 from training.data.recording import Recording, recording, split
@@ -53,6 +53,14 @@ def nuscenes_options(parser: ArgumentParser) -> None:
     add("--light", choices=("all", "day", "night"), default="all",
         help="scenes whose description says night, or the others")  # fmt: skip
     add("--scenes", type=Path, metavar="FILE", help="names of scenes to keep, one per line")
+
+
+def _cityscapes_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--split", choices=cityscapes.SPLITS, default="train")
+
+
+def _read_cityscapes(options: Namespace, trim: Trim) -> list[Recording]:
+    return _recordings(cityscapes.read(options.root, options.split), options, trim)
 
 
 def _read_kitti(options: Namespace, trim: Trim) -> list[Recording]:
@@ -109,6 +117,12 @@ SOURCES = {
         robotcar_options,
         _read_robotcar,
         robotcar.CROP,
+    ),
+    "cityscapes": Source(
+        "Cityscapes, sequences of the left camera",
+        _cityscapes_options,
+        _read_cityscapes,
+        cityscapes.CROP,
     ),
     "nuscenes": Source(
         "nuScenes, front camera, by day or night", nuscenes_options, _read_nuscenes
