@@ -114,8 +114,13 @@ def test_truth_may_be_a_folder_of_arrays(tmp_path: Path) -> None:
     (tmp_path / "gt").mkdir()
     np.save(tmp_path / "gt/000000_depth.npy", np.full((32, 64), 3.0))
     np.save(tmp_path / "gt/000001.npy", np.full((32, 64), 4.0))
+    (tmp_path / "list.txt").write_text("0 1\n0 0\n")
+    np.save(tmp_path / "gt/000_depth.npy", np.full((32, 64), 5.0))  # of the list's first
 
     assert [e.truth[0, 0] for e in read_examples(root, tmp_path / "gt", 1)] == [3, 4]
+    (tmp_path / "gt/000001.npy").unlink()
+    listed = read_examples(root, tmp_path / "gt", 1, tmp_path / "list.txt")
+    assert [e.truth[0, 0] for e in listed] == [5, 3]
 
 
 def test_truth_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -127,9 +132,11 @@ def test_truth_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     truth.write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(DataError, match="no depths that can be read"):
         list(read_examples(root, truth, 1))
-    np.savez(truth, data=one, frames=np.arange(1))
+    np.savez(truth, data=one)
+    with pytest.raises(DataError, match="1 depths for 0 images of None; give its list"):
+        list(read_examples(root, truth, 1))
     (tmp_path / "list.txt").write_text("0 0\n0 1\n")
-    with pytest.raises(DataError, match="1 depths for the 2 images"):
+    with pytest.raises(DataError, match="1 depths for 2 images"):
         list(read_examples(root, truth, 1, tmp_path / "list.txt"))
 
 

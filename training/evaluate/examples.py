@@ -32,7 +32,7 @@ class TruthFile:
 
     Attributes:
         data: (N, H, W), metres, 0 where unknown, padded below and on the right.
-        lines: of the test list, one per image.
+        lines: of the test list, one per image; none where the file does not say.
         sizes: (N, 2) height and width of each image.
     """
 
@@ -47,7 +47,7 @@ class TruthFile:
 
 
 def read_truth(path: Path) -> TruthFile:
-    """Return the depths in an .npz: ``data``, and ``lines`` or ``frames`` (image numbers).
+    """Return the depths in an .npz: ``data``, and perhaps ``lines`` or ``frames`` (numbers).
 
     Raises:
         DataError: missing, damaged, or of other contents.
@@ -55,14 +55,14 @@ def read_truth(path: Path) -> TruthFile:
     try:
         with np.load(path) as file:
             data = file["data"]
-            names = file["lines"] if "lines" in file else file["frames"]
+            names = file["lines"] if "lines" in file else file.get("frames", ())
             sizes = file["sizes"] if "sizes" in file else np.tile(data.shape[1:], (len(data), 1))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as err:
         raise DataError(
             f"{path}: no depths that can be read ({err}); make it with python -m "
             "training.export_truth (files of pickled arrays are not opened)"
         ) from err
-    if not data.ndim == 3 or not len(data) == len(names) == len(sizes):
+    if data.ndim != 3 or len(sizes) != len(data) or len(names) not in (0, len(data)):
         raise DataError(f"{path}: data {data.shape} for {len(names)} images; expected (N, H, W)")
     return TruthFile(data, tuple(str(name) for name in names), sizes)
 
@@ -88,8 +88,8 @@ def read_examples(
 
     Args:
         root: drives (``find_drives``).
-        truth: an .npz (``read_truth``), or a folder of NAME.npy, NAME_depth.npy or NAME.png;
-            None for the drives' own.
+        truth: an .npz (``read_truth``), or a folder of NAME.npy, NAME_depth.npy or NAME.png, or
+            of 000_depth.npy and so on in the list's order; None for the drives' own.
         stride: 1 for every frame.
         split: the test list; None for all frames, or those that the .npz names.
 
@@ -99,10 +99,10 @@ def read_examples(
     drives = [(folder, read_drive(folder)) for folder in find_drives(root)]
     known = read_truth(truth) if truth and truth.suffix == ".npz" else None
     lines = read_list(split) if split else known.lines if known else None
-    if known and lines and len(lines) != len(known.lines):
+    if known and len(lines or ()) != len(known.data):
         raise DataError(
-            f"{truth}: {len(known.lines)} depths for the {len(lines)} images of {split}; make it "
-            f"from this list: python -m training.export_truth {root} OUT --split {split}"
+            f"{truth}: {len(known.data)} depths for {len(lines or ())} images of {split}; give "
+            f"its list: --split; or make it: python -m training.export_truth {root} OUT --split"
         )
     if lines:
         frames = find_frames(drives, lines, split or truth)
@@ -112,7 +112,7 @@ def read_examples(
         raise DataError(f"{root}: no frame has depth (depth_2/); give --truth FILE.npz")
     for i in range(0, len(frames), stride):
         drive, frame = frames[i]
-        depth = known[i] if known else _depth_of(frame, truth)
+        depth = known[i] if known else _depth_of(frame, truth, i)
         yield Example(read_image(frame.image), drive.camera, depth)
 
 
@@ -148,13 +148,13 @@ def _key(name: str) -> str:
     return str(int(name)) if name.isdigit() else name
 
 
-def _depth_of(frame: Frame, folder: Path | None) -> Depth:
-    """Return the depth of a frame from ``folder``, or the drive's own."""
+def _depth_of(frame: Frame, folder: Path | None, number: int) -> Depth:
+    """Return the depth of a frame, ``number`` of the list, from ``folder``; or the drive's own."""
     if folder is None:
         if frame.depth is None:
             raise DataError(f"{frame.image}: no depth beside it; give --truth")
         return read_depth(frame.depth)
-    for name in (f"{frame.image.stem}.npy", f"{frame.image.stem}_depth.npy"):
-        if (folder / name).is_file():
-            return np.asarray(np.load(folder / name), np.float32)
+    for name in (frame.image.stem, f"{frame.image.stem}_depth", f"{number:03d}_depth"):
+        if (folder / f"{name}.npy").is_file():
+            return np.asarray(np.load(folder / f"{name}.npy"), np.float32)
     return read_depth(folder / f"{frame.image.stem}.png")

@@ -1,0 +1,46 @@
+"""The results page says what the protocols are and what was measured."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.conftest import ROOT
+from training.evaluate.depth import METRICS
+from training.protocols import PROTOCOLS, OdometryProtocol
+
+PAGE = (ROOT / "docs/results.md").read_text()
+SECTIONS = dict(re.findall(r"^### `(.+?)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+
+
+def test_every_protocol_has_its_section() -> None:
+    assert sorted(SECTIONS) == sorted([*PROTOCOLS, "kitti-odom"])
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_section_states_its_protocol_and_has_a_row_for_us(name: str) -> None:
+    protocol = OdometryProtocol() if name == "kitti-odom" else PROTOCOLS[name]
+
+    assert f"> {protocol.describe()}\n" in SECTIONS[name]
+    if name != "synth":
+        assert "\n| sdepth |" in SECTIONS[name]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_rows_are_as_long_as_their_header(name: str) -> None:
+    lines = [line for line in SECTIONS[name].splitlines() if line.startswith("|")]
+
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_rows_of_ours_are_what_was_measured() -> None:
+    rows = re.findall(
+        r"^\| (.+?) \| \w+ \| (.+) \| (\w+\.json) \|$", SECTIONS["synth"], re.MULTILINE
+    )
+
+    assert len(rows) == 6
+    for predictor, cells, file in rows:
+        errors = json.loads((ROOT / "training/results" / file).read_text())["errors"][predictor]
+        assert cells == " | ".join(f"{errors[metric]:.3f}" for metric in METRICS), file
