@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -133,21 +133,26 @@ def training_step(refinement: list[str], device: str) -> tuple[Callable[[], obje
     config = load_config(TrainConfig, CONFIG, refinement)
     model: SelfSupervised = build_model(config).to(device)
     optimizer = torch.optim.Adam(parameter_groups(model, config), lr=1e-5)
-    count, (height, width) = config.optim.batch, config.data.size
-    target, source, K = views(count, height, width, device)
+    batch = triplets(config.optim.batch, config.data.size, device)
+    size = kept(lambda: model(batch)[0]["total"], model.parameters())
+    return partial(take_step, model, optimizer, batch, config.optim, 0), size
+
+
+def triplets(count: int, size: tuple[int, int], device: str) -> dict[str, Tensor]:
+    """Return a batch of triplets of the wall, as training reads them, motion unknown."""
+    target, source, K = views(count, *size, device)
     images = torch.stack([source, target, source], 1)
-    batch = {
+    return {
         "images": images,
         "inputs": images,
         "K": K,
         "focal_scale": torch.ones(count, device=device),
         "motions": torch.full((count, 2, 4, 4), torch.nan, device=device),
-        "noise": 1e-5 * torch.rand(count, 2, height, width, device=device),
+        "noise": 1e-5 * torch.rand(count, 2, *size, device=device),
     }
-    return partial(take_step, model, optimizer, batch, config.optim, 0), kept(model, batch)
 
 
-def kept(model: SelfSupervised, batch: dict[str, Tensor]) -> int:
+def kept(make_loss: Callable[[], Tensor], parameters: Iterable[Tensor]) -> int:
     """Return the bytes that the graph of a loss keeps for going back, each tensor once."""
     sizes: dict[int, int] = {}
 
@@ -155,11 +160,11 @@ def kept(model: SelfSupervised, batch: dict[str, Tensor]) -> int:
         sizes[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
         return x
 
-    parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    known = {p.untyped_storage().data_ptr() for p in parameters}
     with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
-        losses, _ = model(batch)
-    del losses
-    return sum(n for at, n in sizes.items() if at not in parameters)
+        loss = make_loss()
+    del loss
+    return sum(n for at, n in sizes.items() if at not in known)
 
 
 def synchronised(call: Callable[[], object], device: str) -> Callable[[], object]:

@@ -25,7 +25,8 @@ class PriorConfig:
     """How the prior is learned and how much it counts.
 
     Attributes:
-        weight: of the night network's penalty; 0 for no prior. RNW: 2.5e-4 to 4e-4.
+        weight: how hard the penalty pulls at the disparity against all other losses; 0 for no
+            prior. RNW's fixed factor of the loss, 2.5e-4 to 4e-4, comes to about 0.1 here.
         day: roots of the drives that the real clips come from, unpaired with those at night.
         day_weights: checkpoint of the frozen day network.
         lr: of the discriminator, where ``optim.lr`` is at its start; it falls as that does.
@@ -138,10 +139,27 @@ class Critic:
         parameters = prior.discriminator.parameters()
         self.optimizer = optim.Adam(parameters, lr=prior.config.lr, betas=(0.5, 0.999))
 
-    def judge(self, losses: dict[str, Tensor], clip: Tensor, step: int) -> None:
-        """Add the penalty of night clips to ``losses``."""
-        losses["prior"] = self.prior.penalty(clip, step)
-        losses["total"] = losses["total"] + self.prior.config.weight * losses["prior"]
+    def judge(self, losses: dict[str, Tensor], panels: dict[str, Tensor], step: int) -> None:
+        """Add the penalty of night clips to ``losses``, so much that it pulls as configured.
+
+        One factor of the loss would mean another pull for each discriminator, width and size: at
+        one factor PatchGAN pulls four times as hard as the clip's.
+
+        Args:
+            losses: ``total`` is what the penalty is measured against.
+            panels: ``clip`` (B, 3, H, W), and ``disp``, what it and ``total`` were made of.
+            step: of the run.
+
+        Source: Esser et al. 2021 (VQGAN), eq. 7, at the disparity in place of a last layer.
+        """
+        losses["prior"] = penalty = self.prior.penalty(panels["clip"], step)
+        pulls = (
+            torch.autograd.grad(loss, panels["disp"], retain_graph=True)[0].norm()
+            for loss in (losses["total"], penalty)
+        )
+        others, own = pulls
+        weight = self.prior.config.weight * others / own.clamp(min=1e-12)
+        losses["total"] = losses["total"] + weight.detach() * penalty
 
     def learn(self, clip: Tensor, step: int, share: float) -> Tensor:
         """Take a step of the discriminator at ``share`` of its rate; return its loss."""

@@ -79,23 +79,23 @@ class SelfSupervised(nn.Module):
         if self.night.enhance:
             lit = enhance(images, self.night.enhance, self.night.clip_limit)
             batch = {**batch, "images": lit}
-        disps = self.depth_net(inputs[:, 1], scales=self.loss.scales)
+        disps = [d.float() for d in self.depth_net(inputs[:, 1], scales=self.loss.scales)]
         loss = self.loss
         pairs = self.clips or loss.geometry_weight > 0 or loss.projection_weight > 0
         others = self._disps_of_sources(batch) if pairs else []
         T_before_now = se3.inverse(self.pose_net(inputs[:, 0], inputs[:, 1]))
         T_after_now = self.pose_net(inputs[:, 1], inputs[:, 2])
         with torch.autocast(images.device.type, enabled=False):
-            depths = [self._depth(disp.float(), batch) for disp in disps]
+            depths = [self._depth(disp, batch) for disp in disps]
             T_src_now = torch.stack([T_before_now, T_after_now], 1)
             refined = None
             if self.refiner is not None and step >= self.refining.warmup_steps:
                 refined = refine_motions(self.refiner, batch, depths[0], T_src_now, self.refining)
             losses, seen = self._losses(batch, disps, depths, T_src_now, refined)
             self._agree(losses, depths[0], others, seen, batch)
-        middle = disps[0].float()
-        clip = [others[0], middle, others[1]] if others else [middle] * 3
-        return losses, {"image": images[:, 1], "disp": middle, "clip": torch.cat(clip, 1), **seen}
+        now = disps[0]
+        clip = torch.cat([others[0], now, others[1]] if others else [now] * 3, 1)
+        return losses, {"image": images[:, 1], "disp": now, "clip": clip, **seen}
 
     def _depth(self, disp: Tensor, batch: Batch) -> Tensor:
         """Return the full-size depth of disparities of any scale."""
@@ -151,7 +151,7 @@ class SelfSupervised(nn.Module):
             (disp, target if s == 0 else F.interpolate(target, disp.shape[2:], mode="area"))
             for s, disp in enumerate(disps)
         )
-        terms = (smoothness(d.float(), image) / 2**s for s, (d, image) in enumerate(pairs))
+        terms = (smoothness(d, image) / 2**s for s, (d, image) in enumerate(pairs))
         smooth = sum(terms, torch.zeros((), device=target.device))
         losses = {"photometric": photo, "smoothness": smooth / len(disps)}
         losses["total"] = losses["photometric"] + loss.smooth_weight * losses["smoothness"]

@@ -178,7 +178,7 @@ def take_step(
     with torch.autocast(kind, torch.bfloat16, enabled=o.precision == "bf16"):
         losses, panels = model(batch, step)
     if critic:
-        critic.judge(losses, panels["clip"], step)
+        critic.judge(losses, panels, step)
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
     if o.grad_clip > 0:

@@ -150,6 +150,24 @@ def test_night_stage_changes_both_sides_and_says_so(config: TrainConfig) -> None
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.parametrize("kind", ["clip", "patch"])
+def test_penalty_pulls_as_hard_as_configured(config: TrainConfig, kind: str) -> None:
+    judge = DiscriminatorConfig(kind, width=8)
+    config = replace(config, prior=replace(config.prior, weight=0.5, discriminator=judge))
+    model, critic = build_model(config), build_critic(config, torch.device("cpu"), 0, 0, 1)
+    assert critic is not None
+    losses, panels = model(next(load_batches(config, 0, 0, 1)))
+    before = losses["total"]
+
+    critic.judge(losses, panels, 0)
+
+    total, added = (
+        torch.autograd.grad(loss, panels["disp"], retain_graph=True)[0].norm()
+        for loss in (before, losses["total"] - before)
+    )
+    assert float(added / total) == pytest.approx(0.5, rel=1e-4)  # one rounding of each
+
+
 def test_a_stopped_night_run_continues_bit_for_bit(
     config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
