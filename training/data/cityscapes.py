@@ -70,7 +70,8 @@ def _drive(root: Path, split: str, run: list[_Shot]) -> Drive:
     }
     if not known:
         raise DataError(
-            f"{folder}: no {city}_{sequence}_*_camera.json; unpack camera_trainvaltest.zip in the root"
+            f"{folder}: no {city}_{sequence}_*_camera.json; unpack camera_trainvaltest.zip in the "
+            "root"
         )
     camera = _read_camera(known[min(known, key=lambda n: abs(n - number))], image)
     frames = tuple(Frame(shot.path, _stamp(root, split, shot)) for shot in run)

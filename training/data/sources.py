@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sdepth.errors import DataError
-from training.data import cityscapes, nuscenes, robotcar
+from training.data import cityscapes, nuscenes, nyuv2, robotcar
 from training.data.check import broken_files, describe
 from training.data.drive import Drive, find_drives, read_drive
 from training.data.recording import Recording, recording, split
@@ -67,6 +67,23 @@ def _read_kitti(options: Namespace, trim: Trim) -> list[Recording]:
     return _recordings(map(read_drive, find_drives(options.root)), options, trim)
 
 
+def _nyuv2_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--every", type=int, default=nyuv2.EVERY, metavar="N",
+        help="take every Nth frame (default %(default)s)")  # fmt: skip
+
+
+def _read_nyuv2(options: Namespace, trim: Trim) -> list[Recording]:
+    return _recordings(nyuv2.read(options.root, options.every), options, trim)
+
+
+def _nyuv2_test_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--splits", type=Path, required=True, help="splits.mat of the data set")
+
+
+def _read_nyuv2_test(options: Namespace, trim: Trim) -> list[Recording]:
+    return [nyuv2.read_test(options.root, options.splits, trim)]
+
+
 def _read_robotcar(options: Namespace, trim: Trim) -> list[Recording]:
     found = (robotcar.read(r, options.models, options.camera) for r in robotcar.find(options.root))
     return _recordings(found, options, trim)
@@ -111,6 +128,14 @@ SOURCES = {
         lambda _: None,
         _read_kitti,
         in_place=True,
+    ),
+    "nyuv2": Source(
+        "NYU Depth V2, the Kinect's raw video", _nyuv2_options, _read_nyuv2, nyuv2.CROP
+    ),
+    "nyuv2-test": Source(
+        "NYU Depth V2, the 654 test images with depth (ROOT is nyu_depth_v2_labeled.mat)",
+        _nyuv2_test_options,
+        _read_nyuv2_test,
     ),
     "robotcar": Source(
         "Oxford RobotCar, stereo camera, by day or night",

@@ -149,7 +149,7 @@ def _finish(out: Path, made: Recording, frames: Sequence[Frame]) -> None:
         meta = {"camera_height_m": made.camera_height_m}
         _put(folder / "meta.json", (json.dumps(meta) + "\n").encode())
     P = np.hstack([made.camera.K, np.zeros((3, 1))])
-    row = " ".join(f"{x:.12g}" for x in P.ravel())
+    row = " ".join(repr(float(x)) for x in P.ravel())
     _put(folder / "calib.txt", f"P2: {row}\n".encode())
 
 
