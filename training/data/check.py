@@ -81,6 +81,19 @@ def check_size(image: NDArray[np.uint8], camera: Camera, name: str) -> None:
         )
 
 
+def lens_of(K: NDArray[np.float64], size: tuple[int, int], where: object) -> Camera:
+    """Return the camera of an intrinsic matrix (3, 3) or (3, 4) and an image (width, height).
+
+    Raises:
+        CameraError: naming ``where``: not a camera, or not a lens (``check_lens``).
+    """
+    try:
+        camera = Camera.from_matrix(K, *size)
+    except CameraError as err:
+        raise CameraError(f"{where}: {err}") from err
+    return check_lens(camera, where)
+
+
 def check_lens(camera: Camera, where: object) -> Camera:
     """Return the camera, whose numbers could be those of a lens and sensor.
 

@@ -15,9 +15,11 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from sdepth.camera import Camera
-from sdepth.errors import CameraError, DataError
-from training.data.check import check_lens
+from sdepth.errors import DataError
+from training.data.check import lens_of
 from training.data.drive import Drive, Frame, read_image
 
 CROP = "2048x768+0+0"
@@ -82,16 +84,11 @@ def _read_camera(path: Path, image: Path) -> Camera:
     """Return the camera of a file, sized as ``image``."""
     try:
         given = json.loads(path.read_text())["intrinsic"]
-        numbers = [float(given[key]) for key in ("fx", "fy", "u0", "v0")]
+        fx, fy, cx, cy = (float(given[key]) for key in ("fx", "fy", "u0", "v0"))
     except (ValueError, KeyError, TypeError) as err:
         raise DataError(f"{path}: expected intrinsic with fx, fy, u0, v0 ({err!r})") from err
     height, width = read_image(image).shape[:2]
-    try:
-        return check_lens(
-            Camera(numbers[0], numbers[1], numbers[2], numbers[3], width, height), path
-        )
-    except CameraError as err:
-        raise CameraError(f"{path}: {err}") from err
+    return lens_of(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), (width, height), path)
 
 
 def _stamp(root: Path, split: str, shot: _Shot) -> int:

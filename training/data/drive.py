@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from sdepth.errors import CameraError, DataError
-from training.data.check import check_lens
+from sdepth.errors import DataError
+from training.data.check import lens_of
 
 DEPTH_SCALE = 256.0
 """Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
@@ -122,11 +122,7 @@ def read_camera(path: Path, row: str, image: Path) -> Camera:
     pixels = cv2.imread(str(image), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise DataError(f"{image}: not a whole image; copy or render it again")
-    try:
-        camera = Camera.from_matrix(P, pixels.shape[1], pixels.shape[0])
-    except CameraError as err:
-        raise CameraError(f"{path}: row '{row}:': {err}") from err
-    return check_lens(camera, f"{path}: row '{row}:'")
+    return lens_of(P, pixels.shape[1::-1], f"{path}: row '{row}:'")
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

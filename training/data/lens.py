@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import CameraError
-from training.data.check import check_lens
+from training.data.check import lens_of
 
 Develop = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 _COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
@@ -43,13 +43,12 @@ def rectified(
 
     Source: the meaning of sensor_msgs/CameraInfo.
     """
-    width, height = size
     K_raw = np.asarray(K, np.float64).reshape(3, 3)
     R, P = np.asarray(r, np.float64).reshape(3, 3), np.asarray(p, np.float64).reshape(3, 4)
     R = R if R.any() else np.eye(3)
     new = P[:, :3] if P[0, 0] else K_raw
-    camera = check_lens(Camera.from_matrix(new, width, height), where)
-    check_lens(Camera.from_matrix(K_raw, width, height), where)
+    camera = lens_of(new, size, where)
+    lens_of(K_raw, size, where)
     if not np.any(d) and np.allclose(R, np.eye(3)) and np.allclose(new, K_raw):
         return camera, None
     if np.any(d) and len(d) not in _COUNTS.get(model, ()):

@@ -17,9 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
-from training.data.check import check_lens
+from training.data.check import lens_of
 from training.data.drive import Drive, Frame
 from training.data.poses import Pose, from_first
 
@@ -86,7 +85,7 @@ def _drive(
         raise DataError(f"{root}: {name}: no images of one {CHANNEL} in sample_data.json")
     lens, first = lenses[used.pop()], rows[0]
     K = np.array(lens["camera_intrinsic"], np.float64).reshape(3, 3)
-    camera = check_lens(Camera.from_matrix(K, first["width"], first["height"]), f"{root}: {name}")
+    camera = lens_of(K, (first["width"], first["height"]), f"{root}: {name}")
     T_ego_cam = _transform(lens)
     rows = sorted(rows, key=lambda row: int(row["timestamp"]))
     poses = from_first([egos[row["ego_pose_token"]] @ T_ego_cam for row in rows])

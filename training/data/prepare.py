@@ -4,6 +4,7 @@
     python -m training.data.prepare robotcar ROBOTCAR data/robotcar --models SDK/models
     python -m training.data.prepare nuscenes NUSCENES data/nuscenes_night --light night
     python -m training.data.prepare cityscapes CITYSCAPES data/cityscapes --size 1024x384
+    python -m training.data.prepare video drive.mp4 data/mine --calib camera.yaml --every 3
 
 Without OUT it only checks. With OUT it writes OUT/sequences/NAME (KITTI odometry's form), each
 image developed, cropped and resized once; files that need nothing of that are linked to. The same

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sdepth.camera import Camera
-from sdepth.errors import CameraError, DataError
-from training.data.check import check_lens
+from sdepth.errors import DataError
+from training.data.check import lens_of
 from training.data.drive import Drive, Frame, read_image
 from training.data.poses import Pose, from_first, poses_at
 
@@ -119,16 +119,14 @@ def _read_model(path: Path, width: int, height: int) -> tuple[Camera, Pose]:
     try:
         fx, fy, cx, cy, *rest = (float(x) for x in path.read_text().split())
         G = np.array(rest).reshape(4, 4)
-        camera = Camera(fx, fy, cx, cy, width, height)
     except FileNotFoundError as err:
         raise DataError(
             f"{path}: missing; give --models the models/ folder of robotcar-dataset-sdk"
         ) from err
-    except CameraError as err:
-        raise CameraError(f"{path}: {err}") from err
     except ValueError as err:
         raise DataError(f"{path}: expected fx fy cx cy and a 4x4 matrix ({err})") from err
-    return check_lens(camera, path), G
+    K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+    return lens_of(K, (width, height), path), G
 
 
 def _read_table(path: Path, width: int, height: int) -> NDArray[np.float32]:

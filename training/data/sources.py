@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sdepth.errors import DataError
-from training.data import cityscapes, nuscenes, nyuv2, robotcar
+from training.data import cityscapes, nuscenes, nyuv2, own, robotcar
 from training.data.check import broken_files, describe
 from training.data.drive import Drive, find_drives, read_drive
 from training.data.recording import Recording, recording, split
@@ -84,6 +84,31 @@ def _read_nyuv2_test(options: Namespace, trim: Trim) -> list[Recording]:
     return [nyuv2.read_test(options.root, options.splits, trim)]
 
 
+def _calibrated(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--calib", type=Path, required=True, help="the .yaml of ROS' camera_calibration"
+    )
+
+
+def _folder_options(parser: ArgumentParser) -> None:
+    _calibrated(parser)
+    parser.add_argument("--fps", type=float, default=10.0, metavar="HZ",
+        help="where there is no times.txt (default %(default)s)")  # fmt: skip
+
+
+def _read_folder(options: Namespace, trim: Trim) -> list[Recording]:
+    return _recordings([own.read_folder(options.root, options.calib, options.fps)], options, trim)
+
+
+def _video_options(parser: ArgumentParser) -> None:
+    _calibrated(parser)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth frame")
+
+
+def _read_video(options: Namespace, trim: Trim) -> list[Recording]:
+    return [own.read_video(options.root, options.calib, options.every, trim)]
+
+
 def _read_robotcar(options: Namespace, trim: Trim) -> list[Recording]:
     found = (robotcar.read(r, options.models, options.camera) for r in robotcar.find(options.root))
     return _recordings(found, options, trim)
@@ -137,6 +162,8 @@ SOURCES = {
         _nyuv2_test_options,
         _read_nyuv2_test,
     ),
+    "folder": Source("a folder of images with a calibration", _folder_options, _read_folder),
+    "video": Source("a video file with a calibration", _video_options, _read_video),
     "robotcar": Source(
         "Oxford RobotCar, stereo camera, by day or night",
         robotcar_options,

@@ -1,0 +1,121 @@
+"""One's own recordings: a folder of images, or a video file, with a ROS calibration file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.errors import DataError
+from training.data.check import check_size
+from training.data.drive import Drive, Frame
+from training.data.kitti_odometry import read_times
+from training.data.lens import Develop, rectified
+from training.data.recording import Recording, Shot
+from training.data.trim import Trim
+
+_IMAGES = (".png", ".jpg", ".jpeg", ".ppm")
+_SLACK = 2
+"""So many frames a container may announce in excess."""
+
+
+def read_folder(root: Path, calib: Path, fps: float) -> Drive:
+    """Return the images in a folder, in order of their names, rectified.
+
+    Args:
+        root: folder of .png, .jpg or .ppm files, and perhaps times.txt: seconds, one per image.
+        calib: of the camera, as ROS' camera_calibration writes it.
+        fps: images per second where there is no times.txt.
+
+    Raises:
+        DataError: no images, or times or calibration damaged.
+        CameraError: the calibration is not that of a camera.
+    """
+    images = sorted(p for p in root.glob("*") if p.suffix.lower() in _IMAGES)
+    if not images:
+        raise DataError(f"{root}: no images; expected a folder of .png, .jpg or .ppm files")
+    times = root / "times.txt"
+    if times.is_file():
+        stamps = read_times(times, len(images))
+    else:
+        stamps = [round(i * 1e9 / fps) for i in range(len(images))]
+    camera, develop = read_calibration(calib)
+    return Drive(root.name, camera, tuple(map(Frame, images, stamps)), develop=develop)
+
+
+def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
+    """Return a video file as a recording, rectified and trimmed as it is decoded.
+
+    Args:
+        path: anything OpenCV decodes.
+        calib: of the camera, as ROS' camera_calibration writes it.
+        every: take every so many frames.
+        trim: what to cut the rectified images to.
+
+    Raises:
+        DataError: no video, or the calibration damaged; once read, that it ends early.
+        CameraError: the calibration is not that of a camera.
+    """
+    camera, develop = read_calibration(calib)
+    video = cv2.VideoCapture(str(path))
+    fps, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    if not video.isOpened() or fps <= 0 or count < 3:
+        raise DataError(f"{path}: not a video that OpenCV reads; convert it to .mp4 (H.264)")
+
+    def shots() -> Iterator[Shot]:
+        video = cv2.VideoCapture(str(path))
+        number = 0
+        while (decoded := video.read())[0]:
+            if number % every == 0:
+                rgb = np.asarray(cv2.cvtColor(decoded[1], cv2.COLOR_BGR2RGB), np.uint8)
+                check_size(rgb, camera, str(path))
+                picture = partial(_rectify, rgb, develop, trim)
+                yield Shot(f"{number:06d}", round(number * 1e9 / fps), picture)
+            number += 1
+        if number < count - _SLACK:
+            raise DataError(
+                f"{path}: ends after {number} of {count} frames; copy it again, or cut the whole "
+                "part out with ffmpeg -i"
+            )
+
+    return Recording(path.stem, trim.camera(camera), -(-count // every), shots)
+
+
+def _rectify(image: NDArray[np.uint8], develop: Develop | None, trim: Trim) -> NDArray[np.uint8]:
+    """Return a decoded image rectified and trimmed."""
+    return trim.image(image if develop is None else develop(image))
+
+
+def read_calibration(path: Path) -> tuple[Camera, Develop | None]:
+    """Return the rectified camera of a ROS calibration file, and what rectifies its images.
+
+    Raises:
+        DataError: missing, or not such a file.
+        CameraError: the calibration is not that of a camera.
+    """
+    try:
+        given = yaml.safe_load(path.read_text())
+        size = int(given["image_width"]), int(given["image_height"])
+        d = [float(x) for x in given["distortion_coefficients"]["data"]]
+        K, r, p = (
+            np.array(given[key]["data"], np.float64).reshape(shape)
+            for key, shape in (
+                ("camera_matrix", 9),
+                ("rectification_matrix", 9),
+                ("projection_matrix", 12),
+            )
+        )
+        model = str(given["distortion_model"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as err:
+        raise DataError(
+            f"{path}: no calibration ({err!r}); expected the .yaml of ROS' camera_calibration: "
+            "image_width, image_height, camera_matrix, distortion_model, "
+            "distortion_coefficients, rectification_matrix, projection_matrix"
+        ) from err
+    return rectified(model, size, K, d, r, p, path)
