@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from training.experiments.study import Configuration, Network
 
-NETWORKS = {"light": Network("light", "tiny", 300, 400)}
+NETWORKS = {"light": Network("light", "tiny", 300, 300)}
 
 BY_DAY = (
     "domain=day",
@@ -62,8 +62,9 @@ _BLOCKS = {
 }
 _CONSISTENCY = {
     "clip+GC": (*_NO_3D, "loss.geometry_weight=0.1"),
-    "clip+unnormalised": ("loss.projection_normalized=false",),
+    "clip+unnormalised": ("loss.projection_normalized=false", "loss.projection_weight=0.002"),
 }
+"""Weighed so that each counts about as much as the 3D consistency of dasp.yaml at the start."""
 _PARTS = {
     "night-raw": (*_NIGHT, "night.enhance=''"),
     "night-frame": (*_NIGHT, "night.enhance=frame"),
