@@ -109,8 +109,8 @@ def _made_of(results: Results, where: Where) -> str:
         for text, s in seen.items()
     ]
     lines += [
-        f"- {network}, seed {seed}: pairs are not exact; runs start from {len(s)} trainings of "
-        "the same warm-up"
+        f"- {network}, seed {seed}: runs start from {len(s)} trainings of the same warm-up; pairs "
+        "are exact only as far as these gave the same weights"
         for (network, seed), s in starts.items()
         if len(s) > 1
     ]
