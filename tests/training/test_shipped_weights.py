@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.real_night import CAMERA, CONSTANT_M, PROTOCOL, read_truth
 from sdepth.checkpoint import bundled, load_refiner
+from sdepth.estimator import DepthEstimator
 from sdepth.models.refiner import Refiner, fixed_refiner, make_levels, split
 from sdepth.refine import refine
 from training.data.drive import find_drives, read_depth, read_drive, read_image
@@ -18,6 +20,8 @@ from training.drive_motion import true_motions
 from training.evaluate import Protocol, evaluate, read_examples
 from training.synth.config import DatasetConfig
 from training.synth.generate import generate
+
+ROBOTCAR = Path(__file__).parents[3] / "shared/data/night_robotcar"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,18 @@ def test_night_weights_beat_the_day_weights_at_night(streets: dict[str, Path]) -
     (night,), (day,) = abs_rel("night", streets["night"]), abs_rel("day", streets["night"])
 
     assert night < day
+
+
+@pytest.mark.skipif(not ROBOTCAR.is_dir(), reason="the night frames of RobotCar are not here")
+def test_night_weights_beat_day_weights_and_a_constant_on_a_real_night_frame() -> None:
+    image = read_image(ROBOTCAR / "left_sequence" / "00001.png")
+    truth = read_truth(ROBOTCAR / "stereo" / "disp_GT" / "00001.png")
+
+    night, day = (DepthEstimator(bundled(n))(image, CAMERA).depth for n in ("night", "day"))
+
+    flat = np.full(truth.shape, CONSTANT_M, np.float32)
+    ours, *others = (PROTOCOL.score(truth, depth).abs_rel for depth in (night, day, flat))
+    assert ours < min(others)
 
 
 def test_day_depth_is_metric(streets: dict[str, Path]) -> None:
