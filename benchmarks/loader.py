@@ -31,7 +31,7 @@ from sdepth.cli import make_parser, run
 from training.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.drive import Drive, read_drive
 from training.data.recording import recording
-from training.data.trim import Trim, trimmed
+from training.data.trim import Trim
 from training.data.triplets import DataConfig, Triplets
 from training.data.write import WriteConfig, write_recording
 from training.trainer import build_model, load_batches, parameter_groups, take_step
@@ -127,8 +127,8 @@ def main(args: list[str] | None = None) -> int:
         width, height = (int(n) for n in options.size.split("x"))
         drive = read_drive(options.drive)
         with tempfile.TemporaryDirectory() as folder:
-            small = replace(trimmed(drive, Trim(size=(width, height))), name="small")
-            write_recording(Path(folder), recording(small), WriteConfig())
+            small = recording(replace(drive, name="small"), Trim(size=(width, height)))
+            write_recording(Path(folder), small, WriteConfig())
             data = {"recorded": options.drive, "prepared": Path(folder) / "sequences/small"}
             cv2.setNumThreads(1)
             torch.set_num_threads(1)

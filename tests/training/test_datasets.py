@@ -13,7 +13,7 @@ from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
 from tests.helpers import write_drive
 from training.data.check import check_lens, describe, flaw
-from training.data.drive import Drive, Frame, find_drives, read_drive
+from training.data.drive import Drive, Frame, find_drives, read_depth, read_drive
 from training.data.poses import poses_at
 from training.data.prepare import main
 from training.data.recording import recording, split
@@ -53,6 +53,13 @@ def test_images_that_need_nothing_are_linked_with_depth_and_poses(kitti: Path) -
     assert made.frames[3].stamp_ns == was.frames[3].stamp_ns
     assert made.camera == was.camera
     np.testing.assert_allclose(made.frames[3].T_world_cam, was.frames[3].T_world_cam, atol=1e-9)
+
+
+def test_depth_is_trimmed_with_its_images(kitti: Path) -> None:
+    out = kitti.parent / "out"
+    assert main(["kitti", str(kitti), str(out), "--crop", "32x16+8+4", "--size", "16x8"]) == 0
+    made, was = (read_drive(r / "sequences/00").frames[3] for r in (out, kitti))
+    np.testing.assert_array_equal(read_depth(made.depth), read_depth(was.depth)[4:20:2, 8:40:2])
 
 
 def test_jpegs_are_read_with_their_depth(kitti: Path) -> None:

@@ -150,6 +150,12 @@ def read_depth(path: Path) -> NDArray[np.float32]:
     return raw.astype(np.float32) / np.float32(DEPTH_SCALE)
 
 
+def code_depth(depth: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """Return depth (H, W), metres, as a depth PNG holds it: 0 where unknown or too far for it."""
+    coded = np.round(np.nan_to_num(depth.astype(np.float64), posinf=0.0) * DEPTH_SCALE)
+    return np.where(coded > 65535, 0, coded).astype(np.uint16)
+
+
 def read_mask(path: Path) -> NDArray[np.uint8]:
     """Return the mask (H, W): bits ``MOVING``, ``TEXTURELESS``, ``SKY``, ``BLURRED``.
 

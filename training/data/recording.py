@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
-from training.data.drive import Drive, Frame
+from training.data.drive import Drive, Frame, read_depth
+from training.data.trim import Trim, trimmed
 
 _LINKED = (".png", ".jpg")
 """Files of these kinds are linked to where they need nothing done to them."""
@@ -51,13 +52,18 @@ class Recording:
     camera_height_m: float | None = None
 
 
-def recording(drive: Drive) -> Recording:
-    """Return a drive as a recording; files that are images already will be linked to."""
+def recording(drive: Drive, trim: Trim | None = None) -> Recording:
+    """Return a drive as a recording, trimmed; files that need nothing will be linked to."""
+    trim = trim or Trim()
+    drive = trimmed(drive, trim)
 
     def shot(frame: Frame) -> Shot:
         linked = drive.develop is None and frame.image.suffix in _LINKED
         image = frame.image if linked else partial(drive.read, frame)
-        return Shot(frame.image.stem, frame.stamp_ns, image, frame.depth, frame.T_world_cam)
+        depth: Path | Callable[[], NDArray[np.float32]] | None = frame.depth
+        if isinstance(depth, Path) and trim != Trim():
+            depth = partial(_read_depth, depth, trim)
+        return Shot(frame.image.stem, frame.stamp_ns, image, depth, frame.T_world_cam)
 
     return Recording(
         drive.name,
@@ -66,6 +72,11 @@ def recording(drive: Drive) -> Recording:
         lambda: map(shot, drive.frames),
         drive.camera_height_m,
     )
+
+
+def _read_depth(path: Path, trim: Trim) -> NDArray[np.float32]:
+    """Return a depth PNG (H, W), metres, trimmed."""
+    return trim.depth(read_depth(path))
 
 
 def check_times(frames: tuple[Frame, ...]) -> None:

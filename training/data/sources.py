@@ -15,7 +15,7 @@ from training.data import cityscapes, nuscenes, nyuv2, own, robotcar
 from training.data.check import broken_files, describe
 from training.data.drive import Drive, find_drives, read_drive
 from training.data.recording import Recording, recording, split
-from training.data.trim import Trim, trimmed
+from training.data.trim import Trim
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _recordings(drives: Iterable[Drive], options: Namespace, trim: Trim) -> list
     """Return the parts of trimmed drives between which no frame is missing."""
     drives = [drive for drive in drives if options.only in drive.name]
     whole = without_broken(drives, options.skip_broken)
-    return [recording(part) for drive in whole for part in split(trimmed(drive, trim))]
+    return [recording(part, trim) for drive in whole for part in split(drive)]
 
 
 def without_broken(drives: list[Drive], skip: bool) -> list[Drive]:

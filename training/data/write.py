@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sdepth.camera import Camera
 from sdepth.errors import DataError
 from training.data.check import check_size
-from training.data.drive import DEPTH_SCALE, Frame
+from training.data.drive import Frame, code_depth
 from training.data.recording import Recording, Shot
 
 
@@ -57,7 +57,7 @@ def claim(out: Path, made: dict[str, Any]) -> None:
     if out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out}: not empty and no dataset.json; give a new or empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    _put(path, (json.dumps(wanted, indent=2) + "\n").encode())
+    put(path, (json.dumps(wanted, indent=2) + "\n").encode())
 
 
 def write_recording(
@@ -124,8 +124,7 @@ def _place(folder: Path, camera: Camera, shot: Shot) -> Frame:
         if isinstance(shot.depth, Path):
             _link(depth, shot.depth)
         elif not depth.is_file():
-            coded = np.round(np.nan_to_num(shot.depth(), posinf=0) * DEPTH_SCALE)
-            put_png(depth, np.where(coded > 65535, 0, coded).astype(np.uint16))
+            put_png(depth, code_depth(shot.depth()))
     return Frame(image, shot.stamp_ns, shot.T_world_cam)
 
 
@@ -138,24 +137,25 @@ def _finish(out: Path, made: Recording, frames: Sequence[Frame]) -> None:
     if not any((folder / "depth_2").iterdir()):
         (folder / "depth_2").rmdir()
     times = (f"{f.stamp_ns // 10**9}.{f.stamp_ns % 10**9:09d}\n" for f in frames)
-    _put(folder / "times.txt", "".join(times).encode())
+    put(folder / "times.txt", "".join(times).encode())
     poses = [frame.T_world_cam for frame in frames if frame.T_world_cam is not None]
     if len(poses) == len(frames):
         T_first_cam = np.linalg.inv(poses[0]) @ np.stack(poses)
         (out / "poses").mkdir(exist_ok=True)
         rows = (" ".join(f"{x:.9e}" for x in T[:3].ravel()) + "\n" for T in T_first_cam)
-        _put(out / "poses" / f"{made.name}.txt", "".join(rows).encode())
+        put(out / "poses" / f"{made.name}.txt", "".join(rows).encode())
     if made.camera_height_m is not None:
         meta = {"camera_height_m": made.camera_height_m}
-        _put(folder / "meta.json", (json.dumps(meta) + "\n").encode())
+        put(folder / "meta.json", (json.dumps(meta) + "\n").encode())
     P = np.hstack([made.camera.K, np.zeros((3, 1))])
     row = " ".join(repr(float(x)) for x in P.ravel())
-    _put(folder / "calib.txt", f"P2: {row}\n".encode())
+    put(folder / "calib.txt", f"P2: {row}\n".encode())
 
 
-def put_png(path: Path, pixels: NDArray[Any]) -> None:
+def put_png(path: Path, pixels: NDArray[Any], compression: int = 1) -> None:
     """Write a PNG, whole or not at all; three channels are blue, green, red."""
-    _put(path, cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes())
+    how = [cv2.IMWRITE_PNG_COMPRESSION, compression]
+    put(path, cv2.imencode(".png", pixels, how)[1].tobytes())
 
 
 def _link(path: Path, target: Path) -> None:
@@ -164,7 +164,7 @@ def _link(path: Path, target: Path) -> None:
         path.symlink_to(target.resolve())
 
 
-def _put(path: Path, content: bytes) -> None:
+def put(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)

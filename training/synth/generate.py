@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sdepth.errors import DataError
-from training.data.drive import DEPTH_SCALE
+from training.data.drive import code_depth
+from training.data.write import claim, put, put_png
 from training.synth.config import (
     FRAME_PERIOD_S,
     VERSIONS,
@@ -40,7 +40,8 @@ def generate(out: Path, config: DatasetConfig, workers: int = 1) -> None:
     Raises:
         DataError: ``out`` holds a data set made with other arguments, or something else.
     """
-    _claim(out, config)
+    version = VERSIONS[config.domain]
+    claim(out, {"generator": "training.synth", "version": version, **asdict(config)})
     todo = [i for i in range(config.sequences) if not _finished(out, config, i)]
     total = sum(len(_missing(out, config, i)) for i in todo)
     with tqdm(total=total, unit="frame", desc=f"{out.name} ({config.domain})") as bar:
@@ -92,26 +93,6 @@ def _in_parallel(out: Path, config: DatasetConfig, todo: list[int], workers: int
                         job.result()  # raises what the worker raised
 
 
-def _claim(out: Path, config: DatasetConfig) -> None:
-    """Write dataset.json, or check that the one there says the same."""
-    path = out / "dataset.json"
-    version = VERSIONS[config.domain]
-    wanted = {"generator": "training.synth", "version": version, **asdict(config)}
-    if path.is_file():
-        found = json.loads(path.read_text())
-        differ = {k: (found.get(k), v) for k, v in wanted.items() if found.get(k) != v}
-        if differ:
-            said = ", ".join(f"{k} {was!r} (now {now!r})" for k, (was, now) in differ.items())
-            raise DataError(
-                f"{path}: made with {said}; give the same arguments to resume, or another folder"
-            )
-        return
-    if out.is_dir() and any(out.iterdir()):
-        raise DataError(f"{out}: not empty and no dataset.json; give a new or empty folder")
-    out.mkdir(parents=True, exist_ok=True)
-    _write(path, (json.dumps(wanted, indent=2) + "\n").encode())
-
-
 def _folder(out: Path, index: int) -> Path:
     """Return the folder of a sequence."""
     return out / "sequences" / f"{index:02d}"
@@ -134,12 +115,10 @@ def _finished(out: Path, config: DatasetConfig, index: int) -> bool:
 
 def _write_frame(folder: Path, i: int, frame: Rendered) -> None:
     """Write depth, mask and image of one frame."""
-    coded = np.round(frame.depth.astype(np.float64) * DEPTH_SCALE)
-    coded[coded > 65535] = 0
     bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
-    images: tuple[NDArray, ...] = (coded.astype(np.uint16), frame.mask, bgr)
+    images: tuple[NDArray, ...] = (code_depth(frame.depth), frame.mask, bgr)
     for kind, image in zip(_KINDS, images, strict=True):
-        _write(folder / kind / f"{i:06d}.png", _png(image))
+        put_png(folder / kind / f"{i:06d}.png", image, compression=4)
 
 
 def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> None:
@@ -163,24 +142,12 @@ def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> 
         "town": dict(zip(("city", "suburb", "country"), cfg.town, strict=True)),
         "daylight": [round(float(d), 4) for d in cfg.daylight()],
     }
-    _write(folder / "meta.json", (json.dumps(meta, indent=2) + "\n").encode())
+    put(folder / "meta.json", (json.dumps(meta, indent=2) + "\n").encode())
     times = "".join(f"{i * FRAME_PERIOD_S:.6f}\n" for i in range(cfg.data.frames))
-    _write(folder / "times.txt", times.encode())
+    put(folder / "times.txt", times.encode())
     (out / "poses").mkdir(exist_ok=True)
     poses = "".join(" ".join(f"{x:.9e}" for x in t[:3].ravel()) + "\n" for t in T_first_cam)
-    _write(out / "poses" / f"{cfg.index:02d}.txt", poses.encode())
+    put(out / "poses" / f"{cfg.index:02d}.txt", poses.encode())
     K = cfg.camera.K
     row = " ".join(f"{x:.9e}" for x in np.hstack([K, np.zeros((3, 1))]).ravel())
-    _write(folder / "calib.txt", "".join(f"P{k}: {row}\n" for k in range(4)).encode())
-
-
-def _png(image: NDArray) -> bytes:
-    """Return the PNG file of an image."""
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    put(folder / "calib.txt", "".join(f"P{k}: {row}\n" for k in range(4)).encode())
