@@ -41,7 +41,9 @@ class Topics:
     odometry: str = ""
 
 
-def read_bag(bag: Path, topics: Topics, trim: Trim, skip_broken: bool = False) -> list[Recording]:
+def read_bag(
+    bag: Path, topics: Topics, trim: Trim, skip_broken: bool = False, whole: bool = False
+) -> list[Recording]:
     """Return the recordings in a bag: its images, split where some are missing.
 
     Args:
@@ -49,6 +51,7 @@ def read_bag(bag: Path, topics: Topics, trim: Trim, skip_broken: bool = False) -
         topics: which to take.
         trim: what to cut the rectified images to.
         skip_broken: leave out images whose stamps do not come after those before.
+        whole: one recording, whatever is missing.
 
     Raises:
         DataError: no bag, no images or camera_info, several to choose from, or times go back.
@@ -68,8 +71,9 @@ def read_bag(bag: Path, topics: Topics, trim: Trim, skip_broken: bool = False) -
     camera, develop = _camera(lens, image, f"{bag}: {info}")
     known = poses.at(stamps, frame_id, topics.odometry, bag)
     frames = (Frame(bag / _file(s), s, T) for s, T in zip(stamps, known, strict=True))
-    parts = split(Drive(bag.name, camera, tuple(frames), develop=develop))
-    if not parts:
+    drive = Drive(bag.name, camera, tuple(frames), develop=develop)
+    parts = [drive] if whole else split(drive)
+    if not parts or not stamps:
         raise DataError(f"{bag}: {len(stamps)} images on {image}; expected three in a row")
     return [_part(part, bag, image, trim) for part in parts]
 

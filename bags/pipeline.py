@@ -1,0 +1,117 @@
+"""A bag through depth and odometry, as the nodes do it, without ROS."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bags.recordings import Topics, read_bag
+from sdepth.checkpoint import bundled
+from sdepth.daynight import DAY, NIGHT, DayNightConfig, ModeSelector, mean_luminance
+from sdepth.errors import DataError
+from sdepth.estimator import DepthEstimator
+from sdepth.models.refiner import fixed_refiner
+from sdepth.odometry import Odometry, OdometryState
+from sdepth_ros.conversions import to_q_xyzw
+from training.data.drive import code_depth
+from training.data.recording import Recording, Shot
+from training.data.trim import Trim
+from training.data.write import put_png
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """What a bag goes through.
+
+    Attributes:
+        topics: which images to take.
+        mode: ``day``, ``night``, or ``auto`` by the images' brightness.
+        checkpoints: by mode.
+        device: ``cpu``, ``cuda:N`` or ``auto``.
+        depth: keep the depth images, too.
+        skip_broken: leave out images that cannot be decoded or whose stamps go back.
+    """
+
+    topics: Topics = field(default_factory=lambda: Topics(odometry="none"))
+    mode: str = "auto"
+    checkpoints: tuple[Path, Path] = (bundled(DAY), bundled(NIGHT))
+    device: str = "cpu"
+    depth: bool = False
+    skip_broken: bool = False
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a bag: images answered, by tracking and by mode, and the length of the path."""
+
+    name: str
+    frames: int
+    ok: int
+    night: int
+    path_m: float
+
+
+def process_bag(bag: Path, out: Path, config: PipelineConfig) -> Result:
+    """Return what came of a bag, written to ``out/NAME`` when it is done.
+
+    There are ``trajectory.txt`` (stamp, position, quaternion: TUM's form), ``result.json``
+    and perhaps ``depth/STAMP.png`` (metres x 256).
+
+    Raises:
+        DataError: the bag cannot be read, or has no images.
+        CameraError: its camera_info is not that of a camera.
+    """
+    torch.set_num_threads(1)
+    scratch = out / f".{bag.name}.part"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    (recording,) = read_bag(bag, config.topics, Trim(), config.skip_broken, whole=True)
+    result = _follow(recording, scratch, config)
+    (scratch / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
+    scratch.replace(out / bag.name)
+    return result
+
+
+def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Result:
+    """Return what came of a recording, whose trajectory and depth are written to ``folder``."""
+    estimators = {m: DepthEstimator(path, config.device)
+                  for m, path in zip((DAY, NIGHT), config.checkpoints, strict=True)}  # fmt: skip
+    odometry = Odometry(config.checkpoints[0], config.device, refiner=fixed_refiner())
+    selector = ModeSelector(DayNightConfig())
+    modes, states, lines = [], [], []
+    for shot in recording.shots():
+        try:
+            image = shot.image()  # type: ignore[operator]  # a bag's are decoded, never files
+        except DataError:
+            if config.skip_broken:
+                continue
+            raise
+        seen = selector.update(mean_luminance(image), shot.stamp_ns)
+        modes.append(seen if config.mode == "auto" else config.mode)
+        depth = estimators[modes[-1]](image, recording.camera).depth
+        states.append(odometry.update(image, depth, recording.camera, shot.stamp_ns))
+        lines.append(_tum_line(shot, states[-1]))
+        if config.depth:
+            (folder / "depth").mkdir(exist_ok=True)
+            put_png(folder / "depth" / f"{shot.name}.png", code_depth(depth))
+    if not states:
+        raise DataError(f"{recording.name}: no image can be decoded")
+    (folder / "trajectory.txt").write_text("".join(lines))
+    steps = np.diff([state.T_world_cam[:3, 3] for state in states], axis=0)
+    ok = sum(state.tracking == "ok" for state in states)
+    path_m = float(np.linalg.norm(steps, axis=-1).sum())
+    return Result(recording.name, len(states), ok, modes.count(NIGHT), path_m)
+
+
+def _tum_line(shot: Shot, state: OdometryState) -> str:
+    """Return a line of a trajectory in TUM's form."""
+    seconds = f"{shot.stamp_ns // 10**9}.{shot.stamp_ns % 10**9:09d}"
+    numbers = [*state.T_world_cam[:3, 3], *to_q_xyzw(state.T_world_cam[:3, :3])]
+    return " ".join([seconds, *(f"{x:.9f}" for x in numbers)]) + "\n"

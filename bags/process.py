@@ -1,0 +1,164 @@
+"""Run depth and odometry over many bags, on all cores of a machine or of a cluster.
+
+    python -m bags.process bags.txt out
+    python -m bags.process drives/ out --address ray://head:10001
+
+LIST is a folder of bags, or a file that names one per line. Each bag's trajectory and summary
+appear in OUT/NAME when it is done, so that the same command goes on where it was stopped. The work
+is spread by Ray (pip install ray); a worker that dies has its bag done again. A cluster's machines
+need the same checkout and packages, and LIST and OUT where they all see them. --workers 0 works
+one by one, without Ray.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from bags.pipeline import RESULT, PipelineConfig, Result, process_bag
+from bags.recordings import Topics
+from sdepth.checkpoint import bundled
+from sdepth.cli import make_parser, run
+from sdepth.errors import DataError, SdepthError
+from training.data.write import claim
+
+_TRIES = 3
+"""So often a bag is begun anew whose worker died."""
+
+
+def make_arguments() -> ArgumentParser:
+    """Return the parser."""
+    parser = make_parser("bags.process", __doc__)
+    add = parser.add_argument
+    add("list", type=Path, help="folder of bags, or a file that names one per line")
+    add("out", type=Path, help="folder to write")
+    add("--workers", type=int, default=os.cpu_count() or 1, metavar="N",
+        help="bags at a time on this machine (default: its cores)")  # fmt: skip
+    add("--address", default="", help="of a Ray cluster, instead of this machine")
+    add("--image", default="", metavar="TOPIC", help="default: the only one of images")
+    add("--camera-info", default="", metavar="TOPIC", help="default: the image's sibling")
+    add("--mode", choices=("auto", "day", "night"), default="auto")
+    add("--day", type=Path, default=bundled("day"), help="checkpoint")
+    add("--night", type=Path, default=bundled("night"), help="checkpoint")
+    add("--device", default="cpu")
+    add("--depth", action="store_true", help="keep depth images, too")
+    add("--skip-broken", action="store_true", help="leave out images that are broken")
+    return parser
+
+
+def find_bags(path: Path) -> list[Path]:
+    """Return the bags of a folder or list.
+
+    Raises:
+        DataError: there is none, or two have one name.
+    """
+    if path.is_dir():
+        bags = sorted(found.parent for found in path.glob("*/metadata.yaml"))
+    elif path.is_file():
+        bags = [
+            path.parent / line.strip() for line in path.read_text().splitlines() if line.strip()
+        ]
+    else:
+        raise DataError(f"{path}: missing; expected a folder of bags, or a file that names them")
+    if not bags:
+        raise DataError(f"{path}: no bags; expected folders with metadata.yaml")
+    twice = [name for name, n in Counter(bag.name for bag in bags).items() if n > 1]
+    if twice:
+        raise DataError(f"{path}: two bags are named {twice[0]}; process them apart")
+    return bags
+
+
+def process(options: Namespace) -> None:
+    """Process what is not done yet.
+
+    Raises:
+        DataError: the arguments do not fit, or bags failed, which are named.
+    """
+    topics = Topics(options.image, options.camera_info, "none")
+    checkpoints = options.day.resolve(), options.night.resolve()
+    config = PipelineConfig(topics, options.mode, checkpoints, options.device, options.depth,
+                            options.skip_broken)  # fmt: skip
+    bags, out = [bag.resolve() for bag in find_bags(options.list)], options.out.resolve()
+    made = {**asdict(config), "checkpoints": [str(path) for path in checkpoints]}
+    claim(out, {"generator": "bags.process", **made})
+    left = [bag for bag in bags if not (out / bag.name / RESULT).is_file()]
+    if options.workers > 0 or options.address:
+        results = _on_ray(left, out, config, options.workers, options.address)
+    else:
+        results = (_attempt(bag, out, config) for bag in left)
+    failed = []
+    with tqdm(total=len(bags), initial=len(bags) - len(left), unit="bag") as bar:
+        for said in results:
+            bar.update()
+            if isinstance(said, str):
+                failed.append(said)
+                tqdm.write(said, file=sys.stderr)
+    print(f"{out}: {len(bags) - len(failed)} of {len(bags)} bags done")
+    if failed:
+        raise DataError(f"{len(failed)} bags failed, the first: {failed[0]}")
+
+
+def _attempt(bag: Path, out: Path, config: PipelineConfig) -> Result | str:
+    """Return what came of a bag, or why it failed."""
+    try:
+        return process_bag(bag, out, config)
+    except SdepthError as err:
+        return f"{bag.name}: {err}"
+
+
+def _on_ray(
+    bags: Sequence[Path], out: Path, config: PipelineConfig, workers: int, address: str
+) -> Iterator[Result | str]:
+    """Yield what came of each bag, as they are done."""
+    ray = _start_ray(workers, address)
+    try:
+        task = ray.remote(num_cpus=1, max_retries=_TRIES)(_attempt)
+        left = {task.remote(bag, out, config): bag for bag in bags}
+        while left:
+            (done,), _ = ray.wait(list(left), num_returns=1)
+            bag = left.pop(done)
+            try:
+                yield ray.get(done)
+            except ray.exceptions.RayError as err:
+                yield f"{bag.name}: {str(err).splitlines()[0]}"
+    finally:
+        ray.shutdown()
+
+
+def _start_ray(workers: int, address: str) -> Any:
+    """Return Ray, connected to a cluster, or to workers started here."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes a minute
+    try:
+        import ray
+    except ImportError as err:
+        raise DataError("pip install ray, or give --workers 0 to work one by one") from err
+    path = os.pathsep.join(p for p in sys.path if p)
+    options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+    options["runtime_env"] = {"env_vars": {"PYTHONPATH": path}}
+    if not address:
+        options |= {"num_cpus": workers, "include_dashboard": False}
+    try:
+        ray.init(address or "local", **options)
+    except Exception as err:  # Ray raises this very class where it does not start
+        first = str(err).splitlines()[0]
+        raise DataError(f"Ray did not start ({first}); --workers 0 works one by one") from err
+    return ray
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    options = make_arguments().parse_args(args)
+    return run("bags.process", lambda: process(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
