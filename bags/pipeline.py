@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -68,15 +70,26 @@ def process_bag(bag: Path, out: Path, config: PipelineConfig) -> Result:
         DataError: the bag cannot be read, or has no images.
         CameraError: its camera_info is not that of a camera.
     """
-    torch.set_num_threads(1)
     scratch = out / f".{bag.name}.part"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     (recording,) = read_bag(bag, config.topics, Trim(), config.skip_broken, whole=True)
-    result = _follow(recording, scratch, config)
+    with _one_thread():
+        result = _follow(recording, scratch, config)
     (scratch / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
     scratch.replace(out / bag.name)
     return result
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Use one thread inside: bags are what runs side by side, and sums do not depend on how."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Result:

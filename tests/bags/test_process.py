@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bags.pipeline import PipelineConfig, process_bag
 from bags.process import find_bags, main
@@ -64,6 +65,16 @@ def wait_for_worker(mark: str, run: subprocess.Popen[str]) -> int:
                 continue
         time.sleep(0.05)
     raise AssertionError(run.communicate()[1])
+
+
+def test_threads_are_left_as_they_were(bags: Path, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        process_bag(bags / "00", tmp_path / "out", PipelineConfig())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_bag_gives_a_trajectory_and_depth(bags: Path, tmp_path: Path) -> None:
