@@ -48,12 +48,21 @@ class Drives:
 
 @dataclass(frozen=True)
 class Network:
-    """Depth and pose network, steps of the shared warm-up, steps of each configuration."""
+    """What configurations are made of, and how long they are trained.
+
+    Attributes:
+        depth: network.
+        pose: network.
+        warmup_steps: shared by all configurations of a seed.
+        steps: of each configuration after it.
+        warm_up: the network of the study whose warm-up it continues; "" for its own.
+    """
 
     depth: str
     pose: str
     warmup_steps: int
     steps: int
+    warm_up: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,7 +209,8 @@ def plan(where: Where, only: Sequence[str] = (), seeds: Sequence[int] | None = N
             if seeds is not None and seed not in seeds:
                 continue
             for line in (c for c in lines if seed in c.seeds):
-                first = _warm_up(line.network, seed, where)
+                nets = where.study.networks[line.network]
+                first = _warm_up(nets.warm_up or line.network, seed, where)
                 runs.setdefault(first.folder, first)
                 run = _continue(line, seed, first, where)
                 runs[run.folder] = run

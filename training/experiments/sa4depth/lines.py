@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from training.experiments.study import Configuration, Network
 
+SHORT, ABLATION = "light, short", "ablation"
 NETWORKS = {
     "light": Network("light", "tiny", 1000, 700),
     "resnet18": Network("resnet18", "tiny", 500, 400),
-    "light, light pose": Network("light", "light", 1000, 700),
+    SHORT: Network("light", "tiny", 1000, 300, warm_up="light"),
+    "light, light pose": Network("light", "light", 500, 300),
 }
 
 NONE = ("refine.features=''",)
@@ -31,32 +33,36 @@ BEST = "C"
 _SPEED = ("loss.speed_weight=0.05",)
 _GC = ("loss.geometry_weight=0.5",)
 _BEST = VARIANTS[BEST]
-_ALL = (0, 1, 2)
+_ALL, _TWO = (0, 1, 2), (0, 1)
+_ABLATED = {
+    "intensity": ("refine.features=intensity",),
+    "random": ("refine.features=random",),
+    "encoder": ("refine.features=encoder", "refine.strides=[8, 4]"),
+    "attach": ("refine.attach_depth=true",),
+    "unroll": ("refine.unroll=true",),
+    "iterations-1": ("refine.iterations=1",),
+    "stride-4": ("refine.strides=[4]",),
+    "stride-2": ("refine.strides=[2]",),
+}
+"""One thing of the best variant changed."""
 
 CONFIGURATIONS = (
     Configuration("base", "main", "light", _ALL, NONE),
     Configuration(BEST, "main", "light", _ALL, _BEST),
-    *(Configuration(n, "loss", "light", _ALL, v) for n, v in VARIANTS.items() if n != BEST),
+    Configuration("D", "loss", "light", _ALL, VARIANTS["D"]),
+    Configuration("A", "loss", "light", (0,), VARIANTS["A"]),
     Configuration("base-resnet18", "backbone", "resnet18", _ALL, NONE),
     Configuration(f"{BEST}-resnet18", "backbone", "resnet18", _ALL, _BEST),
     Configuration("D-resnet18", "backbone", "resnet18", _ALL, VARIANTS["D"]),
     Configuration("GC", "anchor", "light", _ALL, (*NONE, *_GC)),
-    Configuration(f"{BEST}+GC", "anchor", "light", _ALL, (*_BEST, *_GC)),
-    Configuration("base+speed", "speed", "light", _ALL, (*NONE, *_SPEED)),
+    Configuration(f"{BEST}+GC", "anchor", "light", _TWO, (*_BEST, *_GC)),
+    Configuration("base+speed", "speed", "light", _TWO, (*NONE, *_SPEED)),
     Configuration(
-        f"{BEST}+speed", "speed", "light", _ALL, (*_BEST, *_SPEED, "refine.attach_depth=true")
+        f"{BEST}+speed", "speed", "light", _TWO, (*_BEST, *_SPEED, "refine.attach_depth=true")
     ),
-    Configuration("intensity", "ablation", "light", (0,), (*_BEST, "refine.features=intensity")),
-    Configuration("random", "ablation", "light", (0,), (*_BEST, "refine.features=random")),
-    Configuration("attach", "ablation", "light", (0,), (*_BEST, "refine.attach_depth=true")),
-    Configuration("iterations-1", "ablation", "light", (0,), (*_BEST, "refine.iterations=1")),
-    Configuration("unroll", "ablation", "light", (0,), (*_BEST, "refine.unroll=true")),
-    Configuration("stride-4", "ablation", "light", (0,), (*_BEST, "refine.strides=[4]")),
-    Configuration("stride-2", "ablation", "light", (0,), (*_BEST, "refine.strides=[2]")),
-    Configuration(
-        "encoder", "ablation", "light", (0,),
-        (*_BEST, "refine.features=encoder", "refine.strides=[8, 4]"),
-    ),
+    Configuration("base-short", ABLATION, SHORT, (0,), NONE),
+    *(Configuration(f"{n}-short", ABLATION, SHORT, (0,), v) for n, v in VARIANTS.items()),
+    *(Configuration(n, ABLATION, SHORT, (0,), (*_BEST, *o)) for n, o in _ABLATED.items()),
     Configuration("base-lightpose", "pose network", "light, light pose", (0,), NONE),
-    Configuration(f"{BEST}-lightpose", "pose network", "light, light pose", (0,), _BEST),
-)  # fmt: skip
+    Configuration("D-lightpose", "pose network", "light, light pose", (0,), VARIANTS["D"]),
+)

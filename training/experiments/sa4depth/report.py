@@ -18,7 +18,7 @@ from training.experiments.report import (
     seeds_of,
 )
 from training.experiments.results import Results, summary
-from training.experiments.sa4depth.lines import BEST, NETWORKS
+from training.experiments.sa4depth.lines import ABLATION, BEST, NETWORKS, SHORT
 from training.experiments.sa4depth.plots import write_plots
 from training.experiments.study import Where
 
@@ -58,7 +58,7 @@ PAIRED: tuple[Column, ...] = (
     ("spread of rho", ALIGNMENT[2][1].format(INITIAL)),
 )
 """Where less is better; of the networks alone, as they run."""
-ABLATION: tuple[Column, ...] = (
+ABLATED: tuple[Column, ...] = (
     *DEPTH[:1],
     DEPTH[3],
     DEPTH[7],
@@ -96,16 +96,15 @@ def material(found: Mapping[str, Any], where: Where) -> str:
 
 def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
     """Return the parts of the report after the claims; plots are written to ``out``."""
-    networks = dict.fromkeys(c.network for c in results.configurations)
+    networks = dict.fromkeys(c.network for c in results.configurations if c.group != ABLATION)
     parts = [part for network in networks for part in _network_part(results, network)]
     parts += ["## Ablation", _ablation(results), "## Plots"]
     return parts + images(write_plots(results, out))
 
 
 def _network_part(results: Results, network: str) -> list[str]:
-    """Return the tables of the configurations of a network, ablation aside."""
+    """Return the tables of the configurations of a network."""
     names = [c.name for c in results.configurations if c.network == network]
-    names = [n for n in names if n not in _ablated(results)]
     nets = NETWORKS[network]
     base = next((n for n in names if n.startswith("base")), "")
     kinds = _kinds(results, names, (INITIAL, REFINED, INTENSITY))
@@ -142,18 +141,14 @@ def _by_motion(results: Results, rows: list[tuple[str, str]], columns: tuple[Col
     return markdown(["configuration", "motion", "seeds", *(head for head, _ in columns)], cells)
 
 
-def _ablated(results: Results) -> list[str]:
-    """Return the configurations of the ablation."""
-    return [c.name for c in results.configurations if c.group == "ablation"]
-
-
 def _ablation(results: Results) -> str:
-    """Return the ablations beside baseline and best, of the ablations' seed alone."""
+    """Return the ablations: variants, then single changes of the best one."""
     rows = []
-    for name in ("base", BEST, *_ablated(results)):
-        values = [results.value(name, 0, key) for _, key in ABLATION]
+    for name in (c.name for c in results.configurations if c.group == ABLATION):
+        values = [results.value(name, 0, key) for _, key in ABLATED]
         rows.append([name, *("" if math.isnan(v) else f"{v:.3f}" for v in values)])
     said = (
-        f"Each line changes one thing of {BEST}; seed 0 alone, so small differences mean nothing."
+        f"All continue one warm-up for {NETWORKS[SHORT].steps} steps; from the sixth line on, "
+        f"each changes one thing of {BEST}. Seed 0 alone, so small differences mean nothing."
     )
-    return f"{said}\n\n{markdown(['configuration', *(head for head, _ in ABLATION)], rows)}"
+    return f"{said}\n\n{markdown(['configuration', *(head for head, _ in ABLATED)], rows)}"
