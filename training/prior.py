@@ -32,6 +32,9 @@ class PriorConfig:
         lr: of the discriminator, where ``optim.lr`` is at its start; it falls as that does.
         pool: past fake clips, half of the discriminator's lessons (Shrivastava et al. 2017).
         cell: side of the squares of pixels that the discriminator sees as one.
+        noise: added to both, as a share of a frame's mean disparity, new at every look. Without it
+            the discriminator soon tells them by traces no one sees, and its pull is one at those
+            (Sønderby et al. 2017, instance noise).
         shuffle: frames of each clip in random order: a control that has no time.
         discriminator: which.
     """
@@ -42,6 +45,7 @@ class PriorConfig:
     lr: float = 1e-4
     pool: int = 50
     cell: int = 1
+    noise: float = 0.0
     shuffle: bool = False
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
 
@@ -106,13 +110,17 @@ class DayPrior(nn.Module):
         return torch.Generator().manual_seed(self.seed * 1_000_003 + step)
 
     def _shown(self, clip: Tensor, step: int) -> Tensor:
-        """Return what the discriminator sees of clips: made smaller, shuffled, if asked for."""
+        """Return what the discriminator sees of clips: made smaller, noisy, shuffled, as asked."""
+        draws = self._draws(step)
         if self.config.cell > 1:
             clip = F.avg_pool2d(clip, self.config.cell)
-        if not self.config.shuffle:
-            return clip
-        order = torch.rand(len(clip), 3, generator=self._draws(step)).argsort(1)
-        return clip[torch.arange(len(clip))[:, None], order]
+        if self.config.noise > 0:
+            level = self.config.noise * clip.detach().mean((2, 3), keepdim=True)
+            clip = clip + level * torch.randn(clip.shape, generator=draws).to(clip.device)
+        if self.config.shuffle:
+            order = torch.rand(len(clip), 3, generator=draws).argsort(1)
+            clip = clip[torch.arange(len(clip))[:, None], order]
+        return clip
 
     def _from_pool(self, clip: Tensor, step: int) -> Tensor:
         """Return clips, half of them exchanged for earlier ones once the pool is full."""

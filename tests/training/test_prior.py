@@ -130,6 +130,18 @@ def test_shuffle_reorders_frames_and_repeats_itself_at_a_step() -> None:
     assert torch.equal(once.sort(1).values, clip)
 
 
+def test_noise_is_a_share_of_each_frame_and_repeats_itself_at_a_step() -> None:
+    judge = prior(noise=0.2)
+    clip = torch.tensor([0.1, 1.0, 10.0]).view(1, 3, 1, 1).expand(4, 3, *SIZE)
+
+    once, again, later = judge._shown(clip, 5), judge._shown(clip, 5), judge._shown(clip, 6)
+
+    assert torch.equal(once, again)
+    assert not torch.equal(once, later)
+    share = (once / clip - 1).std((0, 2, 3))
+    torch.testing.assert_close(share, torch.full((3,), 0.2), rtol=0.03, atol=0)  # 4 x 6144 draws
+
+
 def test_missing_day_network_is_an_error() -> None:
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         prior(day_weights="nowhere.safetensors")
