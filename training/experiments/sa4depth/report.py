@@ -68,6 +68,8 @@ ABLATED: tuple[Column, ...] = (
     ("drift refined, %", ODOMETRY[4][1].format(REFINED)),
     ("refused", f"refused.{REFINED}"),
 )
+TRIED = Path(__file__).with_name("tried.md")
+"""In words, for the claims that do not hold."""
 PROTOCOL = f"""\
 Depth: every image of the test drives at full truth, 80 m cap, no crop; mask, scale, clamp, score
 each image, average over images. "One scale" scales all images by the median of their scales
@@ -98,7 +100,9 @@ def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
     """Return the parts of the report after the claims; plots are written to ``out``."""
     networks = dict.fromkeys(c.network for c in results.configurations if c.group != ABLATION)
     parts = [part for network in networks for part in _network_part(results, network)]
-    parts += ["## Ablation", _ablation(results), "## Plots"]
+    parts += ["## Ablation", _ablation(results)]
+    parts += ["## What was tried where claims do not hold", TRIED.read_text().rstrip()]
+    parts += ["## Plots"]
     return parts + images(write_plots(results, out))
 
 
