@@ -25,7 +25,7 @@ from training.experiments.records import read_records
 from training.experiments.results import Results, collect, summary
 from training.experiments.runs import EVALUATION, FAILED, state
 from training.experiments.sa4depth import study
-from training.experiments.sa4depth.lines import BEST, NETWORKS
+from training.experiments.sa4depth.lines import BEST, NETWORKS, SHORT
 from training.experiments.study import Where, plan
 
 
@@ -66,6 +66,14 @@ def test_configurations_of_a_seed_differ_in_nothing_but_their_line() -> None:
         same = dataclasses.replace(config, name=base.name, loss=base.loss, refine=base.refine)
         assert same == base
     assert len({run.start for run in first}) == 1
+
+
+def test_ablation_continues_the_warm_up_of_the_main_lines() -> None:
+    starts = {r.configuration.name: r.start for r in ALL if r.configuration and r.seed == 0}
+
+    assert NETWORKS[SHORT].warm_up == "light"
+    assert starts["base-short"] == starts["intensity"] == starts["base"]
+    assert starts["base-lightpose"] != starts["base"]
 
 
 @pytest.mark.parametrize("name", [*STUDIES])
