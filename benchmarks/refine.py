@@ -109,15 +109,16 @@ def inference_calls(size: tuple[int, int], device: str) -> Calls:
     image = views(1, *size, device)[0].contiguous(memory_format=layout)
     depth = fuse(DepthNet("light").eval()).to(device).to(memory_format=layout)  # type: ignore[call-overload]
     start = motion(1, 0.7).to(device)
-    unet, fixed_net = (
-        make_features(k, (8, 4, 2)).to(device).to(memory_format=layout)  # type: ignore[call-overload]
-        for k in ("unet", "intensity")
+    unet, small_unet, fixed_net = (
+        make_features(k, s).to(device).to(memory_format=layout)  # type: ignore[call-overload]
+        for k, s in (("unet", (8, 4, 2)), ("unet", (8, 4)), ("intensity", (8, 4, 2)))
     )
     two, three = (levels_of(s, size, device) for s in ((8, 4), (8, 4, 2)))
     fixed = RefineConfig(iterations=3, stop_below=0)
     return {
         "depth network, light": partial(depth, image, 1),
         "U-Net features 8 4 2, a frame": partial(unet, image),
+        "U-Net features 8 4, a frame": partial(small_unet, image),
         "fixed features 8 4 2, a frame": partial(fixed_net, image),
         "search 8 4, 3 steps": partial(refine, two, start, fixed),
         "search 8 4, 3 steps, 1 pixel in 4": partial(refine, two, start, replace(fixed, cell=2)),

@@ -115,7 +115,6 @@ CLAIMS = (
             ("with unrolled gradients", "unroll"),
             ("with one iteration", "iterations-1"),
             ("with stride 4 alone", "stride-4"),
-            ("with stride 2 alone", "stride-2"),
             ("with the encoder's features", "encoder"),
         )
     ),

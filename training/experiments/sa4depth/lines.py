@@ -42,7 +42,6 @@ _ABLATED = {
     "unroll": ("refine.unroll=true",),
     "iterations-1": ("refine.iterations=1",),
     "stride-4": ("refine.strides=[4]",),
-    "stride-2": ("refine.strides=[2]",),
 }
 """One thing of the best variant changed."""
 
