@@ -93,21 +93,22 @@ def _means(scales: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _draw_abs_rel(axis: Any, results: Results) -> None:
-    """Draw a line per seed from the baseline to the best, per depth network."""
-    networks = (("light", "base", BEST), ("ResNet-18", "base-resnet18", f"{BEST}-resnet18"))
-    shown = [(n, a, b) for n, a, b in networks if {a, b} <= results.found.keys()]
+    """Draw lines per seed from the baseline to C, left of it, and D, per depth network."""
     styles = (
         ("median scaled", "depth.median.abs_rel", BLUE),
         ("one scale", "depth.one_scale.abs_rel", ORANGE),
     )
     ticks = []
-    for k, (_, base, best) in enumerate(shown):
-        for label, key, colour in styles:
-            for i, pair in enumerate(results.pairs(best, key, base)):
-                said = label if k == i == 0 else None
-                line = [pair.other, pair.mine]
-                axis.plot([2.5 * k, 2.5 * k + 1], line, "o-", color=colour, label=said)
-        ticks += [(2.5 * k, base), (2.5 * k + 1, best)]
+    for centre, suffix in ((0, ""), (3, "-resnet18")):
+        base = f"base{suffix}"
+        for x, name in ((centre - 1, BEST + suffix), (centre + 1, f"D{suffix}")):
+            for label, key, colour in styles:
+                for i, pair in enumerate(results.pairs(name, key, base)):
+                    said = label if x == -1 and i == 0 else None
+                    line = [pair.other, pair.mine]
+                    axis.plot([centre, x], line, "o-", color=colour, label=said)
+            ticks.append((x, name))
+        ticks.append((centre, base))
     axis.set_xticks([x for x, _ in ticks], [name for _, name in ticks])
     axis.set(ylabel="AbsRel (lower is better)", xlabel="a line per seed")
     axis.yaxis.set_major_locator(MaxNLocator(8))
