@@ -32,9 +32,9 @@ class PriorConfig:
         lr: of the discriminator, where ``optim.lr`` is at its start; it falls as that does.
         pool: past fake clips, half of the discriminator's lessons (Shrivastava et al. 2017).
         cell: side of the squares of pixels that the discriminator sees as one.
-        noise: added to both, as a share of a frame's mean disparity, new at every look. Without it
-            the discriminator soon tells them by traces no one sees, and its pull is one at those
-            (Sønderby et al. 2017, instance noise).
+        noise: added to both, as a share of a frame's mean disparity, new at every step; meant to
+            keep the discriminator from telling them by traces no one sees (Sønderby et al. 2017,
+            instance noise).
         shuffle: frames of each clip in random order: a control that has no time.
         discriminator: which.
     """

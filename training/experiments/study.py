@@ -53,7 +53,7 @@ class Network:
     Attributes:
         depth: network.
         pose: network.
-        warmup_steps: shared by all configurations of a seed.
+        warmup_steps: shared by all configurations of a seed; those of ``warm_up``, if it is given.
         steps: of each configuration after it.
         warm_up: the network of the study whose warm-up it continues; "" for its own.
     """
