@@ -21,7 +21,7 @@ from training.evaluate_motion import evaluate_motion
 from training.experiments import runs
 from training.experiments.__main__ import QUICK, RESULTS, STUDIES, main
 from training.experiments.claims import FAILS, HOLDS, NOT_RUN, lower, within
-from training.experiments.records import read_records
+from training.experiments.records import Record, read_records
 from training.experiments.results import Results, collect, summary
 from training.experiments.runs import EVALUATION, FAILED, state
 from training.experiments.sa4depth import study
@@ -187,15 +187,24 @@ def test_what_was_reported_stays_known_without_its_runs(
     assert (tmp_path / "out" / "base" / "seed0" / EVALUATION).is_file()
 
 
-def test_published_results_are_of_the_study_as_it_is_now() -> None:
-    path = RESULTS / "sa4depth.json"
+@pytest.mark.parametrize("name", [*STUDIES])
+def test_published_results_are_of_the_study_as_it_is_now(name: str) -> None:
+    path = RESULTS / f"{name}.json"
     records = read_records(path)
-    results = collect(plan(_where(out=Path("elsewhere"))), records)
+    results = collect(plan(_where(name, Path("elsewhere"))), records)
 
     assert len(results.records) == len(records) > 0
     assert json.loads(path.read_text())["claims"] == [
-        {"id": c.id, "claim": c.text, **vars(c.check(results))} for c in study.STUDY.claims
+        {"id": c.id, "claim": c.text, **vars(c.check(results))} for c in STUDIES[name].claims
     ]
+
+
+def test_record_is_of_another_configuration_once_the_studys_own_changed(tmp_path: Path) -> None:
+    run = plan(_where(out=tmp_path), ["base"], [0])[0]
+    before = {**run.values(), "data": {"flip": False}}
+
+    assert Record(run.values()).fits(run)
+    assert not Record(before).fits(run)
 
 
 @pytest.mark.slow

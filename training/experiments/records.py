@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from sdepth.checkpoint import read_tensors
+from sdepth.config import from_dict
 from sdepth.errors import ConfigError, DataError
+from training.config import TrainConfig
 from training.experiments.runs import evaluation, made, state
 from training.experiments.study import Run
 
 OUT = "OUT"
-"""Stands for the folder of the study in recorded overrides, wherever it was."""
+"""Stands for the folder of the study in recorded values, wherever it was."""
 RECORDED = "recorded"
 
 
@@ -25,22 +27,23 @@ class Record:
     """A finished run in numbers.
 
     Attributes:
-        overrides: that made it, ``OUT`` in place of the study's folder.
+        values: that made it, ``OUT`` in place of the study's folder; what they do not say is
+            TrainConfig's default.
         made: device, PyTorch version, seconds per step and hash of the start; empty if not known.
         evaluation: of its weights, without long lists; empty for a warm-up.
         networks: number of tensors of depth and pose networks, and a hash of names and shapes.
     """
 
-    overrides: tuple[str, ...]
+    values: dict[str, Any]
     made: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     networks: str = ""
 
     def fits(self, run: Run) -> bool:
         """Return whether this is what the run would give now, scored on the same drives."""
-        overrides = tuple(o.replace(OUT, str(run.where.out)) for o in self.overrides)
+        values = _replaced(self.values, OUT, str(run.where.out))
         try:
-            same = run.config(overrides) == run.config()
+            same = from_dict(TrainConfig, values, RECORDED) == run.config()
         except ConfigError:  # of keys that are no more
             return False
         return same and (run.configuration is None or run.where.scored(self.evaluation))
@@ -58,9 +61,9 @@ def finished(run: Run) -> tuple[Record, dict[str, Any]] | None:
     found = evaluation(run) or {}
     if run.configuration is not None and not found:
         return None
-    overrides = tuple(o.replace(str(run.where.out), OUT) for o in run.overrides)
+    values = _replaced(run.values(), str(run.where.out), OUT)
     short = {k: v for k, v in found.items() if k != "per_drive"}
-    return Record(overrides, made(run), short, describe_networks(run.weights)), found
+    return Record(values, made(run), short, describe_networks(run.weights)), found
 
 
 def status(run: Run, records: Mapping[str, Record]) -> str:
@@ -106,7 +109,7 @@ def read_records(path: Path) -> dict[str, Record]:
         return {}
     try:
         runs = json.loads(path.read_text())["runs"]
-        return {k: Record(**{**r, "overrides": (*r["overrides"],)}) for k, r in runs.items()}
+        return {k: Record(**r) for k, r in runs.items()}
     except (KeyError, TypeError, ValueError) as err:
         raise DataError(f"{path}: not the results of a study ({err!r}); move it away") from err
 
@@ -117,6 +120,12 @@ def write_records(path: Path, records: Mapping[str, Record], **more: Any) -> Non
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(_finite(content), indent=1) + "\n")
     part.replace(path)
+
+
+def _replaced(values: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Return values with one text in the place of another, wherever it stands."""
+    replaced: dict[str, Any] = json.loads(json.dumps(values).replace(old, new))
+    return replaced
 
 
 def _finite(content: Any) -> Any:

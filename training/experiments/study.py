@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdepth.config import load_config
+from sdepth.config import from_dict, read_values
 from sdepth.errors import ConfigError
 from training.config import TrainConfig
 from training.state import WEIGHTS
@@ -175,10 +175,13 @@ class Run:
         """What the run leaves."""
         return self.trained / WEIGHTS
 
-    def config(self, overrides: tuple[str, ...] | None = None) -> TrainConfig:
-        """Return the resolved configuration, by other overrides if given."""
-        base = _ROOT / self.where.study.config
-        return load_config(TrainConfig, base, self.overrides if overrides is None else overrides)
+    def values(self) -> dict[str, Any]:
+        """Return what it is set to: the study's configuration, and the overrides."""
+        return read_values(_ROOT / self.where.study.config, self.overrides)
+
+    def config(self) -> TrainConfig:
+        """Return the resolved configuration."""
+        return from_dict(TrainConfig, self.values(), self.name)
 
     def command(self) -> str:
         """Return the command that makes the same run."""

@@ -20,6 +20,15 @@ def load_config(kind: type[T], path: Path | None, overrides: Sequence[str] = ())
     Raises:
         ConfigError: no such file, not YAML, an unknown key, or a value of another type.
     """
+    return from_dict(kind, read_values(path, overrides), path.name if path else kind.__name__)
+
+
+def read_values(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a YAML file says, then ``key.key=value`` overrides, as a nested mapping.
+
+    Raises:
+        ConfigError: no such file, not YAML, or an override that sets nothing.
+    """
     values: dict[str, Any] = {}
     if path is not None:
         try:
@@ -30,7 +39,7 @@ def load_config(kind: type[T], path: Path | None, overrides: Sequence[str] = ())
             raise ConfigError(f"{path}: not YAML ({err})") from err
     for override in overrides:
         _set(values, override)
-    return from_dict(kind, values, path.name if path else kind.__name__)
+    return values
 
 
 def from_dict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
