@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,3 +142,25 @@ def test_the_weights_that_ship_are_the_default(peer: Peer) -> None:
     with processes.running("depth_node", "--ros-args", *REMAP):
         camera.send_and_wait(1, depths)
     assert to_depth(depths[0]).shape == (96, 256)
+
+
+@pytest.mark.skipif(not bundled("day").exists(), reason="weights are not built")
+def test_a_change_of_mode_drops_no_frame_and_makes_no_step_in_depth(peer: Peer) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    modes = peer.listen(String, "/mode", LATCHED)
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", "--ros-args", *REMAP, "-p", "depth.max_m:=1000.0"):
+        camera.send_and_wait(2, depths)
+        peer.set_parameter("/depth", "mode", "night")
+        camera.send_and_wait(6, depths)
+        assert peer.spin_until(lambda: values_of(reports).get("mode") == "night")
+    assert [m.data for m in modes] == ["day", "night"]
+    assert [stamp_ns(m.header) for m in depths] == camera.stamps
+    logs = [np.log(to_depth(m)) for m in depths]
+    steps = [abs(float(np.median(after - before))) for before, after in pairwise(logs)]
+    assert max(steps[:-1]) < 1e-3
+    assert abs(float(np.median(logs[-2] - logs[0]))) < 1e-3  # night's depth at day's scale
+    assert np.abs(logs[-2] - logs[0]).max() > 0.05
+    assert values_of(reports)["mode because"] == "set by parameter mode"
+    assert float(values_of(reports)["scale after change"]) != 1

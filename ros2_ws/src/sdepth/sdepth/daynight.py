@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,41 +15,36 @@ DAY, NIGHT = "day", "night"
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
+def _param(default: Any, description: str, low: float, high: float) -> Any:
+    """Return a field that a node can offer as a parameter, which may change while it runs."""
+    about = {"description": description, "range": (low, high), "dynamic": True}
+    return field(default=default, metadata=about)
+
+
 @dataclass(frozen=True)
 class DayNightConfig:
-    """When to change between day and night.
+    """When to change between day and night, and how depth goes over.
 
     Raises:
-        ConfigError: the thresholds are not in order, or a time is negative.
+        ConfigError: the thresholds are not in order, or a number is negative.
     """
 
-    dark_threshold: float = field(
-        default=0.18,
-        metadata={
-            "description": "Mean luminance (0..1) below which it is night",
-            "range": (0.0, 1.0),
-        },
+    dark_threshold: float = _param(0.18, "Mean luminance (0..1) below which it is night", 0.0, 1.0)
+    bright_threshold: float = _param(0.28, "Mean luminance (0..1) above which it is day", 0.0, 1.0)
+    window_s: float = _param(
+        2.0, "How long the brightness must stay beyond a threshold, seconds", 0.0, 600.0
     )
-    bright_threshold: float = field(
-        default=0.28,
-        metadata={
-            "description": "Mean luminance (0..1) above which it is day",
-            "range": (0.0, 1.0),
-        },
+    min_dwell_s: float = _param(
+        10.0, "Least time between two changes of mode, seconds", 0.0, 3600.0
     )
-    window_s: float = field(
-        default=2.0,
-        metadata={
-            "description": "How long the brightness must stay beyond a threshold, seconds",
-            "range": (0.0, 600.0),
-        },
+    crossfade_frames: int = _param(
+        5, "Frames after a change that both networks see; depth goes over without a step", 0, 100
     )
-    min_dwell_s: float = field(
-        default=10.0,
-        metadata={
-            "description": "Least time between two changes of mode, seconds",
-            "range": (0.0, 3600.0),
-        },
+    scale_return_per_s: float = _param(
+        0.02,
+        "Rate at which a scale taken over returns to the network's own, 1/s",
+        0.0,
+        1.0,
     )
 
     def __post_init__(self) -> None:
@@ -58,11 +54,11 @@ class DayNightConfig:
                 f"day_night: dark_threshold {self.dark_threshold} and bright_threshold "
                 f"{self.bright_threshold}: expected 0 <= dark < bright <= 1"
             )
-        if min(self.window_s, self.min_dwell_s) < 0:
-            raise ConfigError(
-                f"day_night: window_s {self.window_s}, min_dwell_s {self.min_dwell_s}: "
-                "expected times of 0 s or more"
-            )
+        for name in ("window_s", "min_dwell_s", "crossfade_frames", "scale_return_per_s"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"day_night.{name}: got {getattr(self, name)}, expected 0 or more"
+                )
 
 
 def mean_luminance(image: NDArray[np.uint8]) -> float:
@@ -81,6 +77,7 @@ class ModeSelector:
         """Start undecided: the first image decides at once."""
         self.config = config or DayNightConfig()
         self.mode: str | None = None
+        self.changes, self.reason = 0, "no image yet"
         self._beyond_since_ns: int | None = None
         self._changed_ns: int | None = None
         self._last_ns: int | None = None
@@ -98,6 +95,7 @@ class ModeSelector:
         dark, bright = self.config.dark_threshold, self.config.bright_threshold
         if self.mode is None:
             self.mode = NIGHT if luminance < (dark + bright) / 2 else DAY
+            self.reason = f"mean luminance {luminance:.2f} of the first image"
             return self.mode
         beyond = luminance < dark if self.mode == DAY else luminance > bright
         if not beyond:
@@ -105,7 +103,11 @@ class ModeSelector:
         elif self._beyond_since_ns is None:
             self._beyond_since_ns = stamp_ns
         if self._may_change(stamp_ns):
+            limit = f"below {dark:.2f}" if self.mode == DAY else f"above {bright:.2f}"
+            lasted_s = (stamp_ns - (self._beyond_since_ns or stamp_ns)) * 1e-9
+            self.reason = f"mean luminance {limit} for {lasted_s:.1f} s, now {luminance:.2f}"
             self.mode = NIGHT if self.mode == DAY else DAY
+            self.changes += 1
             self._changed_ns, self._beyond_since_ns = stamp_ns, None
         return self.mode
 

@@ -19,6 +19,7 @@ from sdepth.cloud import xyzrgb_cloud
 from sdepth.colorize import colorize
 from sdepth.daynight import DAY, NIGHT, ModeSelector, mean_luminance
 from sdepth.estimator import DepthEstimator, DepthMap
+from sdepth.handover import Handover
 from sdepth_ros import stats
 from sdepth_ros.conversions import (
     CLOUD_FIELDS,
@@ -51,6 +52,7 @@ class DepthNode(FrameNode[DepthParams]):
         model = self.params.model
         self._estimators = {DAY: self._load(DAY, model.day_path)}
         self._estimators[NIGHT] = self._load(NIGHT, model.night_path)
+        self._handover = Handover(self._estimators)
         self.start()
         self._depth = publisher(self, Image, "depth/image_rect")
         self._info = publisher(self, CameraInfo, "depth/camera_info")
@@ -73,7 +75,14 @@ class DepthNode(FrameNode[DepthParams]):
         if not self._mode:
             return {}
         card = self._estimators[self._mode].card
-        return {"mode": self._mode, "metric": str(card.metric), "weights": card.sha256[:12]}
+        return {
+            "mode": self._mode,
+            "mode because": self._reason(),
+            "mode changes": str(self._selector.changes),
+            "scale after change": f"{self._handover.scale:.3f}",
+            "metric": str(card.metric),
+            "weights": card.sha256[:12],
+        }
 
     def process(self, frame: Frame) -> bool:
         """Publish the answers to a frame that somebody listens to."""
@@ -81,11 +90,12 @@ class DepthNode(FrameNode[DepthParams]):
         assert self.camera is not None
         camera = self.camera
         check_same_size(image, camera)
-        mode = self._choose_mode(image, stamp_ns(frame.image.header))
+        stamp = stamp_ns(frame.image.header)
+        mode = self._choose_mode(image, stamp)
         wants_cloud = self.params.cloud.enable and _heard(self._points)
         if not wants_cloud and not any(map(_heard, (self._depth, self._info, self._color))):
             return False
-        seen = self._estimators[mode](image, camera)
+        seen = self._handover(image, camera, mode, stamp, self.params.day_night)
         self._publish_depth(seen, frame.image.header)
         if wants_cloud:
             self._publish_cloud(seen, image, frame.image.header)
@@ -99,13 +109,18 @@ class DepthNode(FrameNode[DepthParams]):
     def _choose_mode(self, image: NDArray[np.uint8], stamp: int) -> str:
         """Return day or night, and announce it when it changes."""
         luminance = mean_luminance(image)
+        self._selector.config = self.params.day_night
         mode = self._selector.update(luminance, stamp)
         mode = mode if self.params.mode == AUTO else self.params.mode
         if mode != self._mode:
             self._mode = mode
             self._mode_out.publish(String(data=mode))
-            self.get_logger().info(f"mode {mode}, mean luminance {luminance:.2f}")
+            self.get_logger().info(f"mode {mode}: {self._reason()}")
         return mode
+
+    def _reason(self) -> str:
+        """Return why the mode is what it is."""
+        return self._selector.reason if self.params.mode == AUTO else "set by parameter mode"
 
     def _publish_depth(self, seen: DepthMap, header: Header) -> None:
         """Publish depth, its camera and its picture, each where heard."""
