@@ -1,0 +1,41 @@
+"""The doctor as a process of its own, beside a running camera and node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from sdepth_ros.doctor import FAULTS
+from tests.ros import processes
+from tests.ros.camera_peer import FakeCamera
+from tests.ros.test_depth_node import arguments
+
+if TYPE_CHECKING:
+    from tests.ros.processes import Peer
+
+pytestmark = pytest.mark.ros
+
+
+def test_without_nodes_it_says_how_to_launch_them_on_the_camera_there_is(peer: Peer) -> None:
+    FakeCamera(peer, best_effort=True)
+    code, output = processes.outcome("doctor", "--graph")
+
+    assert code == FAULTS
+    assert "/camera/image_raw        image, best effort, 0 listeners" in output
+    assert "ros2 launch sdepth_ros sdepth.launch.py image_topic:=/camera/image_raw" in output
+
+
+def test_it_tells_what_a_running_node_waits_for(peer: Peer, weights: Path) -> None:
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights)):
+        camera.wait_for_node()
+        camera.send(with_info=False)
+        code, output = processes.outcome("doctor", "--graph", "--seconds", "5")
+
+    assert code == FAULTS
+    assert "depth: frames" in output
+    assert "-> waiting for a camera_info on /camera/camera_info" in output
