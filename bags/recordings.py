@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from bags.poses import PoseLog
 from bags.read import read_messages, topic_types
 from sdepth.camera import Camera
-from sdepth.errors import DataError, ImageError
-from sdepth_ros.conversions import stamp_ns, to_camera, to_rgb
-from training.data.check import check_lens, check_size
+from sdepth.errors import CameraError, DataError, ImageError
+from sdepth.lens import Develop
+from sdepth_ros.conversions import stamp_ns, to_lens, to_rgb
+from training.data.check import check_lens, check_size, rectification
 from training.data.drive import Drive, Frame
-from training.data.lens import Develop, rectified
 from training.data.recording import Recording, Shot, split
 from training.data.trim import Trim
 
@@ -98,10 +98,11 @@ def _picture(msg: Any, drive: Drive, trim: Trim, where: Path) -> NDArray[np.uint
     """Return the image of a message, rectified and trimmed."""
     try:
         image = to_rgb(msg)
-    except ImageError as err:
+        image = image if drive.develop is None else drive.develop(image)
+    except (ImageError, CameraError) as err:
         raise DataError(f"{where}: {err}") from err
     check_size(image, drive.camera, str(where))
-    return trim.image(image if drive.develop is None else drive.develop(image))
+    return trim.image(image)
 
 
 def _index(
@@ -129,16 +130,10 @@ def _index(
 
 def _camera(info: Any, topic: str, where: str) -> tuple[Camera, Develop | None]:
     """Return the rectified camera, and what rectifies its images."""
-    whole = not (info.roi.width or info.binning_x > 1 or info.binning_y > 1)
-    is_rectified = "rect" in topic.removesuffix("/compressed").rpartition("/")[2]
-    if is_rectified and whole and info.p[0]:
-        return Camera.from_matrix(np.reshape(info.p, (3, 4)), info.width, info.height), None
-    if is_rectified or not np.any(info.d):
-        return check_lens(to_camera(info), where), None
-    if not whole:
-        raise DataError(f"{where}: distorted, cut or binned images; rectify them before recording")
-    size = int(info.width), int(info.height)
-    return rectified(info.distortion_model, size, info.k, info.d, info.r, info.p, where)
+    lens = to_lens(info, where)
+    if "rect" in topic.removesuffix("/compressed").rpartition("/")[2]:
+        return check_lens(lens.rectified, where), None
+    return rectification(lens)
 
 
 def _only(topics: Sequence[str], bag: Path) -> str:

@@ -17,9 +17,9 @@ from rosbags.interfaces import Connection
 from tqdm import tqdm
 
 from bags import messages
+from sdepth.camera import check_same_size
 from sdepth.errors import DataError
 from sdepth_ros.bag_file import add_topic, new_bag
-from sdepth_ros.conversions import check_same_size
 from training.data.check import check_whole
 from training.data.drive import Drive, Frame
 from training.data.recording import check_times

@@ -14,7 +14,7 @@ from bags.read import read_messages
 from bags.write import CAMERA_INFO, IMAGE, STATIC_TF, TRUTH
 from sdepth.camera import Camera
 from sdepth.errors import DataError
-from sdepth_ros.conversions import read_transform, stamp_ns, to_camera, to_depth, to_rgb
+from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens, to_rgb
 from training.data.drive import read_depth, read_drive
 
 DAY, DUSK, NIGHT = "day", "dusk", "night"
@@ -138,7 +138,7 @@ class _Heard:
             for status in msg.status:
                 self.counters[status.name.split(":")[0]] = {v.key: v.value for v in status.values}
         elif topic == CAMERA_INFO:
-            self.camera = to_camera(msg)
+            self.camera = to_lens(msg).rectified
         elif topic == STATIC_TF:
             mounting = msg.transforms[0].transform
             self.T_base_cam = read_transform(mounting.translation, mounting.rotation)

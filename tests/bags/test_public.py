@@ -11,7 +11,7 @@ import pytest
 from bags import from_nuscenes, from_robotcar
 from bags.read import count_messages, read_messages
 from bags.write import CAMERA_INFO, COMPRESSED, IMAGE, STATIC_TF, TRUTH
-from sdepth_ros.conversions import read_transform, to_camera, to_rgb
+from sdepth_ros.conversions import read_transform, to_lens, to_rgb
 from tests.training.trees import ROBOTCAR_MODEL, pictures, write_nuscenes, write_robotcar
 from training.data import robotcar
 
@@ -37,7 +37,7 @@ def test_robotcar_becomes_a_bag_of_rectified_crops(
     assert (time, len(rest)) == (drive.frames[0].stamp_ns, 3)
     np.testing.assert_array_equal(to_rgb(image), drive.read(drive.frames[0])[8:72, 16:112])
     (_, _, info), *_ = read_messages(tmp_path / "bag", CAMERA_INFO)
-    assert to_camera(info) == drive.camera.cropped(16, 8, 96, 64)
+    assert to_lens(info).rectified == drive.camera.cropped(16, 8, 96, 64)
 
 
 def test_a_nuscenes_scene_becomes_a_bag_with_its_jpegs_and_the_vehicles_path(

@@ -20,7 +20,7 @@ from bags.write import (
     base_from_camera,
     write_bag,
 )
-from sdepth_ros.conversions import read_transform, stamp_ns, to_camera, to_rgb
+from sdepth_ros.conversions import read_transform, stamp_ns, to_lens, to_rgb
 from tests.bags.drives import STEP_M, first_image, write_drive
 from training.data.drive import read_drive, read_image
 
@@ -52,7 +52,7 @@ def test_every_image_has_the_camera_it_was_taken_with(tmp_path: Path) -> None:
     write_bag(drive, tmp_path / "bag")
     infos = [msg for _, _, msg in read_messages(tmp_path / "bag", CAMERA_INFO)]
     assert [stamp_ns(info.header) for info in infos] == [f.stamp_ns for f in drive.frames]
-    assert to_camera(infos[0]) == drive.camera
+    assert to_lens(infos[0]).rectified == drive.camera
     assert infos[0].distortion_model == "plumb_bob"
     assert not infos[0].d.any()
 

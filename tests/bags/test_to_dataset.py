@@ -17,12 +17,10 @@ from bags.messages import STORE
 from bags.to_dataset import main
 from bags.write import IMAGE, BagConfig, write_bag
 from sdepth.camera import Camera
-from sdepth.errors import CameraError
 from sdepth_ros.bag_file import add_topic, new_bag
 from tests.helpers import write_drive
 from training import train
 from training.data.drive import Drive, find_drives, read_drive, read_image
-from training.data.lens import rectified
 
 LENS = Camera(40, 40, 31.5, 15.5, 64, 32)
 PERIOD_NS = 100_000_000
@@ -153,29 +151,6 @@ def test_bags_of_the_older_kind_are_read(tmp_path: Path) -> None:
     assert (bag / "bag.db3").is_file()
     assert main([str(bag), str(tmp_path / "out")]) == 0
     assert len(read_drive(tmp_path / "out/sequences/bag").frames) == 3
-
-
-@pytest.mark.parametrize(
-    ("model", "d", "message"),
-    [
-        ("plumb_bob", [0.1], "distortion 'plumb_bob' with 1 coefficients"),
-        ("omni", [0.1] * 4, "expected one of plumb_bob"),
-    ],
-)
-def test_unknown_distortion_is_refused(model: str, d: list[float], message: str) -> None:
-    with pytest.raises(CameraError, match=f"info: .*{message}"):
-        rectified(model, (64, 32), LENS.K, d, np.zeros(9), np.zeros(12), "info")
-
-
-def test_a_fisheye_lens_becomes_a_pinhole() -> None:
-    d, K = [0.05, 0.01, 0.0, 0.0], np.array([[30.0, 0, 31.5], [0, 30, 15.5], [0, 0, 1]])
-    camera, develop = rectified("equidistant", (64, 32), K, d, np.zeros(9), np.zeros(12), "info")
-    ray = np.array([[[0.4, 0.1]]])
-    at = np.round(cv2.fisheye.distortPoints(ray, K, np.array(d))[0, 0]).astype(int)
-    image = np.zeros((32, 64, 3), np.uint8)
-    cv2.circle(image, at.tolist(), 2, (255, 255, 255), -1)
-    v, u = np.argwhere(develop(image)[..., 0] > 128).mean(0)
-    assert math.hypot(u - (0.4 * 30 + camera.cx), v - (0.1 * 30 + camera.cy)) < 0.7  # pixels
 
 
 def bad_bag(kind: str, bag: Path) -> Path:

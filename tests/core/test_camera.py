@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
+from sdepth.camera import Camera, check_same_size
 from sdepth.errors import CameraError
 
 CAMERA = Camera(fx=700.0, fy=710.0, cx=601.25, cy=183.5, width=1226, height=370)
@@ -75,3 +75,10 @@ def test_an_image_without_pixels_is_refused() -> None:
 def test_a_projection_matrix_gives_its_intrinsics() -> None:
     P = np.hstack([CAMERA.K, [[45.0], [0.2], [0.003]]])
     assert Camera.from_matrix(P, 1226, 370) == CAMERA
+
+
+def test_an_image_of_another_size_is_refused() -> None:
+    with pytest.raises(
+        CameraError, match="camera_info is for 1226x370, the image is 4x2; it must"
+    ):
+        check_same_size(np.zeros((2, 4, 3), np.uint8), CAMERA)

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import String
 
 from sdepth.checkpoint import bundled
-from sdepth_ros.conversions import stamp_ns, to_camera, to_depth
+from sdepth_ros.conversions import stamp_ns, to_depth, to_lens
 from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera, values_of
 
@@ -48,7 +48,7 @@ def test_ten_images_give_ten_depths_with_their_stamps(peer: Peer, weights: Path)
     assert {(m.encoding, m.header.frame_id) for m in depths} == {("32FC1", "camera_optical")}
     depth = to_depth(depths[0])
     assert depth.shape == (64, 128)
-    assert to_camera(infos[0]) == camera.camera.resized(128, 64)
+    assert to_lens(infos[0]).rectified == camera.camera.resized(128, 64)
     assert np.isfinite(depth).mean() > 0.5
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import yaml
 
+from sdepth.calibration import read_calibration
 from sdepth.errors import CameraError, DataError
 from tests.training.trees import pictures
+from training.data.check import rectification
 from training.data.drive import read_drive, read_image
-from training.data.own import read_calibration, read_folder, read_video
+from training.data.own import read_folder, read_video
 from training.data.prepare import main
 from training.data.trim import Trim
 
@@ -140,7 +142,7 @@ def test_bad_calibrations_are_refused(
 ) -> None:
     path = write_calib(tmp_path / "camera.yaml", [0.0] * 5, **changes)
     with pytest.raises((CameraError, DataError), match=message):
-        read_calibration(path)
+        rectification(read_calibration(path))
 
 
 def test_a_missing_calibration_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
+from sdepth.lens import Develop, Lens
 
 _ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _TAIL = 4096
@@ -92,6 +93,17 @@ def lens_of(K: NDArray[np.float64], size: tuple[int, int], where: object) -> Cam
     except CameraError as err:
         raise CameraError(f"{where}: {err}") from err
     return check_lens(camera, where)
+
+
+def rectification(lens: Lens) -> tuple[Camera, Develop | None]:
+    """Return the camera after rectification, and what rectifies an image, or None.
+
+    Raises:
+        CameraError: not a lens, before or after (``check_lens``), or not one we can rectify.
+    """
+    camera, develop = lens.rectification()
+    check_lens(lens.raw, lens.name)
+    return check_lens(camera, lens.name), develop
 
 
 def check_lens(camera: Camera, where: object) -> Camera:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from sdepth.errors import DataError
+from sdepth.lens import Lens
+from training.data.check import rectification
 from training.data.drive import Drive, Frame
-from training.data.lens import rectified
 from training.data.recording import Recording, Shot
 from training.data.trim import Trim
 
@@ -42,7 +43,7 @@ _K = (
 )
 _D = (0.20796615318809061, -0.58613825163911781, 7.2231363135888329e-4, 1.0479627195765181e-3,
       0.49856986684705107)  # fmt: skip
-_NONE = (np.zeros(9), np.zeros(12))
+_LENS = Lens("NYUv2", _SIZE, "plumb_bob", _K, _D)
 
 
 def read(root: Path, every: int = EVERY) -> list[Drive]:
@@ -60,7 +61,7 @@ def read(root: Path, every: int = EVERY) -> list[Drive]:
         raise DataError(
             f"{root}: no SCENE/r-*.ppm; unpack the raw data set (bathrooms_part1.zip, ...) here"
         )
-    camera, develop = rectified("plumb_bob", _SIZE, _K, _D, *_NONE, where="NYUv2")
+    camera, develop = rectification(_LENS)
     scenes: dict[Path, list[Frame]] = {}
     for image in images:
         scenes.setdefault(image.parent, []).append(Frame(image, _stamp_ns(image)))
@@ -106,8 +107,7 @@ def read_test(path: Path, splits: Path, trim: Trim) -> Recording:
                 lambda depth=depth: trim.depth(depth()),  # type: ignore[misc]
             )
 
-    camera, _ = rectified("plumb_bob", _SIZE, _K, (), *_NONE, where="NYUv2")
-    return Recording("test", trim.camera(camera), len(numbers), shots)
+    return Recording("test", trim.camera(_LENS.rectified), len(numbers), shots)
 
 
 def _image(images: Any, number: int) -> NDArray[np.uint8]:

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
+from sdepth.calibration import read_calibration
 from sdepth.errors import DataError
-from training.data.check import check_size
+from sdepth.lens import Develop
+from training.data.check import check_size, rectification
 from training.data.drive import Drive, Frame
 from training.data.kitti_odometry import read_times
-from training.data.lens import Develop, rectified
 from training.data.recording import Recording, Shot
 from training.data.trim import Trim
 
@@ -45,7 +44,7 @@ def read_folder(root: Path, calib: Path, fps: float) -> Drive:
         stamps = read_times(times, len(images))
     else:
         stamps = [round(i * 1e9 / fps) for i in range(len(images))]
-    camera, develop = read_calibration(calib)
+    camera, develop = rectification(read_calibration(calib))
     return Drive(root.name, camera, tuple(map(Frame, images, stamps)), develop=develop)
 
 
@@ -62,7 +61,7 @@ def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
         DataError: no video, or the calibration damaged; once read, that it ends early.
         CameraError: the calibration is not that of a camera.
     """
-    camera, develop = read_calibration(calib)
+    camera, develop = rectification(read_calibration(calib))
     video = cv2.VideoCapture(str(path))
     fps, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     if not video.isOpened() or fps <= 0 or count < 3:
@@ -90,32 +89,3 @@ def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
 def _rectify(image: NDArray[np.uint8], develop: Develop | None, trim: Trim) -> NDArray[np.uint8]:
     """Return a decoded image rectified and trimmed."""
     return trim.image(image if develop is None else develop(image))
-
-
-def read_calibration(path: Path) -> tuple[Camera, Develop | None]:
-    """Return the rectified camera of a ROS calibration file, and what rectifies its images.
-
-    Raises:
-        DataError: missing, or not such a file.
-        CameraError: the calibration is not that of a camera.
-    """
-    try:
-        given = yaml.safe_load(path.read_text())
-        size = int(given["image_width"]), int(given["image_height"])
-        d = [float(x) for x in given["distortion_coefficients"]["data"]]
-        K, r, p = (
-            np.array(given[key]["data"], np.float64).reshape(shape)
-            for key, shape in (
-                ("camera_matrix", 9),
-                ("rectification_matrix", 9),
-                ("projection_matrix", 12),
-            )
-        )
-        model = str(given["distortion_model"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as err:
-        raise DataError(
-            f"{path}: no calibration ({err!r}); expected the .yaml of ROS' camera_calibration: "
-            "image_width, image_height, camera_matrix, distortion_model, "
-            "distortion_coefficients, rectification_matrix, projection_matrix"
-        ) from err
-    return rectified(model, size, K, d, r, p, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isfinite, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,3 +86,17 @@ class Camera:
     def flipped(self) -> Camera:
         """Return the camera of the image mirrored left to right."""
         return replace(self, cx=self.width - 1 - self.cx)
+
+
+def check_same_size(image: NDArray[Any], camera: Camera, name: str = "camera_info") -> None:
+    """Refuse an image (H, W, ...) of another size than its camera's; ``name``: who says so.
+
+    Raises:
+        CameraError: the sizes differ.
+    """
+    height, width = image.shape[:2]
+    if (camera.width, camera.height) != (width, height):
+        raise CameraError(
+            f"{name} is for {camera.width}x{camera.height}, the image is {width}x{height}; "
+            "it must describe this image size (after region of interest and binning)"
+        )

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from sdepth.errors import CameraError, ImageError
+from sdepth.errors import ImageError
+from sdepth.lens import Lens
 
 
 class Encoding(NamedTuple):
@@ -134,21 +135,27 @@ def cloud_fields(cloud: NDArray[np.float32]) -> dict[str, Any]:
     }
 
 
-def to_camera(info: Any) -> Camera:
-    """Return the camera of a CameraInfo's K, after its region of interest and binning.
+def to_lens(info: Any, name: str = "camera_info") -> Lens:
+    """Return what a CameraInfo says of the camera; ``name``: what errors call it.
 
     Raises:
-        CameraError: K is zero (uncalibrated), or region and binning do not fit the size.
+        CameraError: numbers that no calibration writes.
     """
-    K = np.asarray(info.k, np.float64).reshape(3, 3)
-    camera = Camera.from_matrix(K, int(info.width), int(info.height))
     roi = info.roi
-    if roi.width and roi.height:
-        camera = camera.cropped(roi.x_offset, roi.y_offset, roi.width, roi.height)
-    binning_x, binning_y = max(1, info.binning_x), max(1, info.binning_y)
-    if (binning_x, binning_y) != (1, 1):
-        camera = camera.resized(camera.width // binning_x, camera.height // binning_y)
-    return camera
+    window = (int(roi.x_offset), int(roi.y_offset), int(roi.width), int(roi.height))
+    k, d, r, p = (tuple(map(float, values)) for values in (info.k, info.d, info.r, info.p))
+    return Lens(
+        name,
+        (int(info.width), int(info.height)),
+        info.distortion_model,
+        k,
+        d,
+        r,
+        p,
+        window,
+        bool(roi.do_rectify),
+        (int(info.binning_x), int(info.binning_y)),
+    )
 
 
 def camera_info_fields(camera: Camera) -> dict[str, Any]:
@@ -162,20 +169,6 @@ def camera_info_fields(camera: Camera) -> dict[str, Any]:
         "r": np.eye(3).ravel(),
         "p": np.hstack([camera.K, np.zeros((3, 1))]).ravel(),
     }
-
-
-def check_same_size(image: NDArray[Any], camera: Camera) -> None:
-    """Refuse an image of another size than its camera_info says.
-
-    Raises:
-        CameraError: the sizes differ.
-    """
-    height, width = image.shape[:2]
-    if (camera.width, camera.height) != (width, height):
-        raise CameraError(
-            f"camera_info is for {camera.width}x{camera.height}, the image is {width}x{height}; "
-            "publish the camera_info of this image size"
-        )
 
 
 def write_transform(T: NDArray[np.float64], translation: Any, rotation: Any) -> None:

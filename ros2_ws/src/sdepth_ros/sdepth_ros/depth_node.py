@@ -24,11 +24,9 @@ from sdepth_ros import stats
 from sdepth_ros.conversions import (
     CLOUD_FIELDS,
     camera_info_fields,
-    check_same_size,
     cloud_fields,
     image_fields,
     stamp_ns,
-    to_rgb,
     within,
 )
 from sdepth_ros.frame_node import Frame, FrameNode, run
@@ -86,10 +84,7 @@ class DepthNode(FrameNode[DepthParams]):
 
     def process(self, frame: Frame) -> bool:
         """Publish the answers to a frame that somebody listens to."""
-        image = to_rgb(frame.image)
-        assert self.camera is not None
-        camera = self.camera
-        check_same_size(image, camera)
+        image, camera = self.camera.read(frame.image)
         stamp = stamp_ns(frame.image.header)
         mode = self._choose_mode(image, stamp)
         wants_cloud = self.params.cloud.enable and _heard(self._points)

@@ -17,10 +17,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from sdepth.camera import Camera
 from sdepth.errors import CameraError, ConfigError, SdepthError
 from sdepth_ros import stats
-from sdepth_ros.conversions import to_camera
+from sdepth_ros.camera_input import CameraInput
 from sdepth_ros.parameters import InputParams, declare, updated
 from sdepth_ros.qos import STATE, InputSubscription, publisher
 from sdepth_ros.worker import Worker
@@ -48,12 +47,13 @@ class FrameNode(Node, Generic[P]):
 
         Raises:
             ConfigError: a parameter cannot be used.
+            DataError, CameraError: the calibration file cannot be used.
         """
         super().__init__(name)
         self.params = declare(self, params)
         self.add_on_set_parameters_callback(self._on_set)
         self.stats = stats.FrameStats()
-        self.camera: Camera | None = None
+        self.camera = CameraInput(self.params, self.get_logger())
         self.crashed = False
         self._camera_error = "none came yet"
         self._diagnostics = publisher(self, DiagnosticArray, "/diagnostics", STATE)
@@ -69,7 +69,7 @@ class FrameNode(Node, Generic[P]):
 
     def missing(self, frame: Frame) -> str:
         """Return what the frame must wait for, in words; empty when it can be answered."""
-        if self.camera is None:
+        if not self.camera.known:
             return f"a camera_info on {self._inputs[0].describe()}: {self._camera_error}"
         return ""
 
@@ -130,17 +130,11 @@ class FrameNode(Node, Generic[P]):
     def _on_camera_info(self, msg: CameraInfo) -> None:
         """Keep the camera for the images that follow."""
         try:
-            self.camera = to_camera(msg)
+            self.camera.update(msg)
         except CameraError as err:
             self._camera_error = f"the last one is unusable, {err}"
             self.get_logger().warning(f"camera_info: {err}", throttle_duration_sec=_QUIET_S)
             return
-        if any(abs(value) > 1e-6 for value in msg.d):
-            self.get_logger().warning(
-                "camera_info has lens distortion, the image is taken as rectified; "
-                "feed the rectified image for true depth",
-                once=True,
-            )
         self.wake()
 
     def _work(self, frame: Frame) -> None:

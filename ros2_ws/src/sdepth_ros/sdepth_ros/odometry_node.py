@@ -24,13 +24,7 @@ from sdepth.daynight import DAY
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
 from sdepth_ros import stats
-from sdepth_ros.conversions import (
-    check_same_size,
-    stamp_ns,
-    to_depth,
-    to_rgb,
-    write_transform,
-)
+from sdepth_ros.conversions import stamp_ns, to_depth, write_transform
 from sdepth_ros.frame_node import Frame, FrameNode, run
 from sdepth_ros.frames import StaticFrames
 from sdepth_ros.motion import Motion, MotionTracker
@@ -109,10 +103,7 @@ class OdometryNode(FrameNode[OdometryParams]):
 
     def process(self, frame: Frame) -> bool:
         """Publish the pose at a frame; always, since it builds on every frame."""
-        image, depth = to_rgb(frame.image), to_depth(frame.depth)
-        assert self.camera is not None
-        camera = self.camera
-        check_same_size(image, camera)
+        (image, camera), depth = self.camera.read(frame.image), to_depth(frame.depth)
         stamp = stamp_ns(frame.image.header)
         if self._tracker.went_back(stamp):
             self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")

@@ -42,6 +42,12 @@ class InputParams:
         "auto: reliable where every publisher is; reliable; best_effort",
         choices=(AUTO, "reliable", "best_effort"),
     )
+    rectify: bool = param(
+        False, "Whether images have the lens distortion camera_info describes; it is taken out"
+    )
+    camera_info_url: str = param(
+        "", "Calibration .yaml for want of camera_info: a path, file:// or package://NAME/ URL"
+    )
 
 
 @dataclass(frozen=True)

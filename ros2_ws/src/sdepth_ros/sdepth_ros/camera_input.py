@@ -1,0 +1,122 @@
+"""The camera of a node's images: from camera_info, and until one comes from a calibration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from numpy.typing import NDArray
+
+from sdepth.calibration import read_calibration
+from sdepth.camera import Camera, check_same_size
+from sdepth.errors import ConfigError, ImageError
+from sdepth.lens import Develop, Lens
+from sdepth_ros.conversions import to_lens, to_rgb
+from sdepth_ros.parameters import InputParams
+
+
+class _View(NamedTuple):
+    """A lens, the camera of the images we answer, and what makes these of those that come."""
+
+    lens: Lens
+    camera: Camera
+    develop: Develop | None
+
+
+class CameraInput:
+    """Makes images of a pinhole camera of image messages.
+
+    ``update`` and ``read`` may be called from two threads.
+    """
+
+    def __init__(self, params: InputParams, logger: Any) -> None:
+        """Read the calibration file, where one is given.
+
+        Args:
+            params: ``rectify`` and ``camera_info_url``.
+            logger: told of where the camera is from, and of images that want rectifying.
+
+        Raises:
+            ConfigError: ``camera_info_url`` names nothing we can open.
+            DataError: the file is missing, or no calibration.
+            CameraError: the calibration cannot be used.
+        """
+        self._rectify, self._logger = params.rectify, logger
+        self._view: _View | None = None
+        self._warned = False
+        if params.camera_info_url:
+            self._use(read_calibration(calibration_path(params.camera_info_url)))
+
+    @property
+    def known(self) -> bool:
+        """Whether images can be read."""
+        return self._view is not None
+
+    def update(self, info: Any) -> None:
+        """Take a CameraInfo for the images that follow.
+
+        Raises:
+            CameraError: it cannot be used; the one before holds.
+        """
+        self._use(to_lens(info))
+
+    def read(self, msg: Any) -> tuple[NDArray[np.uint8], Camera]:
+        """Return an image message as (H, W, 3) RGB, rectified where asked, and its camera.
+
+        Raises:
+            ImageError: the image cannot be decoded.
+            CameraError: the image is not of the camera's size.
+        """
+        view = self._view
+        if view is None:
+            raise ImageError("image without a camera; publish camera_info, or set camera_info_url")
+        image = to_rgb(msg)
+        if view.develop is not None:
+            return view.develop(image), view.camera
+        check_same_size(image, view.camera, view.lens.name)
+        return image, view.camera
+
+    def _use(self, lens: Lens) -> None:
+        """Use a lens from now on; what rectifies is kept while the lens stays the same."""
+        before = self._view
+        if before is not None and before.lens == lens and before.lens.name == lens.name:
+            return
+        pinhole = lens.rectification() if self._rectify else (lens.rectified, None)
+        self._view = _View(lens, *pinhole)
+        if before is None or before.lens.name != lens.name:
+            self._logger.info(f"camera from {lens.name}")
+        if lens.distorted and not self._rectify and not self._warned:
+            self._warned = True
+            self._logger.warning(
+                f"{lens.name} has lens distortion, the image is taken as rectified; "
+                "set rectify:=true where it is not, or feed the rectified image"
+            )
+
+
+def calibration_path(url: str) -> Path:
+    """Return the file that a path, a file:// or a package://NAME/ URL names.
+
+    Raises:
+        ConfigError: another kind of URL, or no such package.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return Path(url).expanduser()
+    if scheme == "file":
+        return Path(unquote(urlsplit(url).path))
+    package, _, path = rest.partition("/")
+    if scheme != "package" or not path:
+        raise ConfigError(
+            f"parameter camera_info_url: got {url!r}, expected a path, file:///PATH or "
+            "package://PACKAGE/PATH of a calibration .yaml"
+        )
+    try:
+        return Path(get_package_share_directory(package)) / unquote(path)
+    except (PackageNotFoundError, ValueError) as err:
+        raise ConfigError(
+            f"parameter camera_info_url: no package {package!r} is installed here; "
+            "source its workspace, or give the path of the file"
+        ) from err
