@@ -123,6 +123,8 @@ def test_an_image_waits_for_its_camera_info(peer: Peer, weights: Path) -> None:
         ("depth.max_m:=80", "expected float in 0.0..10000.0 such as 80.0"),
         ("cloud.stride:=0", "parameter cloud.stride"),
         ("depth.min_m:=90.0", "expected min < max"),
+        ("depth.encoding:=8UC1", "expected one of 32FC1, 16UC1"),
+        ("cloud.height_min:=2000.0", "expected min < max"),
     ],
 )
 def test_the_node_refuses_to_start_saying_why(
@@ -164,3 +166,21 @@ def test_a_change_of_mode_drops_no_frame_and_makes_no_step_in_depth(peer: Peer) 
     assert np.abs(logs[-2] - logs[0]).max() > 0.05
     assert values_of(reports)["mode because"] == "set by parameter mode"
     assert float(values_of(reports)["scale after change"]) != 1
+
+
+def test_depth_comes_in_millimetres_without_edges_and_points_within_the_band(
+    peer: Peer, weights: Path
+) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    clouds = peer.listen(PointCloud2, "/points")
+    camera = FakeCamera(peer)
+    wants = ("depth.encoding:=16UC1", "depth.edge_filter:=0.001", "cloud.height_min:=-0.1")
+    with processes.running("depth_node", *arguments(weights, "cloud.stride:=1", *wants)):
+        camera.send_and_wait(1, depths)
+        assert peer.spin_until(lambda: clouds)
+    assert (depths[0].encoding, depths[0].step) == ("16UC1", 2 * 256)
+    gone = np.isnan(to_depth(depths[0]))
+    assert 0.01 < gone.mean() < 0.99
+    points = np.frombuffer(clouds[0].data, np.float32).reshape(96, 256, 4)
+    assert np.isnan(points[gone]).any(1).all()
+    assert np.nanmax(points[..., 1]) <= 0.1  # y is down

@@ -70,8 +70,10 @@ def test_every_parameter_is_described_and_only_dynamic_ones_can_change(
     names = [name for name, _ in leaves(DepthParams)]
     descriptors = node.describe_parameters(names)
     assert all(d.description for d in descriptors)
-    dynamic = {d.name for d in descriptors if not d.read_only}
-    assert dynamic == {"mode", "depth.min_m", "depth.max_m", "cloud.enable", "cloud.stride"}
+    fixed = {d.name for d in descriptors if d.read_only}
+    inputs = {"image_transport", "input_reliability", "rectify", "camera_info_url"}
+    models = {"model.day_path", "model.night_path", "model.device"}
+    assert fixed == inputs | models | {"depth.resolution", "depth.encoding"}
     result = node.set_parameters([Parameter("model.device", value="cpu")])[0]
     assert not result.successful
 

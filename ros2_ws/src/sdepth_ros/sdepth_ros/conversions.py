@@ -96,12 +96,6 @@ def to_depth(msg: Any) -> NDArray[np.float32]:
     return pixels
 
 
-def within(depth: NDArray[np.float32], min_m: float, max_m: float) -> NDArray[np.float32]:
-    """Return depth with -Inf where nearer and +Inf where farther than the range (REP 117)."""
-    depth = np.where(depth > max_m, np.float32(np.inf), depth)
-    return np.where(depth < min_m, np.float32(-np.inf), depth)
-
-
 def image_fields(pixels: NDArray[Any], encoding: str) -> dict[str, Any]:
     """Return the fields of an Image, without header, holding (H, W) or (H, W, C) pixels.
 

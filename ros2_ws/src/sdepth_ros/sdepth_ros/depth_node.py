@@ -15,6 +15,7 @@ from std_msgs.msg import Header, String
 
 from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
+from sdepth.clean import drop_edges, to_millimetres, within, within_height
 from sdepth.cloud import xyzrgb_cloud
 from sdepth.colorize import colorize
 from sdepth.daynight import DAY, NIGHT, ModeSelector, mean_luminance
@@ -27,7 +28,6 @@ from sdepth_ros.conversions import (
     cloud_fields,
     image_fields,
     stamp_ns,
-    within,
 )
 from sdepth_ros.frame_node import Frame, FrameNode, run
 from sdepth_ros.parameters import AUTO, DepthParams
@@ -91,9 +91,13 @@ class DepthNode(FrameNode[DepthParams]):
         if not wants_cloud and not any(map(_heard, (self._depth, self._info, self._color))):
             return False
         seen = self._handover(image, camera, mode, stamp, self.params.day_night)
-        self._publish_depth(seen, frame.image.header)
+        limits = self.params.depth
+        clean = drop_edges(seen.depth, limits.edge_filter)
+        beyond = {"inf": np.inf, "nan": np.nan, "clip": limits.max_m}[limits.sky]
+        clean = within(clean, limits.min_m, limits.max_m, beyond)
+        self._publish_depth(seen, clean, frame.image.header)
         if wants_cloud:
-            self._publish_cloud(seen, image, frame.image.header)
+            self._publish_cloud(DepthMap(clean, seen.camera), image, frame.image.header)
         return True
 
     def _on_image(self, msg: Any) -> None:
@@ -117,24 +121,24 @@ class DepthNode(FrameNode[DepthParams]):
         """Return why the mode is what it is."""
         return self._selector.reason if self.params.mode == AUTO else "set by parameter mode"
 
-    def _publish_depth(self, seen: DepthMap, header: Header) -> None:
-        """Publish depth, its camera and its picture, each where heard."""
+    def _publish_depth(self, seen: DepthMap, clean: NDArray[np.float32], header: Header) -> None:
+        """Publish clean depth, its camera and a picture of what was seen, each where heard."""
         limits = self.params.depth
         if _heard(self._info):
             fields = camera_info_fields(seen.camera)
             self._info.publish(CameraInfo(header=header, **fields))
         if _heard(self._depth):
-            depth = within(seen.depth, limits.min_m, limits.max_m)
-            self._depth.publish(Image(header=header, **image_fields(depth, "32FC1")))
+            pixels = clean if limits.encoding == "32FC1" else to_millimetres(clean)
+            self._depth.publish(Image(header=header, **image_fields(pixels, limits.encoding)))
         if _heard(self._color):
             color = colorize(seen.depth, far_m=max(limits.max_m, 2.1))
             self._color.publish(Image(header=header, **image_fields(color, "bgr8")))
 
-    def _publish_cloud(self, seen: DepthMap, image: NDArray[np.uint8], header: Header) -> None:
-        """Publish the coloured points within the range."""
-        limits, stride = self.params.depth, self.params.cloud.stride
-        depth = within(seen.depth, limits.min_m, limits.max_m)
-        cloud = xyzrgb_cloud(depth, image, seen.camera, stride)
+    def _publish_cloud(self, clean: DepthMap, image: NDArray[np.uint8], header: Header) -> None:
+        """Publish the coloured points within range and height."""
+        limits = self.params.cloud
+        depth = within_height(clean.depth, clean.camera, limits.height_min, limits.height_max)
+        cloud = xyzrgb_cloud(depth, image, clean.camera, limits.stride)
         fields = [PointField(**item) for item in CLOUD_FIELDS]
         self._points.publish(PointCloud2(header=header, fields=fields, **cloud_fields(cloud)))
 

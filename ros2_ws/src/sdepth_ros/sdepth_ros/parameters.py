@@ -70,7 +70,25 @@ class DepthOutputParams:
         0.1, "Nearer is published as -Inf (REP 117), metres", range=(0.0, 1000.0), dynamic=True
     )
     max_m: float = param(
-        80.0, "Farther is published as +Inf (REP 117), metres", range=(0.0, 10000.0), dynamic=True
+        80.0, "Farther is published as depth.sky says, metres", range=(0.0, 10000.0), dynamic=True
+    )
+    encoding: str = param(
+        "32FC1",
+        "32FC1: metres; 16UC1: whole millimetres up to 65.5 m, 0 where there is none",
+        choices=("32FC1", "16UC1"),
+    )
+    sky: str = param(
+        "inf",
+        "What stands beyond max_m: inf (+Inf, REP 117), nan, or clip (max_m itself)",
+        choices=("inf", "nan", "clip"),
+        dynamic=True,
+    )
+    edge_filter: float = param(
+        0.0,
+        "NaN where depth jumps to a neighbour by more than this share, against flying pixels; "
+        "0: off, 0.3 is a good start",
+        range=(0.0, 10.0),
+        dynamic=True,
     )
 
     def __post_init__(self) -> None:
@@ -89,6 +107,20 @@ class CloudParams:
     stride: int = param(
         2, "Every so many-th row and column becomes points", range=(1, 64), dynamic=True
     )
+    height_min: float = param(
+        -1000.0, "Lowest point, metres above the camera", range=(-1e4, 1e4), dynamic=True
+    )
+    height_max: float = param(
+        1000.0, "Highest point, metres above the camera", range=(-1e4, 1e4), dynamic=True
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse an empty band."""
+        if self.height_min >= self.height_max:
+            raise ConfigError(
+                f"cloud.height_min {self.height_min} and cloud.height_max {self.height_max}: "
+                "expected min < max"
+            )
 
 
 @dataclass(frozen=True)

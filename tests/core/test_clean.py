@@ -1,0 +1,67 @@
+"""Depth without flying pixels, and in its range."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sdepth.camera import Camera
+from sdepth.clean import drop_edges, to_millimetres, within, within_height
+from sdepth.cloud import xyzrgb_cloud
+
+
+def test_both_sides_of_a_jump_go_and_nothing_else() -> None:
+    depth = np.full((6, 10), 20, np.float32)
+    depth[:, :5] = 5
+
+    kept = np.isfinite(drop_edges(depth, 0.3))
+
+    assert (kept == [[True] * 4 + [False] * 2 + [True] * 4] * 6).all()
+
+
+def test_a_pixel_between_two_surfaces_makes_no_point() -> None:
+    camera = Camera(100.0, 100.0, 4.5, 2.5, 10, 6)
+    depth = np.full((6, 10), 20, np.float32)
+    depth[:, :4], depth[:, 4] = 5, 12  # what resizing makes of an edge
+    image = np.zeros((6, 10, 3), np.uint8)
+
+    points = xyzrgb_cloud(drop_edges(depth, 0.3), image, camera)[..., 2]
+
+    assert sorted({*points[np.isfinite(points)].tolist()}) == [5, 20]
+
+
+def test_the_road_stays() -> None:
+    rows = np.arange(110, 192, dtype=np.float32)[:, None]
+    road = np.repeat(1.5 * 380 / (rows - 96), 640, 1)  # from 1.5 m, focal length 380, up to 40 m
+
+    assert np.isfinite(drop_edges(road, 0.2)).all()
+
+
+def test_no_share_means_no_change() -> None:
+    depth = np.random.default_rng(0).uniform(1, 80, (5, 7)).astype(np.float32)
+
+    assert drop_edges(depth, 0.0) is depth
+
+
+@pytest.mark.parametrize("beyond", [np.inf, np.nan, 30.0])
+def test_out_of_range_is_told_by_its_side(beyond: float) -> None:
+    depth = np.array([[0.05, 1, 29, 31, np.nan]], np.float32)
+
+    found = within(depth, 0.1, 30, beyond)
+
+    assert np.array_equal(found, [[-np.inf, 1, 29, beyond, np.nan]], equal_nan=True)
+
+
+def test_millimetres_are_whole_and_0_where_unknown() -> None:
+    depth = np.array([[1.2344, 1.2346, np.nan, np.inf, -np.inf, 65.5, 66.0]], np.float32)
+
+    assert to_millimetres(depth).tolist() == [[1234, 1235, 0, 0, 0, 65500, 0]]
+
+
+def test_points_above_and_below_the_band_go() -> None:
+    camera = Camera(100.0, 100.0, 1.0, 50.0, 3, 101)
+    depth = np.full((101, 3), 10, np.float32)
+
+    kept = np.isfinite(within_height(depth, camera, -1.0, 2.0)).all(1)
+
+    assert [*np.flatnonzero(kept)] == [*range(30, 61)]  # 2 m up to 1 m down, 0.1 m a row
