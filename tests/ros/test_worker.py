@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from sdepth_ros.worker import Worker
 
 PATIENCE_S = 5.0
@@ -56,6 +58,36 @@ def test_an_item_waits_until_it_is_ready() -> None:
     worker.wake()
     assert done.wait(PATIENCE_S)
     worker.close()
+
+
+def test_draining_finishes_one_and_forgets_the_rest() -> None:
+    started, go_on, done = threading.Event(), threading.Event(), []
+
+    def work(item: int) -> None:
+        started.set()
+        go_on.wait(PATIENCE_S)
+        done.append(item)
+
+    worker = Worker(work, ready=lambda item: True, slots=2)
+    worker.put(0)
+    assert started.wait(PATIENCE_S)
+    worker.put(1)
+    threading.Timer(0.1, go_on.set).start()
+    assert worker.drain() == 1
+    assert done == [0]
+    worker.put(2)
+    while len(done) < 2:
+        pass
+    worker.close()
+    assert done == [0, 2]
+
+
+def test_a_failed_warm_up_is_raised_where_the_worker_was_made() -> None:
+    def warm_up() -> None:
+        raise RuntimeError("no memory")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        Worker(lambda item: None, ready=lambda item: True, warm_up=warm_up)
 
 
 def test_closing_ends_the_thread_though_an_item_waits() -> None:

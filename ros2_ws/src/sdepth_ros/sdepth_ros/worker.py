@@ -20,7 +20,7 @@ class Worker(Generic[T]):
         warm_up: Callable[[], None] | None = None,
         slots: int = 1,
     ) -> None:
-        """Start the thread, return when it is warm.
+        """Start the thread, return when it is warm; raise what ``warm_up`` raised.
 
         Args:
             work: what to do with an item; must not raise.
@@ -33,36 +33,47 @@ class Worker(Generic[T]):
         self._work, self._ready = work, ready
         self._items: deque[T] = deque()
         self._slots = slots
-        self._closed = False
+        self._busy = self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._warm_up, self._warm = warm_up, threading.Event()
+        self._failure: Exception | None = None
         self._thread.start()
         self._warm.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def put(self, item: T) -> T | None:
         """Leave an item; return the oldest one if it had to go: nobody will work on it."""
         with self._changed:
             dropped = self._items.popleft() if len(self._items) == self._slots else None
             self._items.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
         return dropped
 
     def wake(self) -> None:
         """Ask ``ready`` again."""
         with self._changed:
-            self._changed.notify()
+            self._changed.notify_all()
 
     def waiting(self) -> T | None:
         """Return the item that waits longest, if any."""
         with self._changed:
             return self._items[0] if self._items else None
 
+    def drain(self) -> int:
+        """Forget the items that wait, finish the one at work; return how many were forgotten."""
+        with self._changed:
+            forgotten = len(self._items)
+            self._items.clear()
+            self._changed.wait_for(lambda: not self._busy)
+        return forgotten
+
     def close(self, timeout_s: float = 5.0) -> None:
         """Finish the item at work, forget the one that waits, and end the thread."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout_s)
 
@@ -71,6 +82,9 @@ class Worker(Generic[T]):
         try:
             if self._warm_up is not None:
                 self._warm_up()
+        except Exception as err:
+            self._failure = err
+            return
         finally:
             self._warm.set()
         while True:
@@ -78,8 +92,13 @@ class Worker(Generic[T]):
                 self._changed.wait_for(self._due)
                 if self._closed:
                     return
-                item = self._items.popleft()
-            self._work(item)
+                item, self._busy = self._items.popleft(), True
+            try:
+                self._work(item)
+            finally:
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()
 
     def _due(self) -> bool:
         """Tell whether there is something to do."""
