@@ -38,6 +38,7 @@ ARGUMENTS = (
     ("base_frame", "base_link", "Frame whose pose is published; /tf_static has its camera"),
     ("odom_frame", "odom", "Frame the pose is given in"),
     ("publish_tf", "true", "Whether odom -> base_frame goes to /tf; false where a filter does it"),
+    ("autostart", "true", "Whether the nodes configure and activate themselves"),
     ("namespace", "", "Namespace of nodes and topics"),
     ("use_sim_time", "false", "Whether time comes from /clock, as from a bag"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
@@ -57,6 +58,7 @@ def _node(name: str, params_file: str, parameters: dict[str, ParameterValue]) ->
     """Return one of our nodes: its file first, launch arguments over it."""
     common = {
         "use_sim_time": _typed("use_sim_time", bool),
+        "autostart": _typed("autostart", bool),
         "image_transport": _typed("image_transport", str),
         "model.device": _typed("device", str),
     }

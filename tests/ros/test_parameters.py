@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sdepth.errors import ConfigError
-from sdepth_ros.parameters import DepthParams, OdometryParams, declare, leaves, updated
+from sdepth_ros.parameters import DepthParams, OdometryParams, declare, leaves, read, updated
 
 CONFIG = Path(__file__).parents[2] / "ros2_ws/src/sdepth_ros/config"
 KINDS = {"depth": DepthParams, "odometry": OdometryParams}
@@ -37,13 +37,18 @@ def make_node(domain: int) -> Iterator[Callable[..., Node]]:
     rclpy.shutdown(context=context)
 
 
+def declared(node: Node, kind: type) -> Any:
+    """Return the parameters of a node that declares them."""
+    return read(node, kind, declare(node, kind))
+
+
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_without_overrides_the_defaults_hold(make_node: Callable[..., Node], kind: type) -> None:
-    assert declare(make_node(), kind) == kind()
+    assert declared(make_node(), kind) == kind()
 
 
 def test_overrides_reach_nested_fields(make_node: Callable[..., Node]) -> None:
-    params = declare(make_node(mode="night", cloud__stride=3, depth__max_m=40.0), DepthParams)
+    params = declared(make_node(mode="night", cloud__stride=3, depth__max_m=40.0), DepthParams)
     assert (params.mode, params.cloud.stride, params.depth.max_m) == ("night", 3, 40.0)
 
 
@@ -60,22 +65,21 @@ def test_bad_values_are_refused(
     make_node: Callable[..., Node], override: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ConfigError, match=reason):
-        declare(make_node(**override), DepthParams)
+        declared(make_node(**override), DepthParams)
 
 
-def test_every_parameter_is_described_and_only_dynamic_ones_can_change(
+def test_every_parameter_is_described_also_by_when_it_can_change(
     make_node: Callable[..., Node],
 ) -> None:
     declare(node := make_node(), DepthParams)
     names = [name for name, _ in leaves(DepthParams)]
     descriptors = node.describe_parameters(names)
     assert all(d.description for d in descriptors)
-    fixed = {d.name for d in descriptors if d.read_only}
+    assert [d.name for d in descriptors if d.read_only] == ["autostart"]
+    fixed = {d.name for d in descriptors if "while unconfigured" in d.additional_constraints}
     inputs = {"image_transport", "input_reliability", "rectify", "camera_info_url"}
     models = {"model.day_path", "model.night_path", "model.device"}
     assert fixed == inputs | models | {"depth.resolution", "depth.encoding"}
-    result = node.set_parameters([Parameter("model.device", value="cpu")])[0]
-    assert not result.successful
 
 
 def test_a_change_is_checked_like_a_start() -> None:
@@ -83,6 +87,13 @@ def test_a_change_is_checked_like_a_start() -> None:
     assert params == replace(DepthParams(), mode="day")
     with pytest.raises(ConfigError, match="min < max"):
         updated(params, [Parameter("depth.min_m", value=100.0)])
+
+
+def test_what_is_not_dynamic_changes_while_unconfigured_only() -> None:
+    with pytest.raises(
+        ConfigError, match=r"model\.device: can change while the node is unconfigured"
+    ):
+        updated(DepthParams(), [Parameter("model.device", value="cpu")])
 
 
 @pytest.mark.parametrize("name", KINDS)

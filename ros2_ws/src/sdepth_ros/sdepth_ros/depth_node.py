@@ -31,33 +31,45 @@ from sdepth_ros.conversions import (
 )
 from sdepth_ros.frame_node import Frame, FrameNode, run
 from sdepth_ros.parameters import AUTO, DepthParams
-from sdepth_ros.qos import LATCHED, publisher
+from sdepth_ros.qos import LATCHED
 
 
 class DepthNode(FrameNode[DepthParams]):
     """Publishes what a depth network sees, under the stamp and the frame of the image."""
 
     def __init__(self) -> None:
-        """Load both networks, then listen.
+        """Wait to be configured."""
+        super().__init__("depth", DepthParams)
+        self._estimators: dict[str, DepthEstimator] = {}
+        self._mode = ""
+
+    def configure(self) -> None:
+        """Load both networks.
 
         Raises:
-            ConfigError: a parameter cannot be used.
             CheckpointError: a checkpoint cannot be used.
         """
-        super().__init__("depth", DepthParams)
-        self._selector = ModeSelector(self.params.day_night)
-        self._mode = ""
         model = self.params.model
         self._estimators = {DAY: self._load(DAY, model.day_path)}
         self._estimators[NIGHT] = self._load(NIGHT, model.night_path)
-        self._handover = Handover(self._estimators)
         self.start()
-        self._depth = publisher(self, Image, "depth/image_rect")
-        self._info = publisher(self, CameraInfo, "depth/camera_info")
-        self._color = publisher(self, Image, "depth/color")
-        self._points = publisher(self, PointCloud2, "points")
-        self._mode_out = publisher(self, String, "mode", LATCHED)
+        self._depth = self.advertise(Image, "depth/image_rect")
+        self._info = self.advertise(CameraInfo, "depth/camera_info")
+        self._color = self.advertise(Image, "depth/color")
+        self._points = self.advertise(PointCloud2, "points")
+        self._mode_out = self.advertise(String, "mode", LATCHED)
+
+    def activate(self) -> None:
+        """Listen to the camera; its first image decides on day or night."""
+        self._selector = ModeSelector(self.params.day_night)
+        self._handover = Handover(self._estimators)
         self.listen(self._on_image)
+
+    def cleanup(self) -> None:
+        """Let go of the networks, which the hand-over holds, too."""
+        self._estimators.clear()
+        self._mode = ""
+        super().cleanup()
 
     def warm_up(self) -> None:
         """Show each network an image: the first is slow."""

@@ -5,26 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import rclpy
+import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
-from rclpy.node import Node
-from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from sdepth.errors import CameraError, ConfigError, SdepthError
+from sdepth.errors import CameraError, SdepthError
 from sdepth_ros import stats
 from sdepth_ros.camera_input import CameraInput
-from sdepth_ros.parameters import InputParams, declare, updated
-from sdepth_ros.qos import STATE, InputSubscription, publisher
+from sdepth_ros.managed_node import ACTIVE, ManagedNode, P
+from sdepth_ros.qos import OUTPUT, STATE, InputSubscription
 from sdepth_ros.worker import Worker
 
-P = TypeVar("P", bound=InputParams)
 _QUIET_S = 5.0  # between two warnings of one kind
 
 
@@ -37,28 +37,28 @@ class Frame:
     received_s: float = 0.0
 
 
-class FrameNode(Node, Generic[P]):
+class FrameNode(ManagedNode[P]):
     """A node that answers images: the newest wins, a bad one is dropped, counted and warned of."""
 
     SLOTS = 1  # frames that may wait while one is worked on
+    camera: CameraInput
 
     def __init__(self, name: str, params: type[P]) -> None:
-        """Declare the parameters; subclasses load networks, ``start``, then ``listen``.
-
-        Raises:
-            ConfigError: a parameter cannot be used.
-            DataError, CameraError: the calibration file cannot be used.
-        """
-        super().__init__(name)
-        self.params = declare(self, params)
-        self.add_on_set_parameters_callback(self._on_set)
+        """Declare the parameters and begin to report."""
+        super().__init__(name, params)
         self.stats = stats.FrameStats()
-        self.camera = CameraInput(self.params, self.get_logger())
         self.crashed = False
-        self._camera_error = "none came yet"
-        self._diagnostics = publisher(self, DiagnosticArray, "/diagnostics", STATE)
+        self._camera_error = ""
         self._inputs: list[InputSubscription] = []
+        self._outputs: list[Any] = []
         self._worker: Worker[Frame] | None = None
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # also ticks where /clock stands
+        self._refresher: Timer | None = None
+        options = QoSOverridingOptions.with_default_policies()
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, "/diagnostics", STATE, qos_overriding_options=options
+        )
+        self.create_timer(1.0, self._diagnose, clock=self._steady)
 
     def process(self, frame: Frame) -> bool:
         """Answer a frame, in the worker's thread; tell whether anything was published."""
@@ -78,21 +78,35 @@ class FrameNode(Node, Generic[P]):
         return {}
 
     def start(self) -> None:
-        """Warm up, before publishers show that the node is there."""
+        """Warm up what ``configure`` loaded, before publishers show that the node is there.
+
+        Raises:
+            SdepthError: the calibration file cannot be used.
+        """
+        self.camera = CameraInput(self.params, self.get_logger())
         self._worker = Worker(
             self._work, lambda frame: not self.missing(frame), self.warm_up, self.SLOTS
         )
 
+    def advertise(self, kind: type, topic: str, qos: QoSProfile = OUTPUT) -> Any:
+        """Return a new publisher, silent unless active; ``qos_overrides`` may change its QoS."""
+        options = QoSOverridingOptions.with_default_policies()
+        output: Any = self.create_lifecycle_publisher(
+            kind, topic, qos, qos_overriding_options=options
+        )
+        self._outputs.append(output)
+        return output
+
     def listen(self, on_image: Callable[[Any], None]) -> None:
-        """Subscribe to the camera."""
+        """Subscribe to the camera, of which nothing is known but its calibration file."""
+        self.camera = CameraInput(self.params, self.get_logger())
+        self._camera_error = "none came yet"
         image = self.resolve_topic_name("image")
         self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
         compressed = self.params.image_transport == "compressed"
         kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
         heard = self.subscribe(kind, image + suffix, on_image)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # also ticks where /clock stands still
-        self.create_timer(0.5, self._refresh, clock=steady)
-        self.create_timer(1.0, self._diagnose, clock=steady)
+        self._refresher = self.create_timer(0.5, self._refresh, clock=self._steady)
         self.get_logger().info(f"ready, waiting for images on {heard.topic}")
 
     def subscribe(
@@ -113,6 +127,25 @@ class FrameNode(Node, Generic[P]):
         """Look again whether the waiting frame has all it needs."""
         if self._worker is not None:
             self._worker.wake()
+
+    def deactivate(self) -> None:
+        """Finish the frame at work, and unsubscribe."""
+        if self._worker is not None:
+            self.stats.count(stats.DROPPED, self._worker.drain())
+        if self._refresher is not None:
+            self.destroy_timer(self._refresher)
+            self._refresher = None
+        while self._inputs:
+            self._inputs.pop().close()
+
+    def cleanup(self) -> None:
+        """End the worker and the publishers; subclasses let go of their networks first."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+        while self._outputs:
+            self.destroy_lifecycle_publisher(self._outputs.pop())
+        torch.cuda.empty_cache()
 
     def close(self) -> None:
         """End the worker and leave."""
@@ -157,40 +190,37 @@ class FrameNode(Node, Generic[P]):
             if self.crashed:
                 rclpy.try_shutdown()
 
-    def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
-        """Take new values of dynamic parameters, or say why not."""
-        try:
-            self.params = updated(self.params, changes)
-        except ConfigError as err:
-            return SetParametersResult(successful=False, reason=str(err))
-        return SetParametersResult(successful=True)
-
     def _refresh(self) -> None:
         """Follow the publishers."""
         for subscription in self._inputs:
             subscription.refresh()
 
     def _diagnose(self) -> None:
-        """Publish how it goes, and warn while a frame waits for something."""
-        assert self._worker is not None
-        waiting = self._worker.waiting()
-        missing = self.missing(waiting) if waiting is not None else ""
-        if missing:
-            self.get_logger().warning(f"waiting for {missing}", throttle_duration_sec=_QUIET_S)
-        elif not self.stats[stats.IN]:
-            heard = " and ".join(item.describe() for item in self._inputs[1:])
-            self.get_logger().info(f"no frame yet from {heard}", throttle_duration_sec=_QUIET_S)
-        status = DiagnosticStatus(
-            level=DiagnosticStatus.WARN if missing else DiagnosticStatus.OK,
-            name=f"{self.get_fully_qualified_name().lstrip('/')}: frames",
-            message=f"waiting for {missing}" if missing else "ok",
-            hardware_id="sdepth",
-        )
-        values = self.stats.values() | self.describe()
+        """Publish the state of the node, and how it goes."""
+        level, message = self._health()
+        name = f"{self.get_fully_qualified_name().lstrip('/')}: frames"
+        status = DiagnosticStatus(level=level, name=name, message=message, hardware_id="sdepth")
+        values = {"state": self.state} | self.stats.values() | self.describe()
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         report = DiagnosticArray(status=[status])
         report.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(report)
+
+    def _health(self) -> tuple[bytes, str]:
+        """Return level and message of the diagnostics; warn while a frame waits for something."""
+        if self.failure:
+            return DiagnosticStatus.ERROR, f"{self.state}: {self.failure}"
+        if self.state != ACTIVE or self._worker is None:
+            return DiagnosticStatus.OK, f"{self.state}, takes no images"
+        waiting = self._worker.waiting()
+        missing = self.missing(waiting) if waiting is not None else ""
+        if missing:
+            self.get_logger().warning(f"waiting for {missing}", throttle_duration_sec=_QUIET_S)
+            return DiagnosticStatus.WARN, f"waiting for {missing}"
+        if not self.stats[stats.IN]:
+            heard = " and ".join(item.describe() for item in self._inputs[1:])
+            self.get_logger().info(f"no frame yet from {heard}", throttle_duration_sec=_QUIET_S)
+        return DiagnosticStatus.OK, "ok"
 
 
 def run(node_type: Callable[[], FrameNode[Any]], name: str, args: list[str] | None) -> int:
@@ -199,15 +229,16 @@ def run(node_type: Callable[[], FrameNode[Any]], name: str, args: list[str] | No
     node: FrameNode[Any] | None = None
     try:
         node = node_type()
-        rclpy.spin(node)
+        if node.autostart():
+            rclpy.spin(node)
+        elif rclpy.ok():  # else: told to stop meanwhile
+            return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except SdepthError as err:
-        get_logger(name).fatal(str(err))
-        return 1
     finally:
         if node is not None:
             node.close()
+        if node is not None and not node.failure:
             totals = (f"{key} {value}" for key, value in node.stats.values().items())
             get_logger(name).info(", ".join(totals))
         rclpy.try_shutdown()

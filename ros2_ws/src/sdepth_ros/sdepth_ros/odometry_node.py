@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import deque
 from pathlib import Path as FilePath
@@ -14,8 +15,10 @@ from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
 from numpy.typing import NDArray
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 from sdepth.camera import Camera
@@ -27,9 +30,10 @@ from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_depth, write_transform
 from sdepth_ros.frame_node import Frame, FrameNode, run
 from sdepth_ros.frames import StaticFrames
+from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker
 from sdepth_ros.parameters import OdometryParams
-from sdepth_ros.qos import OUTPUT, STATE, TF, TF_STATIC, publisher
+from sdepth_ros.qos import STATE, TF, TF_STATIC
 from sdepth_ros.sync import StampSync
 
 _RECENT = 300
@@ -42,41 +46,66 @@ class OdometryNode(FrameNode[OdometryParams]):
     SLOTS = 5  # each pose builds on the one before: a short wait is better than a gap
 
     def __init__(self) -> None:
-        """Load the network, then listen.
+        """Wait to be configured."""
+        super().__init__("odometry", OdometryParams)
+        self._odometry: Odometry | None = None
+        self._tracker = MotionTracker()
+        self._state: OdometryState | None = None
+        self._refused: deque[bool] = deque(maxlen=_RECENT)
+        self._trail: deque[PoseStamped] = deque()
+        self._path_ns = 0
+        self._anew = threading.Event()
+        self._static_input: Subscription | None = None
+        self.create_service(Trigger, "~/reset_odometry", self._on_reset)
+
+    def configure(self) -> None:
+        """Load the network.
 
         Raises:
-            ConfigError: a parameter cannot be used.
             CheckpointError: the checkpoint cannot be used.
         """
-        super().__init__("odometry", OdometryParams)
-        model, trail = self.params.model, self.params.path
+        model = self.params.model
         torch.set_num_threads(1)  # on images this small a second thread mostly waits
         checkpoint = FilePath(model.path) if model.path else bundled(DAY)
         fixed = fixed_refiner() if self.params.features == "fixed" else None
         self._odometry = Odometry(checkpoint, model.device, refiner=fixed)
-        self._tracker = MotionTracker()
-        self._state: OdometryState | None = None
-        self._refused: deque[bool] = deque(maxlen=_RECENT)
+        self._trail = deque(maxlen=self.params.path.max_poses)
         self.start()
-        self._odom = publisher(self, OdometryMsg, "odom", STATE)
-        self._path = publisher(self, Path, "path", OUTPUT)
-        self._tf = publisher(self, TFMessage, "/tf", TF)
-        self._trail: deque[PoseStamped] = deque(maxlen=trail.max_poses)
-        self._path_ns = 0
+        self._odom = self.advertise(OdometryMsg, "odom", STATE)
+        self._path = self.advertise(Path, "path")
+        self._tf = self.advertise(TFMessage, "/tf", TF)
+
+    def activate(self) -> None:
+        """Start at the origin: how the camera moved while nobody looked is not known."""
+        self._start_anew()
         self._static = StaticFrames(self.wake)
-        self.create_subscription(TFMessage, "/tf_static", self._static.add, TF_STATIC)
+        self._static_input = self.create_subscription(
+            TFMessage, "/tf_static", self._static.add, TF_STATIC
+        )
         self._sync = StampSync(self._on_pair, lambda n: self.stats.count(stats.DROPPED, n))
         self.listen(self._on_image)
         self.subscribe(Image, "depth/image_rect", self._sync.add_second)
+
+    def deactivate(self) -> None:
+        """Unsubscribe also from the static transforms."""
+        if self._static_input is not None:
+            self.destroy_subscription(self._static_input)
+            self._static_input = None
+        super().deactivate()
+
+    def cleanup(self) -> None:
+        """Let go of the network."""
+        self._odometry = self._state = None
+        super().cleanup()
 
     def warm_up(self) -> None:
         """Show the odometry two images: the first are slow."""
         rng = np.random.default_rng(0)
         image = rng.integers(0, 255, (96, 320, 3), np.uint8)
         camera = Camera(160.0, 160.0, 159.5, 47.5, 320, 96)
+        assert self._odometry is not None
         for stamp in (0, 100_000_000):
             self._odometry.update(image, np.full((96, 320), 5, np.float32), camera, stamp)
-        self._odometry.reset()
 
     def missing(self, frame: Frame) -> str:
         """Return what the frame must wait for: also the way from base to camera."""
@@ -104,15 +133,13 @@ class OdometryNode(FrameNode[OdometryParams]):
     def process(self, frame: Frame) -> bool:
         """Publish the pose at a frame; always, since it builds on every frame."""
         (image, camera), depth = self.camera.read(frame.image), to_depth(frame.depth)
+        assert self._odometry is not None
         stamp = stamp_ns(frame.image.header)
         if self._tracker.went_back(stamp):
             self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")
-            self._odometry.reset()
-            self._state = None
-            self._refused.clear()
-            self._tracker.reset()
-            self._trail.clear()
-            self._path_ns = 0
+            self._anew.set()
+        if self._anew.is_set():
+            self._start_anew()
         state = self._odometry.update(image, depth, camera, stamp)
         if self._state is None or state.tracking != self._state.tracking:
             self.get_logger().info(f"tracking {state.tracking}")
@@ -123,6 +150,27 @@ class OdometryNode(FrameNode[OdometryParams]):
         motion = self._tracker.update(state.T_world_cam, state.covariance, T_base_cam, stamp)
         self._publish(motion, frame)
         return True
+
+    def _start_anew(self) -> None:
+        """Make the next frame the origin."""
+        assert self._odometry is not None
+        self._anew.clear()
+        self._odometry.reset()
+        self._state = None
+        self._refused.clear()
+        self._tracker.reset()
+        self._trail.clear()
+        self._path_ns = 0
+
+    def _on_reset(self, request: Any, response: Any) -> Any:
+        """Let the worker start anew, between two frames."""
+        response.success = self.state == ACTIVE
+        if response.success:
+            self._anew.set()
+            response.message = "the next frame is the origin"
+        else:
+            response.message = f"odometry is {self.state}; it starts anew when activated"
+        return response
 
     def _on_image(self, msg: Any) -> None:
         """Take an image, its depth follows."""

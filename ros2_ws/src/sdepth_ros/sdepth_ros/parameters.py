@@ -1,7 +1,7 @@
 """ROS parameters from frozen dataclasses: nested fields get dotted names.
 
-A field's metadata holds ``description``, ``range`` (lowest, highest), ``choices`` and ``dynamic``
-(whether it may change while the node runs).
+A field's metadata holds ``description``, ``range`` (lowest, highest), ``choices``, ``dynamic``
+(may change at any time) and ``read_only`` (never); the others change while unconfigured only.
 """
 
 from __future__ import annotations
@@ -32,8 +32,13 @@ def param(default: Any, description: str, **metadata: Any) -> Any:
 
 @dataclass(frozen=True)
 class InputParams:
-    """How a node takes its images."""
+    """How a node starts and takes its images."""
 
+    autostart: bool = param(
+        True,
+        "Whether the node configures and activates itself; false: a lifecycle manager does",
+        read_only=True,
+    )
     image_transport: str = param(
         "raw", "raw: topic image; compressed: image/compressed", choices=("raw", "compressed")
     )
@@ -205,44 +210,69 @@ def build(kind: type[T], values: dict[str, Any], prefix: str = "") -> T:
     return kind(**parts)
 
 
-def declare(node: Node, kind: type[T]) -> T:
-    """Declare every field of a dataclass as a parameter of the node; return their values.
+def declare(node: Node, kind: type) -> dict[str, str]:
+    """Declare every field of a dataclass as a parameter of the node.
 
     Warns of parameters given to the node that it does not have.
 
-    Raises:
-        ConfigError: a value of another type, out of range, or refused by the dataclass.
+    Returns:
+        By name, what is wrong with a given value that ROS cannot even keep (another type, out of
+        range): the default stands in for it.
     """
-    values = {}
+    unusable = {}
     for name, item in leaves(kind):
+        descriptor = _descriptor(item)
         try:
-            values[name] = node.declare_parameter(name, item.default, _descriptor(item)).value
+            node.declare_parameter(name, item.default, descriptor)
         except (InvalidParameterTypeException, InvalidParameterValueException) as err:
-            raise ConfigError(
+            node.declare_parameter(name, item.default, descriptor, ignore_override=True)
+            unusable[name] = (
                 f"parameter {name}: {err}; expected {type(item.default).__name__}"
                 f"{_range_text(item)} such as {item.default!r}"
-            ) from err
-    _warn_of_unknown(node, list(values))
-    return build(kind, values)
+            )
+    _warn_of_unknown(node, [name for name, _ in leaves(kind)])
+    return unusable
+
+
+def read(node: Node, kind: type[T], unusable: dict[str, str]) -> T:
+    """Return the values of declared parameters.
+
+    Raises:
+        ConfigError: a value is ``unusable``, as ``declare`` said, or refused by the dataclass.
+    """
+    for reason in unusable.values():
+        raise ConfigError(reason)
+    return build(kind, {name: node.get_parameter(name).value for name, _ in leaves(kind)})
 
 
 def updated(params: T, changes: Iterable[Parameter]) -> T:
-    """Return the parameters with changes made while the node runs.
+    """Return the parameters with changes made while the node is configured.
 
     Raises:
-        ConfigError: a value that the dataclass refuses.
+        ConfigError: a value that the dataclass refuses, or of a parameter that is not dynamic.
     """
-    values = {name: _get(params, name) for name, _ in leaves(type(params))}
+    fields = dict(leaves(type(params)))
+    values = {name: _get(params, name) for name in fields}
+    for change in changes:
+        if change.name in fields and not fields[change.name].metadata.get("dynamic"):
+            raise ConfigError(
+                f"parameter {change.name}: can change while the node is unconfigured only; "
+                "deactivate and clean it up first"
+            )
     values |= {p.name: p.value for p in changes if p.name in values}
     return build(type(params), values)
 
 
 def _descriptor(item: dataclasses.Field[Any]) -> ParameterDescriptor:
     """Return what ``ros2 param describe`` shows, and rclpy enforces."""
+    read_only, dynamic = (item.metadata.get(key, False) for key in ("read_only", "dynamic"))
+    constraints = [", ".join(item.metadata.get("choices", ()))]
+    if not read_only and not dynamic:
+        constraints.append("changes while unconfigured")
     descriptor = ParameterDescriptor(
         description=item.metadata["description"],
-        read_only=not item.metadata.get("dynamic", False),
-        additional_constraints=", ".join(item.metadata.get("choices", ())),
+        read_only=read_only,
+        additional_constraints="; ".join(filter(None, constraints)),
     )
     if limits := item.metadata.get("range"):
         low, high = limits

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 
 # A reliable publisher serves both kinds of subscriber; a short queue keeps frames young.
 OUTPUT = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
@@ -27,12 +25,6 @@ TF_STATIC = QoSProfile(
 )
 # Callbacks only fill a mailbox, so this queue is emptied at once and never ages a frame.
 _INPUT_DEPTH = 5
-
-
-def publisher(node: Node, kind: type, topic: str, qos: QoSProfile = OUTPUT) -> Publisher:
-    """Return a publisher whose QoS a parameter file can override (``qos_overrides``)."""
-    options = QoSOverridingOptions.with_default_policies()
-    return node.create_publisher(kind, topic, qos, qos_overriding_options=options)
 
 
 class InputSubscription:
@@ -69,6 +61,10 @@ class InputSubscription:
         self._subscription = self._subscribe(self.topic)
         kind = "reliable" if reliable else "best effort"
         self._node.get_logger().info(f"{self.topic}: publishers are {kind}, subscribed likewise")
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self._subscription)
 
     def describe(self) -> str:
         """Return topic and number of publishers in words, and why they may not match."""
