@@ -203,6 +203,15 @@ def test_twenty_activations_leak_no_threads(peer: Peer, weights: Path, name: str
         assert len(list(tasks.iterdir())) <= before
 
 
+def test_an_interrupt_ends_the_node_while_it_warms_up(domain: int, weights: Path) -> None:
+    with processes.running("depth_node", *test_depth_node.arguments(weights)) as node:
+        assert node.stdout is not None
+        assert any("night: " in line for line in node.stdout)
+        output = processes.finish(node)
+    assert node.returncode == 0
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize(
     ("steps", "state"),
     [

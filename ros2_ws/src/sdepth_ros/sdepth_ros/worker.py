@@ -39,7 +39,11 @@ class Worker(Generic[T]):
         self._warm_up, self._warm = warm_up, threading.Event()
         self._failure: Exception | None = None
         self._thread.start()
-        self._warm.wait()
+        try:
+            self._warm.wait()
+        except KeyboardInterrupt:  # a thread inside torch must not outlive the interpreter
+            self.close()
+            raise
         if self._failure is not None:
             raise self._failure
 
