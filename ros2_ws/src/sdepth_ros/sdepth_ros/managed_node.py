@@ -112,11 +112,11 @@ class ManagedNode(LifecycleNode, Generic[P]):
             step()
         except SdepthError as err:
             self.failure = str(err)
-            self.get_logger().error(self.failure)
+            self.get_logger().fatal(self.failure)
         except Exception as err:
             self.failure = f"{type(err).__name__}: {err}"
             if self.context.ok():  # else: told to stop meanwhile
-                self.get_logger().error(traceback.format_exc())
+                self.get_logger().fatal(traceback.format_exc())
         return _ERROR if self.failure else _SUCCESS
 
     def _on_enable(self, request: Any, response: Any) -> Any:
