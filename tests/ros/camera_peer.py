@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 
 from sdepth.camera import Camera
 from sdepth_ros.conversions import camera_info_fields, image_fields
+from sdepth_ros.qos import LATCHED
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
@@ -52,8 +53,18 @@ class FakeCamera:
 
     def send_info(self) -> None:
         """Publish the camera_info of the newest image."""
-        fields = camera_info_fields(self.camera)
-        self._info.publish(CameraInfo(header=self._header(), **fields))
+        self._info.publish(self.camera_info())
+
+    def camera_info(self) -> CameraInfo:
+        """Return the camera_info of the newest image."""
+        return CameraInfo(header=self._header(), **camera_info_fields(self.camera))
+
+    def latch_info(self) -> None:
+        """Publish a camera_info once, kept for who comes later."""
+        self._outputs.remove(self._info)  # matched late
+        self._peer.destroy_publisher(self._info)
+        self._info = self._peer.create_publisher(CameraInfo, "/camera/camera_info", LATCHED)
+        self.send_info()
 
     def send_and_wait(self, count: int, answers: list) -> None:
         """Publish images one by one, each after the answer to the one before."""
@@ -63,10 +74,16 @@ class FakeCamera:
             self.send()
             assert self._peer.spin_until(lambda before=before: len(answers) > before, 30)
 
+    def leave(self) -> None:
+        """Destroy the publishers."""
+        for output in self._outputs:
+            self._peer.destroy_publisher(output)
+
     def _header(self) -> Header:
         """Return a header with the newest stamp."""
         header = Header(frame_id="camera_optical")
-        header.stamp.sec, header.stamp.nanosec = divmod(self.stamps[-1], 1_000_000_000)
+        stamp = self.stamps[-1] if self.stamps else 0
+        header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
         return header
 
 

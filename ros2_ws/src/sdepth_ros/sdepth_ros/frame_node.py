@@ -114,7 +114,8 @@ class FrameNode(ManagedNode[P]):
     ) -> InputSubscription:
         """Return a new input that follows its publishers' reliability."""
         reliability = self.params.input_reliability
-        self._inputs.append(InputSubscription(self, kind, topic, callback, reliability))
+        latched = kind is CameraInfo
+        self._inputs.append(InputSubscription(self, kind, topic, callback, reliability, latched))
         return self._inputs[-1]
 
     def offer(self, frame: Frame) -> None:

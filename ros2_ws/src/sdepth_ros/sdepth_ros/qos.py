@@ -32,7 +32,8 @@ class InputSubscription:
 
     BEST_EFFORT always matches, but then the middleware loses large images; RELIABLE does not
     match a camera that offers BEST_EFFORT. So it starts RELIABLE and ``refresh`` follows what the
-    publishers offer.
+    publishers offer. A ``latched`` one also hears what was said before it came, where publishers
+    keep that (TRANSIENT_LOCAL), as some do with camera_info.
     """
 
     def __init__(
@@ -42,24 +43,30 @@ class InputSubscription:
         topic: str,
         callback: Callable[[Any], None],
         reliability: str,
+        latched: bool = False,
     ) -> None:
         """Subscribe; ``reliability`` is auto, reliable or best_effort."""
         self._node, self._kind, self._callback = node, kind, callback
-        self._automatic = reliability == "auto"
+        self._automatic, self._latched = reliability == "auto", latched
         self._reliable = reliability != "best_effort"
+        self._keeps = False
         self._subscription = self._subscribe(topic)
         self.topic: str = self._subscription.topic_name
 
     def refresh(self) -> None:
-        """Subscribe anew where the publishers' reliability calls for it."""
+        """Subscribe anew where the publishers' reliability or durability calls for it."""
         offered = self._offered()
-        reliable = all(policy == ReliabilityPolicy.RELIABLE for policy in offered)
-        if not self._automatic or not offered or reliable == self._reliable:
+        if not offered:
             return
-        self._reliable = reliable
+        reliable = all(qos.reliability == ReliabilityPolicy.RELIABLE for qos in offered)
+        keeps = all(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
+        wanted = reliable if self._automatic else self._reliable, keeps and self._latched
+        if wanted == (self._reliable, self._keeps):
+            return
+        self._reliable, self._keeps = wanted
         self._node.destroy_subscription(self._subscription)
         self._subscription = self._subscribe(self.topic)
-        kind = "reliable" if reliable else "best effort"
+        kind = ("reliable" if self._reliable else "best effort") + ", latched" * self._keeps
         self._node.get_logger().info(f"{self.topic}: publishers are {kind}, subscribed likewise")
 
     def close(self) -> None:
@@ -69,19 +76,23 @@ class InputSubscription:
     def describe(self) -> str:
         """Return topic and number of publishers in words, and why they may not match."""
         offered = self._offered()
-        unmatched = self._reliable and ReliabilityPolicy.BEST_EFFORT in offered
+        best_effort = any(qos.reliability == ReliabilityPolicy.BEST_EFFORT for qos in offered)
+        unmatched = self._reliable and best_effort
         reason = "; they are best effort, set input_reliability to auto" if unmatched else ""
         return f"{self.topic} ({len(offered)} publishers{reason})"
 
-    def _offered(self) -> list[ReliabilityPolicy]:
-        """Return the reliability of each publisher."""
+    def _offered(self) -> list[QoSProfile]:
+        """Return what each publisher offers."""
         infos = self._node.get_publishers_info_by_topic(self.topic)
-        return [info.qos_profile.reliability for info in infos]
+        return [info.qos_profile for info in infos]
 
     def _subscribe(self, topic: str) -> Any:
         """Return a new subscription."""
         reliable, best_effort = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+        kept, volatile = DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE
         qos = QoSProfile(
-            depth=_INPUT_DEPTH, reliability=reliable if self._reliable else best_effort
+            depth=_INPUT_DEPTH,
+            reliability=reliable if self._reliable else best_effort,
+            durability=kept if self._keeps else volatile,
         )
         return self._node.create_subscription(self._kind, topic, self._callback, qos)
