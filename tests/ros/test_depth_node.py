@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import String
+from std_msgs.msg import Float64, String
 
 from sdepth.checkpoint import bundled
 from sdepth_ros.conversions import stamp_ns, to_depth, to_lens
@@ -184,3 +184,32 @@ def test_depth_comes_in_millimetres_without_edges_and_points_within_the_band(
     points = np.frombuffer(clouds[0].data, np.float32).reshape(96, 256, 4)
     assert np.isnan(points[gone]).any(1).all()
     assert np.nanmax(points[..., 1]) <= 0.1  # y is down
+
+
+def test_silence_of_the_camera_is_told_and_ends(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights)) as node:
+        camera.send_and_wait(1, depths)
+        assert peer.spin_until(lambda: reports and "no frame for" in reports[-1].status[0].message)
+        assert reports[-1].status[0].level == DiagnosticStatus.WARN
+        assert "/camera/image_raw (1 publishers)" in reports[-1].status[0].message
+        camera.send_and_wait(1, depths)
+        assert peer.spin_until(lambda: reports[-1].status[0].message == "ok")
+        assert "no frame for" in processes.finish(node)
+
+
+def test_times_are_published_for_each_answer(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    took = peer.listen(Float64, "/depth/debug/processing_time_ms")
+    age = peer.listen(Float64, "/depth/debug/pipeline_latency_ms")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights)):
+        camera.send_and_wait(3, depths)
+        assert peer.spin_until(lambda: len(age) == 3)
+    assert all(0 < t.data < 30_000 for t in took)
+    now_ms = peer.get_clock().now().nanoseconds * 1e-6
+    assert all(
+        0 < now_ms - a.data - s * 1e-6 < 60_000 for a, s in zip(age, camera.stamps, strict=True)
+    )

@@ -17,10 +17,12 @@ from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Float64
 
 from sdepth.errors import CameraError, SdepthError
 from sdepth_ros import stats
 from sdepth_ros.camera_input import CameraInput
+from sdepth_ros.conversions import stamp_ns
 from sdepth_ros.managed_node import ACTIVE, ManagedNode, P
 from sdepth_ros.qos import OUTPUT, STATE, InputSubscription
 from sdepth_ros.worker import Worker
@@ -49,6 +51,7 @@ class FrameNode(ManagedNode[P]):
         self.stats = stats.FrameStats()
         self.crashed = False
         self._camera_error = ""
+        self._heard, self._heard_s = 0, 0.0
         self._inputs: list[InputSubscription] = []
         self._outputs: list[Any] = []
         self._worker: Worker[Frame] | None = None
@@ -84,6 +87,8 @@ class FrameNode(ManagedNode[P]):
             SdepthError: the calibration file cannot be used.
         """
         self.camera = CameraInput(self.params, self.get_logger())
+        self._processing = self.advertise(Float64, "~/debug/processing_time_ms")
+        self._latency = self.advertise(Float64, "~/debug/pipeline_latency_ms")
         self._worker = Worker(
             self._work, lambda frame: not self.missing(frame), self.warm_up, self.SLOTS
         )
@@ -101,6 +106,7 @@ class FrameNode(ManagedNode[P]):
         """Subscribe to the camera, of which nothing is known but its calibration file."""
         self.camera = CameraInput(self.params, self.get_logger())
         self._camera_error = "none came yet"
+        self._heard, self._heard_s = self.stats[stats.IN], time.monotonic()
         image = self.resolve_topic_name("image")
         self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
         compressed = self.params.image_transport == "compressed"
@@ -173,6 +179,7 @@ class FrameNode(ManagedNode[P]):
 
     def _work(self, frame: Frame) -> None:
         """Answer one frame; only a fault of ours ends the node."""
+        since = time.monotonic()
         try:
             answered = self.process(frame)
         except SdepthError as err:
@@ -184,12 +191,20 @@ class FrameNode(ManagedNode[P]):
                 raise
         else:
             if answered:
-                self.stats.done((time.monotonic() - frame.received_s) * 1e3)
+                self._tell_times(frame, since)
             else:
                 self.stats.count(stats.IDLE)
         finally:
             if self.crashed:
                 rclpy.try_shutdown()
+
+    def _tell_times(self, frame: Frame, since_s: float) -> None:
+        """Count a frame as answered, and publish how long it took and how old it is now."""
+        now_s = time.monotonic()
+        self.stats.done((now_s - frame.received_s) * 1e3)
+        self._processing.publish(Float64(data=(now_s - since_s) * 1e3))
+        age_ns = self.get_clock().now().nanoseconds - stamp_ns(frame.image.header)
+        self._latency.publish(Float64(data=age_ns * 1e-6))
 
     def _refresh(self) -> None:
         """Follow the publishers."""
@@ -218,9 +233,13 @@ class FrameNode(ManagedNode[P]):
         if missing:
             self.get_logger().warning(f"waiting for {missing}", throttle_duration_sec=_QUIET_S)
             return DiagnosticStatus.WARN, f"waiting for {missing}"
-        if not self.stats[stats.IN]:
-            heard = " and ".join(item.describe() for item in self._inputs[1:])
-            self.get_logger().info(f"no frame yet from {heard}", throttle_duration_sec=_QUIET_S)
+        if (heard := self.stats[stats.IN]) != self._heard:
+            self._heard, self._heard_s = heard, time.monotonic()
+        if (silent_s := time.monotonic() - self._heard_s) > _QUIET_S:
+            topics = " and ".join(item.describe() for item in self._inputs[1:])
+            silence = f"no frame for {silent_s:.0f} s from {topics}"
+            self.get_logger().warning(silence, throttle_duration_sec=_QUIET_S)
+            return DiagnosticStatus.WARN, silence
         return DiagnosticStatus.OK, "ok"
 
 
