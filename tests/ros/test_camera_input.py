@@ -14,7 +14,7 @@ pytest.importorskip("rclpy")
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, ConfigError, DataError
 from sdepth_ros.camera_input import CameraInput, calibration_path
-from sdepth_ros.parameters import InputParams
+from sdepth_ros.node_params import InputParams
 from tests.ros import messages
 from tests.training.test_datasets_own import write_calib
 

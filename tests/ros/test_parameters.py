@@ -17,7 +17,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sdepth.errors import ConfigError
-from sdepth_ros.parameters import DepthParams, OdometryParams, declare, leaves, read, updated
+from sdepth_ros.node_params import DepthParams, OdometryParams
+from sdepth_ros.parameters import declare, leaves, read, updated
 
 CONFIG = Path(__file__).parents[2] / "ros2_ws/src/sdepth_ros/config"
 KINDS = {"depth": DepthParams, "odometry": OdometryParams}

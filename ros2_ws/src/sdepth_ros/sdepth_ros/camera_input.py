@@ -15,7 +15,7 @@ from sdepth.camera import Camera, check_same_size
 from sdepth.errors import ConfigError, ImageError
 from sdepth.lens import Develop, Lens
 from sdepth_ros.conversions import to_lens, to_rgb
-from sdepth_ros.parameters import InputParams
+from sdepth_ros.node_params import InputParams
 
 
 class _View(NamedTuple):

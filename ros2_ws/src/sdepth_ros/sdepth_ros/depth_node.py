@@ -30,7 +30,7 @@ from sdepth_ros.conversions import (
     stamp_ns,
 )
 from sdepth_ros.frame_node import Frame, FrameNode, run
-from sdepth_ros.parameters import AUTO, DepthParams
+from sdepth_ros.node_params import AUTO, DepthParams
 from sdepth_ros.qos import LATCHED
 
 

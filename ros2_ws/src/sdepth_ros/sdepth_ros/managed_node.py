@@ -12,7 +12,8 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from sdepth.errors import ConfigError, SdepthError
-from sdepth_ros.parameters import InputParams, declare, read, updated
+from sdepth_ros.node_params import InputParams
+from sdepth_ros.parameters import declare, read, updated
 
 P = TypeVar("P", bound=InputParams)
 UNCONFIGURED, INACTIVE, ACTIVE = "unconfigured", "inactive", "active"

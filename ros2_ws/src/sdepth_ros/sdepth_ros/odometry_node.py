@@ -32,7 +32,7 @@ from sdepth_ros.frame_node import Frame, FrameNode, run
 from sdepth_ros.frames import StaticFrames
 from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker
-from sdepth_ros.parameters import OdometryParams
+from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.qos import STATE, TF, TF_STATIC
 from sdepth_ros.sync import StampSync
 

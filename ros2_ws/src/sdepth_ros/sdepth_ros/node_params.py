@@ -1,0 +1,160 @@
+"""Every parameter of the nodes, its default and what it may be: the only place a default lives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sdepth.daynight import DAY, NIGHT, DayNightConfig
+from sdepth.errors import ConfigError
+from sdepth_ros.parameters import param
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class InputParams:
+    """How a node starts and takes its images."""
+
+    autostart: bool = param(
+        True,
+        "Whether the node configures and activates itself; false: a lifecycle manager does",
+        read_only=True,
+    )
+    image_transport: str = param(
+        "raw", "raw: topic image; compressed: image/compressed", choices=("raw", "compressed")
+    )
+    input_reliability: str = param(
+        AUTO,
+        "auto: reliable where every publisher is; reliable; best_effort",
+        choices=(AUTO, "reliable", "best_effort"),
+    )
+    rectify: bool = param(
+        False, "Whether images have the lens distortion camera_info describes; it is taken out"
+    )
+    camera_info_url: str = param(
+        "", "Calibration .yaml for want of camera_info: a path, file:// or package://NAME/ URL"
+    )
+
+
+@dataclass(frozen=True)
+class DepthModelParams:
+    """Which networks, and where they run."""
+
+    day_path: str = param("", "Checkpoint (.safetensors) for the day; empty: the one that ships")
+    night_path: str = param("", "Checkpoint for the night; empty: the one that ships")
+    device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
+
+
+@dataclass(frozen=True)
+class DepthOutputParams:
+    """What depth looks like."""
+
+    resolution: str = param(
+        "input", "Size of the depth: the image's or the network's", choices=("input", "model")
+    )
+    min_m: float = param(
+        0.1, "Nearer is published as -Inf (REP 117), metres", range=(0.0, 1000.0), dynamic=True
+    )
+    max_m: float = param(
+        80.0, "Farther is published as depth.sky says, metres", range=(0.0, 10000.0), dynamic=True
+    )
+    encoding: str = param(
+        "32FC1",
+        "32FC1: metres; 16UC1: whole millimetres up to 65.5 m, 0 where there is none",
+        choices=("32FC1", "16UC1"),
+    )
+    sky: str = param(
+        "inf",
+        "What stands beyond max_m: inf (+Inf, REP 117), nan, or clip (max_m itself)",
+        choices=("inf", "nan", "clip"),
+        dynamic=True,
+    )
+    edge_filter: float = param(
+        0.0,
+        "NaN where depth jumps to a neighbour by more than this share, against flying pixels; "
+        "0: off, 0.3 is a good start",
+        range=(0.0, 10.0),
+        dynamic=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse an empty range."""
+        if self.min_m >= self.max_m:
+            raise ConfigError(
+                f"depth.min_m {self.min_m} and depth.max_m {self.max_m}: expected min < max"
+            )
+
+
+@dataclass(frozen=True)
+class CloudParams:
+    """What the point cloud looks like."""
+
+    enable: bool = param(True, "Whether to publish points where somebody listens", dynamic=True)
+    stride: int = param(
+        2, "Every so many-th row and column becomes points", range=(1, 64), dynamic=True
+    )
+    height_min: float = param(
+        -1000.0, "Lowest point, metres above the camera", range=(-1e4, 1e4), dynamic=True
+    )
+    height_max: float = param(
+        1000.0, "Highest point, metres above the camera", range=(-1e4, 1e4), dynamic=True
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse an empty band."""
+        if self.height_min >= self.height_max:
+            raise ConfigError(
+                f"cloud.height_min {self.height_min} and cloud.height_max {self.height_max}: "
+                "expected min < max"
+            )
+
+
+@dataclass(frozen=True)
+class DepthParams(InputParams):
+    """Parameters of the depth node."""
+
+    mode: str = param(
+        AUTO,
+        "Which checkpoint: day, night, or auto by the image's brightness",
+        choices=(AUTO, DAY, NIGHT),
+        dynamic=True,
+    )
+    model: DepthModelParams = field(default_factory=DepthModelParams)
+    depth: DepthOutputParams = field(default_factory=DepthOutputParams)
+    cloud: CloudParams = field(default_factory=CloudParams)
+    day_night: DayNightConfig = field(default_factory=DayNightConfig)
+
+
+@dataclass(frozen=True)
+class OdometryModelParams:
+    """Which network, and where it runs."""
+
+    path: str = param("", "Checkpoint (.safetensors); empty: the one that ships")
+    device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
+
+
+@dataclass(frozen=True)
+class PathParams:
+    """The trail in ``path``."""
+
+    period_s: float = param(0.5, "Least time between two paths, seconds", range=(0.0, 60.0))
+    max_poses: int = param(2000, "Poses kept; the oldest go first", range=(1, 100_000))
+
+
+@dataclass(frozen=True)
+class OdometryParams(InputParams):
+    """Parameters of the odometry node."""
+
+    odom_frame: str = param("odom", "Frame the pose is given in")
+    base_frame: str = param(
+        "base_link", "Frame the pose is of, found through /tf_static; empty: the camera's"
+    )
+    camera_frame: str = param("", "Optical frame of the camera; empty: the image's frame_id")
+    publish_tf: bool = param(True, "Whether to publish odom -> base on /tf", dynamic=True)
+    features: str = param(
+        "fixed",
+        "What frames are aligned by: brightness, or what the checkpoint learned (better by night)",
+        choices=("fixed", "learned"),
+    )
+    model: OdometryModelParams = field(default_factory=OdometryModelParams)
+    path: PathParams = field(default_factory=PathParams)
