@@ -16,58 +16,6 @@ RED[..., 0] = 255
 CAMERA = Camera(100.0, 110.0, 31.5, 23.5, 64, 48)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "pixel"),
-    [
-        ("rgb8", (255, 0, 0)),
-        ("bgr8", (0, 0, 255)),
-        ("rgba8", (255, 0, 0, 9)),
-        ("bgra8", (0, 0, 255, 9)),
-    ],
-)
-def test_a_red_pixel_stays_red(encoding: str, pixel: tuple[int, ...]) -> None:
-    msg = messages.image(np.full((2, 4, len(pixel)), pixel, np.uint8), encoding)
-    np.testing.assert_array_equal(conversions.to_rgb(msg), RED)
-
-
-def test_grey_has_three_equal_channels() -> None:
-    grey = np.array([[0, 100], [200, 255]], np.uint8)
-    rgb = conversions.to_rgb(messages.image(grey, "mono8"))
-    np.testing.assert_array_equal(rgb, np.repeat(grey[..., None], 3, -1))
-
-
-@pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bits_keep_the_high_eight_in_either_byte_order(order: str) -> None:
-    grey = np.array([[0x1234, 0xFF00]], f"{order}u2")
-    msg = messages.image(grey, "mono16", is_bigendian=int(order == ">"))
-    np.testing.assert_array_equal(conversions.to_rgb(msg)[..., 0], [[0x12, 0xFF]])
-
-
-@pytest.mark.parametrize(
-    ("encoding", "red_at"),
-    [
-        ("bayer_rggb8", (0, 0)),
-        ("bayer_bggr8", (1, 1)),
-        ("bayer_gbrg8", (1, 0)),
-        ("bayer_grbg8", (0, 1)),
-    ],
-)
-def test_a_red_scene_through_a_bayer_filter_is_red(encoding: str, red_at: tuple[int, int]) -> None:
-    mosaic = np.zeros((8, 8), np.uint8)
-    mosaic[red_at[0] :: 2, red_at[1] :: 2] = 255
-    rgb = conversions.to_rgb(messages.image(mosaic, encoding))[2:-2, 2:-2]
-    assert rgb[..., 0].min() == 255
-    assert rgb[..., 1:].max() == 0
-
-
-@pytest.mark.parametrize(("encoding", "luma_at"), [("yuv422", 1), ("yuv422_yuy2", 0)])
-def test_yuv422_without_chroma_is_grey(encoding: str, luma_at: int) -> None:
-    yuv = np.full((2, 4, 2), 128, np.uint8)
-    yuv[..., luma_at] = 235  # white in video range
-    rgb = conversions.to_rgb(messages.image(yuv, encoding))
-    assert rgb.min() >= 253
-
-
 def test_padded_rows_are_cut_off() -> None:
     padded = np.zeros((2, 20), np.uint8)
     padded[:, :12] = RED.reshape(2, 12)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sdepth.camera import Camera
 from sdepth.errors import ImageError
 from sdepth.lens import Lens
+from sdepth_ros.compressed import decompress
 
 
 class Encoding(NamedTuple):
@@ -66,7 +67,7 @@ def to_rgb(msg: Any) -> NDArray[np.uint8]:
         ImageError: an unknown encoding, or data that is too short or cannot be decoded.
     """
     if hasattr(msg, "format"):
-        return _decompress(msg)
+        return decompress(msg)
     encoding = _encoding(msg, COLOUR_ENCODINGS)
     pixels = _pixels(msg, encoding)
     if pixels.dtype != np.uint8:
@@ -236,21 +237,6 @@ def _pixels(msg: Any, encoding: Encoding) -> NDArray[Any]:
     pixels = np.ascontiguousarray(rows).view(dtype) if step != row else rows.view(dtype)
     pixels = pixels.astype(dtype.newbyteorder("="), copy=False)
     return pixels.reshape(height, width, encoding.channels) if encoding.channels > 1 else pixels
-
-
-def _decompress(msg: Any) -> NDArray[np.uint8]:
-    """Return a CompressedImage as (H, W, 3) RGB."""
-    data = np.frombuffer(msg.data, np.uint8)
-    try:
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:
-        bgr = None
-    if bgr is None:
-        raise ImageError(
-            f"compressed image, format {msg.format!r}, {data.size} bytes: expected JPEG or PNG; "
-            "the message is truncated, or another codec wrote it"
-        )
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _bytes_array(values: NDArray[Any]) -> array[int]:

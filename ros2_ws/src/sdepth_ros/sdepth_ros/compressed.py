@@ -1,0 +1,66 @@
+"""Compressed images to arrays: what is not whole is refused before memory is spent on it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.errors import ImageError
+
+_PNG, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_NO_LENGTH = {0x01, *range(0xD0, 0xD9)}
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""Markers of a JPEG without content, and those that start a frame and hold its size."""
+_MOST_PIXELS_OF_A_BYTE = 1100
+"""A black image comes to 1032 as PNG (deflate's limit) and to 253 as JPEG."""
+
+
+def decompress(msg: Any) -> NDArray[np.uint8]:
+    """Return a CompressedImage (JPEG or PNG) as (H, W, 3) RGB, as it lies in the file.
+
+    Raises:
+        ImageError: neither of the two, cut short, or of a size its few bytes cannot hold.
+    """
+    data = bytes(msg.data)
+    size = _whole_size(data)
+    decoded = None
+    if size is not None and 0 < size[0] * size[1] <= _MOST_PIXELS_OF_A_BYTE * len(data):
+        # A camera_info knows nothing of EXIF, so neither does the image.
+        how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        try:
+            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+        except cv2.error:
+            decoded = None
+    if decoded is None:
+        said = f" that say {size[0]}x{size[1]}" if size else ""
+        raise ImageError(
+            f"compressed image, format {msg.format!r}, {len(data)} bytes{said}: expected JPEG or "
+            "PNG; the message is truncated, or another codec wrote it"
+        )
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _whole_size(data: bytes) -> tuple[int, int] | None:
+    """Return (width, height) as the header says, or None where the file is cut short."""
+    if data.startswith(_PNG) and data.rfind(_PNG_END) > 0:
+        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    if not data.startswith(_JPEG):
+        return None
+    at = len(_JPEG)
+    while data[at : at + 1] == b"\xff" and at + 9 <= len(data):
+        marker = data[at + 1]
+        if marker in _FRAMES:
+            height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
+            whole = data.rfind(_JPEG_END) > at  # within a scan 0xff is followed by 0
+            return (int.from_bytes(width, "big"), int.from_bytes(height, "big")) if whole else None
+        if marker == 0xFF:  # fill
+            at += 1
+        elif marker in _NO_LENGTH:
+            at += 2
+        else:
+            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    return None
