@@ -33,6 +33,8 @@ def _config(name: str) -> PathJoinSubstitution:
 ARGUMENTS = (
     ("image_topic", "/camera/image_raw", "Topic of the image; camera_info is its sibling"),
     ("image_transport", "raw", "raw, or compressed (topic image_topic/compressed)"),
+    ("rectify", "false", "Whether images have lens distortion, which camera_info describes"),
+    ("camera_info_url", "", "Calibration .yaml where no camera_info comes: path or URL"),
     ("mode", "auto", "Which weights: day, night, or auto by the image's brightness"),
     ("device", "auto", "Where the networks run: auto, cpu, cuda or cuda:N"),
     ("base_frame", "base_link", "Frame whose pose is published; /tf_static has its camera"),
@@ -60,6 +62,8 @@ def _node(name: str, params_file: str, parameters: dict[str, ParameterValue]) ->
         "use_sim_time": _typed("use_sim_time", bool),
         "autostart": _typed("autostart", bool),
         "image_transport": _typed("image_transport", str),
+        "rectify": _typed("rectify", bool),
+        "camera_info_url": _typed("camera_info_url", str),
         "model.device": _typed("device", str),
     }
     return Node(
