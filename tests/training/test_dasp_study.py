@@ -17,6 +17,7 @@ from training.experiments import runs
 from training.experiments.__main__ import QUICK, STUDIES, main
 from training.experiments.claims import FAILS, HOLDS, NOT_RUN
 from training.experiments.dasp.claims import CLAIMS, close, gains_more
+from training.experiments.dasp.lines import VIDEO
 from training.experiments.dasp.report import tables_and_plots
 from training.experiments.results import Results
 from training.experiments.study import Where, plan
@@ -64,8 +65,8 @@ def test_every_line_starts_from_its_seeds_day_model_and_learns_its_prior_from_it
             day = f"out/warmup/light/seed{run.seed}/weights.safetensors"
             assert config.model.init_from == config.prior.day_weights == day == str(run.start)
             assert config.data.train == ("data/synth/night",)
-            assert not config.loss.known_motion
-            assert config.loss.motion_weight == 0
+            assert config.loss.known_motion == (not line.name.startswith(VIDEO))
+            assert (config.loss.motion_weight > 0) == config.loss.known_motion
 
 
 def test_lines_of_a_seed_differ_in_nothing_but_what_they_say() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.experiments.claims import Check, Claim, Verdict, judge, lower
-from training.experiments.dasp.lines import DASP
+from training.experiments.dasp.lines import DASP, VIDEO
 from training.experiments.results import Pair, Results
 
 ABS_REL = {
@@ -90,5 +90,5 @@ CLAIMS = (
     *_better("N6", "night", "night-raw"),
     *_better("N6", "night", "night-no-mask"),
     *_better("N6", "night", "night-frame"),
-    *_better("N7", f"{DASP}+refine", DASP, _ANYWHERE),
+    *_better("N7", f"{VIDEO}+refine", VIDEO, _ANYWHERE),
 )  # fmt: skip

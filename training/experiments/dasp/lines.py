@@ -1,8 +1,9 @@
 """What the study of day priors trains: one line per configuration.
 
 Every seed has one day model, the warm-up: the day weights that ship, trained on by day at the
-study's size. Every configuration continues it at night, by video alone, on the same batches in the
-same order; those with a prior learn it from the same frozen day model.
+study's size. Every configuration continues it at night, with the vehicle's known motion unless it
+says otherwise, on the same batches in the same order; those with a prior learn it from the same
+frozen day model.
 """
 
 from __future__ import annotations
@@ -17,14 +18,12 @@ BY_DAY = (
     "domain=day",
     "data.train=[{day}]",
     "model.init_from=weights/day.safetensors",
-    "loss.known_motion=true",
-    "loss.motion_weight=0.1",
     "loss.projection_weight=0.0",
     "night.enhance=''",
     "night.static_quantile=0.0",
     "prior.weight=0.0",
 )
-"""The warm-up: day stage of training/configs/dasp.yaml, with the losses of day.yaml."""
+"""The warm-up: day stage of training/configs/dasp.yaml."""
 SHARED = ("prior.day=[{day}]", "prior.day_weights={warm_up}")
 
 DASP = "dasp"
@@ -34,7 +33,11 @@ _NO_PRIOR = ("prior.weight=0.0",)
 _NIGHT = (*_NO_PRIOR, *_NO_3D)
 _TEMPORAL, _SPATIAL = "prior.discriminator.temporal", "prior.discriminator.spatial"
 _NO_STLM, _NO_ASLM = (f"{_TEMPORAL}=''",), (f"{_SPATIAL}=false",)
+VIDEO = "dasp-video"
+"""All of it, where no motion is known: refined motions can only bear on depth there."""
+_VIDEO = ("loss.known_motion=false", "loss.motion_weight=0.0")
 _REFINED = (
+    *_VIDEO,
     "refine.features=unet",
     "refine.strides=[4, 2]",
     "refine.initial_weight=0.5",
@@ -61,8 +64,8 @@ _BLOCKS = {
     "clip-aslm": (*_NO_3D, *_NO_STLM),
 }
 _CONSISTENCY = {
-    "clip+GC": (*_NO_3D, "loss.geometry_weight=0.1"),
-    "clip+unnormalised": ("loss.projection_normalized=false", "loss.projection_weight=0.002"),
+    "clip+GC": (*_NO_3D, "loss.geometry_weight=0.01"),
+    "clip+unnormalised": ("loss.projection_normalized=false", "loss.projection_weight=0.0002"),
 }
 """Weighed so that each counts about as much as the 3D consistency of dasp.yaml at the start."""
 _PARTS = {
@@ -74,7 +77,7 @@ _PARTS = {
 CONFIGURATIONS = (
     Configuration("day", "main", "light", (0, 1, 2), trains=False),
     *_lines("main", _MAIN),
-    *_lines("refine", {f"{DASP}+refine": _REFINED}),
+    *_lines("refine", {VIDEO: _VIDEO, f"{VIDEO}+refine": _REFINED}),
     *_lines("blocks", _BLOCKS),
     *_lines("control", {"clip-shuffled": (*_NO_3D, "prior.shuffle=true")}),
     *_lines("consistency", _CONSISTENCY),
