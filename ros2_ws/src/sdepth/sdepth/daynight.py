@@ -41,7 +41,7 @@ class DayNightConfig:
         5, "Frames after a change that both networks see; depth goes over without a step", 0, 100
     )
     scale_return_per_s: float = _param(
-        0.02,
+        0.2,
         "Rate at which a scale taken over returns to the network's own, 1/s",
         0.0,
         1.0,
