@@ -108,8 +108,8 @@ def test_every_transition_by_the_services(peer: Peer, weights: Path) -> None:
         assert manager.state() == "finalized"
         assert peer.spin_until(lambda: peer.count_publishers("/depth/image_rect") == 0)
         output = processes.finish(node)
-    assert node.returncode == 0
     assert "Traceback" not in output
+    assert node.returncode == 0, output
 
 
 def test_a_configure_that_failed_can_be_corrected(peer: Peer, weights: Path) -> None:

@@ -130,10 +130,15 @@ def test_a_picture_is_not_turned_by_its_exif() -> None:
 
 
 K = [50.0, 0, 31.5, 0, 50, 23.5, 0, 0, 1]
-NUMBERS = st.one_of(st.floats(), st.floats(-2, 2), st.sampled_from([0.0, 1.0, 50.0]))
+# Training, in the same process, lets the CPU take numbers below 1e-308 as 0: no subnormal ones.
+NUMBERS = st.one_of(
+    st.floats(allow_subnormal=False),
+    st.floats(-2, 2, allow_subnormal=False),
+    st.sampled_from([0.0, 1.0, 50.0]),
+)
 MODELS = st.sampled_from(["plumb_bob", "rational_polynomial", "equidistant", "omni"])
 COEFFICIENTS = st.sampled_from([4, 5, 8, 12, 14]).flatmap(
-    lambda n: st.lists(st.floats(-9, 9), min_size=n, max_size=n)
+    lambda n: st.lists(st.floats(-9, 9, allow_subnormal=False), min_size=n, max_size=n)
 )
 
 

@@ -255,6 +255,9 @@ def run(node_type: Callable[[], FrameNode[Any]], name: str, args: list[str] | No
             return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # else: told to stop in the middle of a callback
+            raise
     finally:
         if node is not None:
             node.close()
