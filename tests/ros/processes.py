@@ -10,13 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import rclpy
-from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "ros2_ws/src/sdepth", ROOT / "ros2_ws/src/sdepth_ros"]
@@ -92,15 +89,6 @@ class Peer(Node):
                 return False
             self._peer_executor.spin_once(timeout_sec=0.05)
         return True
-
-    def set_parameter(self, node: str, name: str, value: Any) -> None:
-        """Set a parameter of a node, which must take it."""
-        client = self.create_client(SetParameters, f"{node}/set_parameters")
-        assert client.wait_for_service(30)
-        change = Parameter(name, value=value).to_parameter_msg()
-        answer = client.call_async(SetParameters.Request(parameters=[change]))
-        assert self.spin_until(answer.done)
-        assert answer.result().results[0].successful, answer.result().results[0].reason
 
     def close(self) -> None:
         """Leave."""

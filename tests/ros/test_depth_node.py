@@ -20,6 +20,7 @@ from sdepth.checkpoint import bundled
 from sdepth_ros.conversions import stamp_ns, to_depth, to_lens
 from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera, values_of
+from tests.ros.manager import Manager
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
@@ -154,7 +155,7 @@ def test_a_change_of_mode_drops_no_frame_and_makes_no_step_in_depth(peer: Peer) 
     camera = FakeCamera(peer)
     with processes.running("depth_node", "--ros-args", *REMAP, "-p", "depth.max_m:=1000.0"):
         camera.send_and_wait(2, depths)
-        peer.set_parameter("/depth", "mode", "night")
+        assert not Manager(peer, "depth").set("mode", "night")
         camera.send_and_wait(6, depths)
         assert peer.spin_until(lambda: values_of(reports).get("mode") == "night")
     assert [m.data for m in modes] == ["day", "night"]

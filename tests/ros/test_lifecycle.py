@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,17 +12,14 @@ pytest.importorskip("rclpy")
 pytest.importorskip("tf2_msgs.msg")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMsg
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
 from tests.ros import processes, test_depth_node, test_odometry_node
 from tests.ros.camera_peer import FakeCamera, values_of
+from tests.ros.manager import Manager
 from tests.ros.test_odometry_node import FakeDepthCamera
 
 if TYPE_CHECKING:
@@ -30,38 +27,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.ros
 MANUAL = "autostart:=false"
-
-
-class Manager:
-    """Drives one node by its services."""
-
-    def __init__(self, peer: Peer, node: str) -> None:
-        self._peer, self._node = peer, node
-        self._clients: dict[str, Any] = {}
-
-    def call(self, service: str, kind: Any, **fields: Any) -> Any:
-        """Return the answer of a service of the node."""
-        if service not in self._clients:
-            self._clients[service] = self._peer.create_client(kind, f"/{self._node}/{service}")
-        client = self._clients[service]
-        assert self._peer.spin_until(client.service_is_ready, 60)
-        future = client.call_async(kind.Request(**fields))
-        assert self._peer.spin_until(future.done, 60), f"{service} was not answered"
-        return future.result()
-
-    def change(self, *labels: str) -> list[bool]:
-        """Return whether transitions succeeded."""
-        steps = (Transition(label=label) for label in labels)
-        return [self.call("change_state", ChangeState, transition=s).success for s in steps]
-
-    def state(self) -> str:
-        """Return the state."""
-        return self.call("get_state", GetState).current_state.label
-
-    def set(self, name: str, value: Any) -> str:
-        """Set a parameter; return why that was refused, empty where it was not."""
-        parameters = [Parameter(name, value=value).to_parameter_msg()]
-        return self.call("set_parameters", SetParameters, parameters=parameters).results[0].reason
 
 
 def roll(camera: FakeDepthCamera, odoms: list, count: int) -> None:

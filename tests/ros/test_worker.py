@@ -11,17 +11,23 @@ from sdepth_ros.worker import Worker
 PATIENCE_S = 5.0
 
 
-def test_while_one_is_worked_on_only_the_newest_waits() -> None:
-    started, go_on, done = threading.Event(), threading.Event(), []
+def at_work(slots: int) -> tuple[Worker[int], threading.Event, list[int]]:
+    """Return a worker that is at item 0, what lets it go on, and what it has done."""
+    started, go_on, done = threading.Event(), threading.Event(), list[int]()
 
     def work(item: int) -> None:
         started.set()
         go_on.wait(PATIENCE_S)
         done.append(item)
 
-    worker = Worker(work, ready=lambda item: True)
+    worker = Worker(work, ready=lambda item: True, slots=slots)
     worker.put(0)
     assert started.wait(PATIENCE_S)
+    return worker, go_on, done
+
+
+def test_while_one_is_worked_on_only_the_newest_waits() -> None:
+    worker, go_on, done = at_work(slots=1)
     assert [worker.put(i) for i in (1, 2, 3)] == [None, 1, 2]
     go_on.set()
     while len(done) < 2:
@@ -31,16 +37,7 @@ def test_while_one_is_worked_on_only_the_newest_waits() -> None:
 
 
 def test_with_more_slots_items_wait_in_order() -> None:
-    started, go_on, done = threading.Event(), threading.Event(), []
-
-    def work(item: int) -> None:
-        started.set()
-        go_on.wait(PATIENCE_S)
-        done.append(item)
-
-    worker = Worker(work, ready=lambda item: True, slots=2)
-    worker.put(0)
-    assert started.wait(PATIENCE_S)
+    worker, go_on, done = at_work(slots=2)
     assert [worker.put(i) for i in (1, 2, 3)] == [None, None, 1]
     go_on.set()
     while len(done) < 3:
@@ -61,16 +58,7 @@ def test_an_item_waits_until_it_is_ready() -> None:
 
 
 def test_draining_finishes_one_and_forgets_the_rest() -> None:
-    started, go_on, done = threading.Event(), threading.Event(), []
-
-    def work(item: int) -> None:
-        started.set()
-        go_on.wait(PATIENCE_S)
-        done.append(item)
-
-    worker = Worker(work, ready=lambda item: True, slots=2)
-    worker.put(0)
-    assert started.wait(PATIENCE_S)
+    worker, go_on, done = at_work(slots=2)
     worker.put(1)
     threading.Timer(0.1, go_on.set).start()
     assert worker.drain() == 1
