@@ -79,6 +79,12 @@ def differences(
     return markdown(["configuration", *(head for head, _ in columns)], rows)
 
 
+def tried(report: str) -> list[str]:
+    """Return tried.md beside a study's ``report`` (its file), for the claims that do not hold."""
+    text = Path(report).with_name("tried.md").read_text().rstrip()
+    return ["## What was tried where claims do not hold", text]
+
+
 def images(titles: dict[str, str]) -> list[str]:
     """Return pictures by file name and title."""
     return [f"![{title}]({name})" for name, title in titles.items()]

@@ -12,7 +12,7 @@ from training.evaluate_night import MIN_PIXELS
 from training.experiments.dasp.claims import ABS_REL, APART, BY_DAY, SHRUNK
 from training.experiments.dasp.lines import DASP, VIDEO
 from training.experiments.dasp.plots import write_plots
-from training.experiments.report import Column, differences, images, markdown, means
+from training.experiments.report import Column, differences, images, markdown, means, tried
 from training.experiments.results import Results, summary
 from training.experiments.study import Where
 
@@ -43,8 +43,6 @@ PAIRED: tuple[Column, ...] = (
     ("points apart", APART),
 )
 """Where less is better."""
-TRIED = Path(__file__).with_name("tried.md")
-"""In words, for the claims that do not hold."""
 PROTOCOL = f"""\
 Depth: every image of the test drives, truth up to 80 m, no crop; each image is scaled by the ratio
 of medians over the whole image first and keeps that scale inside the masks, then clamped and
@@ -88,7 +86,7 @@ def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
             "Per seed (mean; seeds in which it is lower, which is better).",
             differences(results, others, base, PAIRED),
         ]
-    parts += ["## What was tried where claims do not hold", TRIED.read_text().rstrip()]
+    parts += tried(__file__)
     parts += ["## Time", _time(results), "## Plots"]
     return parts + images(write_plots(results, where, out))
 

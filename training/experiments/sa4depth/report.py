@@ -16,6 +16,7 @@ from training.experiments.report import (
     markdown,
     means,
     seeds_of,
+    tried,
 )
 from training.experiments.results import Results, summary
 from training.experiments.sa4depth.lines import ABLATION, BEST, NETWORKS, SHORT
@@ -68,8 +69,6 @@ ABLATED: tuple[Column, ...] = (
     ("drift refined, %", ODOMETRY[4][1].format(REFINED)),
     ("refused", f"refused.{REFINED}"),
 )
-TRIED = Path(__file__).with_name("tried.md")
-"""In words, for the claims that do not hold."""
 PROTOCOL = f"""\
 Depth: every image of the test drives at full truth, 80 m cap, no crop; mask, scale, clamp, score
 each image, average over images. "One scale" scales all images by the median of their scales
@@ -101,7 +100,7 @@ def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
     networks = dict.fromkeys(c.network for c in results.configurations if c.group != ABLATION)
     parts = [part for network in networks for part in _network_part(results, network)]
     parts += ["## Ablation", _ablation(results)]
-    parts += ["## What was tried where claims do not hold", TRIED.read_text().rstrip()]
+    parts += tried(__file__)
     parts += ["## Plots"]
     return parts + images(write_plots(results, out))
 
