@@ -62,6 +62,10 @@ def test_points_above_and_below_the_band_go() -> None:
     camera = Camera(100.0, 100.0, 1.0, 50.0, 3, 101)
     depth = np.full((101, 3), 10, np.float32)
 
-    kept = np.isfinite(within_height(depth, camera, -1.0, 2.0)).all(1)
+    cloud = xyzrgb_cloud(depth, np.zeros((101, 3, 3), np.uint8), camera)
+
+    within_height(cloud, -1.0, 2.0)
+
+    kept = np.isfinite(cloud[..., :3]).all((1, 2))
 
     assert [*np.flatnonzero(kept)] == [*range(30, 61)]  # 2 m up to 1 m down, 0.1 m a row

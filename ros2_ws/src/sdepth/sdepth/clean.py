@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
 from sdepth.shapes import check_shape
 
 Depth = NDArray[np.float32]
@@ -44,22 +43,19 @@ def within(depth: Depth, min_m: float, max_m: float, beyond: float = np.inf) -> 
     return np.where(depth < min_m, np.float32(-np.inf), depth)
 
 
-def within_height(depth: Depth, camera: Camera, low_m: float, high_m: float) -> Depth:
-    """Return depth with NaN where the point is not in a band of heights above the camera.
+def within_height(cloud: NDArray[np.float32], low_m: float, high_m: float) -> None:
+    """Make x, y and z NaN, in place, where a point is not in a band of heights above the camera.
 
     Height is along the image's columns, so it is true where the camera looks level.
 
     Args:
-        depth: (H, W) metres along z.
-        camera: intrinsics of it.
-        low_m: lowest height, negative below the camera.
+        cloud: (h, w, 4), as ``xyzrgb_cloud`` makes it; y is down.
+        low_m: lowest height, metres; negative below the camera.
         high_m: highest.
     """
-    check_shape("depth", depth, f"{camera.height} {camera.width}")
-    up = (camera.cy - np.arange(camera.height, dtype=np.float32)) / np.float32(camera.fy)
-    with np.errstate(invalid="ignore"):  # 0 * Inf at the horizon: NaN, no point either way
-        height = up[:, None] * depth
-    return np.where((height >= low_m) & (height <= high_m), depth, np.float32(np.nan))
+    check_shape("cloud", cloud, "h w 4")
+    height = -cloud[..., 1]
+    cloud[~((height >= low_m) & (height <= high_m)), :3] = np.nan
 
 
 def to_millimetres(depth: Depth) -> NDArray[np.uint16]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 import cv2
@@ -66,6 +67,13 @@ class DepthEstimator:
         net, self.card = load_depth(checkpoint, self.device)
         self._net = fuse(net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._resolution = resolution
+
+    def warm_up(self) -> None:
+        """Answer a black image of the canonical camera: a network's first answers are slow."""
+        height, width = self.card.input_size
+        focal = self.card.focal_ratio * sqrt(width * height)
+        camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+        self(np.zeros((height, width, 3), np.uint8), camera)
 
     def __call__(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
         """Return the depth of an image.

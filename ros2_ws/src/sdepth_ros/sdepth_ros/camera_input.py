@@ -49,11 +49,16 @@ class CameraInput:
         self._warned = False
         if params.camera_info_url:
             self._use(read_calibration(calibration_path(params.camera_info_url)))
+        self._of_file = self._view
 
     @property
     def known(self) -> bool:
         """Whether images can be read."""
         return self._view is not None
+
+    def forget(self) -> None:
+        """Forget every CameraInfo; the calibration file holds again."""
+        self._view = self._of_file
 
     def update(self, info: Any) -> None:
         """Take a CameraInfo for the images that follow.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header, String
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
 from sdepth.clean import drop_edges, to_millimetres, within, within_height
 from sdepth.cloud import xyzrgb_cloud
@@ -74,11 +72,8 @@ class DepthNode(FrameNode[DepthParams]):
     def warm_up(self) -> None:
         """Show each network an image: the first is slow."""
         for estimator in self._estimators.values():
-            height, width = estimator.card.input_size
-            focal = estimator.card.focal_ratio * sqrt(width * height)
-            camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
             for _ in range(2):
-                estimator(np.zeros((height, width, 3), np.uint8), camera)
+                estimator.warm_up()
 
     def describe(self) -> dict[str, str]:
         """Return the mode and whether depth is in true metres."""
@@ -149,8 +144,8 @@ class DepthNode(FrameNode[DepthParams]):
     def _publish_cloud(self, clean: DepthMap, image: NDArray[np.uint8], header: Header) -> None:
         """Publish the coloured points within range and height."""
         limits = self.params.cloud
-        depth = within_height(clean.depth, clean.camera, limits.height_min, limits.height_max)
-        cloud = xyzrgb_cloud(depth, image, clean.camera, limits.stride)
+        cloud = xyzrgb_cloud(clean.depth, image, clean.camera, limits.stride)
+        within_height(cloud, limits.height_min, limits.height_max)
         fields = [PointField(**item) for item in CLOUD_FIELDS]
         self._points.publish(PointCloud2(header=header, fields=fields, **cloud_fields(cloud)))
 

@@ -104,7 +104,7 @@ class FrameNode(ManagedNode[P]):
 
     def listen(self, on_image: Callable[[Any], None]) -> None:
         """Subscribe to the camera, of which nothing is known but its calibration file."""
-        self.camera = CameraInput(self.params, self.get_logger())
+        self.camera.forget()
         self._camera_error = "none came yet"
         self._heard, self._heard_s = self.stats[stats.IN], time.monotonic()
         image = self.resolve_topic_name("image")
