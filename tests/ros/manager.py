@@ -23,10 +23,15 @@ class Manager:
     def call(self, service: str, kind: Any, **fields: Any) -> Any:
         """Return the answer of a service of the node."""
         if service not in self._clients:
-            self._clients[service] = self._peer.create_client(kind, f"/{self._node}/{service}")
-        client = self._clients[service]
-        assert self._peer.spin_until(client.service_is_ready, 60)
-        future = client.call_async(kind.Request(**fields))
+            self._clients[service] = client = self._peer.create_client(
+                kind, f"/{self._node}/{service}"
+            )
+            assert self._peer.spin_until(client.service_is_ready, 60)
+            # A node drops what it answers before it has found the client, too.
+            self._peer.spin_until(lambda: False, 0.5)
+        future = self._clients[service].call_async(kind.Request(**fields))
+        if not self._peer.spin_until(future.done, 30):
+            future = self._clients[service].call_async(kind.Request(**fields))
         assert self._peer.spin_until(future.done, 60), f"{service} was not answered"
         return future.result()
 
