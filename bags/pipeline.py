@@ -14,11 +14,13 @@ import torch
 
 from bags.recordings import Topics, read_bag
 from sdepth.checkpoint import bundled
-from sdepth.daynight import DAY, NIGHT, DayNightConfig, ModeSelector, mean_luminance
+from sdepth.daynight import AUTO, DAY, NIGHT, DayNightConfig
+from sdepth.depth_pipeline import DepthPipeline
 from sdepth.errors import DataError
 from sdepth.estimator import DepthEstimator
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
+from sdepth.scale import ScaleConfig
 from sdepth_ros.conversions import to_q_xyzw
 from training.data.drive import code_depth
 from training.data.recording import Recording, Shot
@@ -39,14 +41,16 @@ class PipelineConfig:
         device: ``cpu``, ``cuda:N`` or ``auto``.
         depth: keep the depth images, too.
         skip_broken: leave out images that cannot be decoded or whose stamps go back.
+        scale: where metres come from.
     """
 
     topics: Topics = field(default_factory=lambda: Topics(odometry="none"))
-    mode: str = "auto"
+    mode: str = AUTO
     checkpoints: tuple[Path, Path] = (bundled(DAY), bundled(NIGHT))
     device: str = "cpu"
     depth: bool = False
     skip_broken: bool = False
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Resul
     estimators = {m: DepthEstimator(path, config.device)
                   for m, path in zip((DAY, NIGHT), config.checkpoints, strict=True)}  # fmt: skip
     odometry = Odometry(config.checkpoints[0], config.device, refiner=fixed_refiner())
-    selector = ModeSelector(DayNightConfig())
+    pipeline = DepthPipeline(estimators, config.scale)
     modes, states, lines = [], [], []
     for shot in recording.shots():
         try:
@@ -106,9 +110,10 @@ def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Resul
             if config.skip_broken:
                 continue
             raise
-        seen = selector.update(mean_luminance(image), shot.stamp_ns)
-        modes.append(seen if config.mode == "auto" else config.mode)
-        depth = estimators[modes[-1]](image, recording.camera).depth
+        modes.append(pipeline.choose(image, shot.stamp_ns, config.mode, DayNightConfig()))
+        seen = pipeline(image, recording.camera, modes[-1], shot.stamp_ns, DayNightConfig(),
+                        config.scale)  # fmt: skip
+        depth = seen.depth.depth
         states.append(odometry.update(image, depth, recording.camera, shot.stamp_ns))
         lines.append(_tum_line(shot, states[-1]))
         if config.depth:

@@ -80,7 +80,7 @@ def test_every_parameter_is_described_also_by_when_it_can_change(
     fixed = {d.name for d in descriptors if "while unconfigured" in d.additional_constraints}
     inputs = {"image_transport", "input_reliability", "rectify", "camera_info_url"}
     models = {"model.day_path", "model.night_path", "model.device"}
-    assert fixed == inputs | models | {"depth.resolution", "depth.encoding"}
+    assert fixed == inputs | models | {"depth.resolution", "depth.encoding", "scale.source"}
 
 
 def test_a_change_is_checked_like_a_start() -> None:

@@ -14,6 +14,18 @@ from sdepth.errors import ConfigError
 T = TypeVar("T")
 
 
+def param(default: Any, description: str, **metadata: Any) -> Any:
+    """Return a dataclass field that says what it is, and may be offered as a ROS parameter.
+
+    Args:
+        default: its value.
+        description: one line.
+        metadata: ``range`` (lowest, highest), ``choices``, ``dynamic`` (may change at any time),
+            ``read_only`` (never changes).
+    """
+    return dataclasses.field(default=default, metadata={"description": description, **metadata})
+
+
 def load_config(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
     """Return a ``kind`` filled from a YAML file, then from ``key.key=value`` overrides.
 

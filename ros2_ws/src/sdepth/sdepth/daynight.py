@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.config import param
 from sdepth.errors import ConfigError
 from sdepth.shapes import check_shape
 
-DAY, NIGHT = "day", "night"
+DAY, NIGHT, AUTO = "day", "night", "auto"
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-
-
-def _param(default: Any, description: str, low: float, high: float) -> Any:
-    """Return a field that a node can offer as a parameter, which may change while it runs."""
-    about = {"description": description, "range": (low, high), "dynamic": True}
-    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
@@ -29,22 +23,32 @@ class DayNightConfig:
         ConfigError: the thresholds are not in order, or a number is negative.
     """
 
-    dark_threshold: float = _param(0.18, "Mean luminance (0..1) below which it is night", 0.0, 1.0)
-    bright_threshold: float = _param(0.28, "Mean luminance (0..1) above which it is day", 0.0, 1.0)
-    window_s: float = _param(
-        2.0, "How long the brightness must stay beyond a threshold, seconds", 0.0, 600.0
+    dark_threshold: float = param(
+        0.18, "Mean luminance (0..1) below which it is night", range=(0.0, 1.0), dynamic=True
     )
-    min_dwell_s: float = _param(
-        10.0, "Least time between two changes of mode, seconds", 0.0, 3600.0
+    bright_threshold: float = param(
+        0.28, "Mean luminance (0..1) above which it is day", range=(0.0, 1.0), dynamic=True
     )
-    crossfade_frames: int = _param(
-        5, "Frames after a change that both networks see; depth goes over without a step", 0, 100
+    window_s: float = param(
+        2.0,
+        "How long the brightness must stay beyond a threshold, seconds",
+        range=(0.0, 600.0),
+        dynamic=True,
     )
-    scale_return_per_s: float = _param(
+    min_dwell_s: float = param(
+        10.0, "Least time between two changes of mode, seconds", range=(0.0, 3600.0), dynamic=True
+    )
+    crossfade_frames: int = param(
+        5,
+        "Frames after a change that both networks see; depth goes over without a step",
+        range=(0, 100),
+        dynamic=True,
+    )
+    scale_return_per_s: float = param(
         0.2,
         "Rate at which a scale taken over returns to the network's own, 1/s",
-        0.0,
-        1.0,
+        range=(0.0, 1.0),
+        dynamic=True,
     )
 
     def __post_init__(self) -> None:

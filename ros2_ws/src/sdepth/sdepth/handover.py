@@ -21,13 +21,19 @@ class Handover:
     Two networks never agree on scale. While both see the same frames, the new one takes over the
     scale of the old one (median of log ratios over pixels, then frames), and depth goes from one
     to the other in equal steps of log depth. Afterwards the scale it took over slowly returns to
-    its own, if both are metric; if not, there is nothing to return to.
+    its own, where that is in metres.
     """
 
-    def __init__(self, estimators: Mapping[str, DepthEstimator]) -> None:
-        """Take the network of each mode; the first frame decides which comes first."""
+    def __init__(self, estimators: Mapping[str, DepthEstimator], returns: bool = True) -> None:
+        """Take the network of each mode; the first frame decides which comes first.
+
+        Args:
+            estimators: the networks.
+            returns: whether a scale taken over returns to the network's own. No, where metres
+                come from elsewhere; and where a network knows none, there is nothing to return to.
+        """
         self._estimators = estimators
-        self._returns = all(e.card.metric for e in estimators.values())
+        self._returns = returns and all(e.card.metric for e in estimators.values())
         self._mode = ""
         self._log_scale = 0.0
         self._before: tuple[str, float] | None = None

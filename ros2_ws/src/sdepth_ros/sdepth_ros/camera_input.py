@@ -75,10 +75,18 @@ class CameraInput:
             ImageError: the image cannot be decoded.
             CameraError: the image is not of the camera's size.
         """
+        return self.develop(to_rgb(msg))
+
+    def develop(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Camera]:
+        """Return an image (H, W, 3) as it came, rectified where asked, and its camera.
+
+        Raises:
+            ImageError: no camera is known.
+            CameraError: the image is not of the camera's size.
+        """
         view = self._view
         if view is None:
             raise ImageError("image without a camera; publish camera_info, or set camera_info_url")
-        image = to_rgb(msg)
         if view.develop is not None:
             return view.develop(image), view.camera
         check_same_size(image, view.camera, view.lens.name)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
-from std_msgs.msg import Header, String
+from std_msgs.msg import Float64, Header, String
 
 from sdepth.checkpoint import bundled
 from sdepth.clean import drop_edges, to_millimetres, within, within_height
 from sdepth.cloud import xyzrgb_cloud
 from sdepth.colorize import colorize
-from sdepth.daynight import DAY, NIGHT, ModeSelector, mean_luminance
+from sdepth.daynight import AUTO, DAY, NIGHT
+from sdepth.depth_pipeline import DepthPipeline
 from sdepth.estimator import DepthEstimator, DepthMap
-from sdepth.handover import Handover
+from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
 from sdepth_ros.conversions import (
     CLOUD_FIELDS,
@@ -26,10 +28,14 @@ from sdepth_ros.conversions import (
     cloud_fields,
     image_fields,
     stamp_ns,
+    to_rgb,
 )
 from sdepth_ros.frame_node import Frame, FrameNode, run
-from sdepth_ros.node_params import AUTO, DepthParams
+from sdepth_ros.node_params import DepthParams
 from sdepth_ros.qos import LATCHED
+from sdepth_ros.vehicle import VehicleSpeed
+
+_SCALE_STEP = 0.005  # a smaller change is not announced
 
 
 class DepthNode(FrameNode[DepthParams]):
@@ -40,31 +46,47 @@ class DepthNode(FrameNode[DepthParams]):
         super().__init__("depth", DepthParams)
         self._estimators: dict[str, DepthEstimator] = {}
         self._mode = ""
+        self._scale: Scale | None = None
+        self._told = 1.0
+        self._vehicle: VehicleSpeed | None = None
 
     def configure(self) -> None:
         """Load both networks.
 
         Raises:
             CheckpointError: a checkpoint cannot be used.
+            ConfigError: metres are to come from networks that know none.
         """
         model = self.params.model
         self._estimators = {DAY: self._load(DAY, model.day_path)}
         self._estimators[NIGHT] = self._load(NIGHT, model.night_path)
+        self._pipeline = DepthPipeline(self._estimators, self.params.scale)
         self.start()
         self._depth = self.advertise(Image, "depth/image_rect")
         self._info = self.advertise(CameraInfo, "depth/camera_info")
         self._color = self.advertise(Image, "depth/color")
         self._points = self.advertise(PointCloud2, "points")
         self._mode_out = self.advertise(String, "mode", LATCHED)
+        self._scale_out = self.advertise(Float64, "scale", LATCHED)
 
     def activate(self) -> None:
         """Listen to the camera; its first image decides on day or night."""
-        self._selector = ModeSelector(self.params.day_night)
-        self._handover = Handover(self._estimators)
+        scale = self.params.scale
+        self._pipeline = DepthPipeline(self._estimators, scale)
+        self._scale = None
+        if scale.source in SPEED_SOURCES:
+            self._vehicle = VehicleSpeed(self, scale.source, self._pipeline.tracker)
         self.listen(self._on_image)
 
+    def deactivate(self) -> None:
+        """Stop listening, to the vehicle, too."""
+        if self._vehicle is not None:
+            self._vehicle.close()
+            self._vehicle = None
+        super().deactivate()
+
     def cleanup(self) -> None:
-        """Let go of the networks, which the hand-over holds, too."""
+        """Let go of the networks, which the pipeline holds, too."""
         self._estimators.clear()
         self._mode = ""
         super().cleanup()
@@ -76,35 +98,46 @@ class DepthNode(FrameNode[DepthParams]):
                 estimator.warm_up()
 
     def describe(self) -> dict[str, str]:
-        """Return the mode and whether depth is in true metres."""
-        if not self._mode:
+        """Return the mode, and whether and why depth is in metres."""
+        if not self._mode or self._scale is None:
             return {}
-        card = self._estimators[self._mode].card
+        scale, pipeline = self._scale, self._pipeline
         return {
             "mode": self._mode,
             "mode because": self._reason(),
-            "mode changes": str(self._selector.changes),
-            "scale after change": f"{self._handover.scale:.3f}",
-            "metric": str(card.metric),
-            "weights": card.sha256[:12],
+            "mode changes": str(pipeline.selector.changes),
+            "scale after change": f"{pipeline.handover.scale:.3f}",
+            "metric": str(scale.metric),
+            "scale": f"{scale.factor:.4f}",
+            "scale sigma": f"{scale.sigma:.3f}",
+            "scale source": scale.source,
+            "scale age s": f"{scale.age_s:.1f}",
+            "weights": self._estimators[self._mode].card.sha256[:12],
         }
+
+    def doubt(self) -> str:
+        """Return that depth is not in metres, where it is not."""
+        if self._scale is None or self._scale.metric:
+            return ""
+        wanted = self.params.scale.source
+        until = "" if wanted == UNKNOWN else f" until {wanted} has told the scale"
+        return f"depth is true up to a factor{until}: scale is NaN"
 
     def process(self, frame: Frame) -> bool:
         """Publish the answers to a frame that somebody listens to."""
-        image, camera = self.camera.read(frame.image)
-        stamp = stamp_ns(frame.image.header)
-        mode = self._choose_mode(image, stamp)
+        raw, stamp = to_rgb(frame.image), stamp_ns(frame.image.header)
+        self._choose_mode(raw, stamp)
+        image, camera = self.camera.develop(raw)
         wants_cloud = self.params.cloud.enable and _heard(self._points)
         if not wants_cloud and not any(map(_heard, (self._depth, self._info, self._color))):
             return False
-        seen = self._handover(image, camera, mode, stamp, self.params.day_night)
-        limits = self.params.depth
-        clean = drop_edges(seen.depth, limits.edge_filter)
-        beyond = {"inf": np.inf, "nan": np.nan, "clip": limits.max_m}[limits.sky]
-        clean = within(clean, limits.min_m, limits.max_m, beyond)
-        self._publish_depth(seen, clean, frame.image.header)
+        params = self.params
+        seen = self._pipeline(image, camera, self._mode, stamp, params.day_night, params.scale)
+        self._tell_scale(seen.scale)
+        clean = self._clean(seen.depth.depth)
+        self._publish_depth(seen.depth, clean, frame.image.header)
         if wants_cloud:
-            self._publish_cloud(DepthMap(clean, seen.camera), image, frame.image.header)
+            self._publish_cloud(DepthMap(clean, seen.depth.camera), image, frame.image.header)
         return True
 
     def _on_image(self, msg: Any) -> None:
@@ -112,21 +145,32 @@ class DepthNode(FrameNode[DepthParams]):
         self.stats.count(stats.IN)
         self.offer(Frame(msg, received_s=time.monotonic()))
 
-    def _choose_mode(self, image: NDArray[np.uint8], stamp: int) -> str:
-        """Return day or night, and announce it when it changes."""
-        luminance = mean_luminance(image)
-        self._selector.config = self.params.day_night
-        mode = self._selector.update(luminance, stamp)
-        mode = mode if self.params.mode == AUTO else self.params.mode
+    def _choose_mode(self, image: NDArray[np.uint8], stamp: int) -> None:
+        """Choose day or night by an image as it came, and announce it when it changes."""
+        mode = self._pipeline.choose(image, stamp, self.params.mode, self.params.day_night)
         if mode != self._mode:
             self._mode = mode
             self._mode_out.publish(String(data=mode))
             self.get_logger().info(f"mode {mode}: {self._reason()}")
-        return mode
+
+    def _tell_scale(self, scale: Scale) -> None:
+        """Announce a scale that moved or has another source; NaN while metres are not known."""
+        new = self._scale is None or scale.source != self._scale.source
+        self._scale = scale
+        if new or abs(scale.factor / self._told - 1) > _SCALE_STEP:
+            self._told = scale.factor
+            self._scale_out.publish(Float64(data=scale.factor if scale.metric else nan))
 
     def _reason(self) -> str:
         """Return why the mode is what it is."""
-        return self._selector.reason if self.params.mode == AUTO else "set by parameter mode"
+        selector = self._pipeline.selector
+        return selector.reason if self.params.mode == AUTO else "set by parameter mode"
+
+    def _clean(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return depth without flying pixels and what is out of range."""
+        limits = self.params.depth
+        beyond = {"inf": np.inf, "nan": np.nan, "clip": limits.max_m}[limits.sky]
+        return within(drop_edges(depth, limits.edge_filter), limits.min_m, limits.max_m, beyond)
 
     def _publish_depth(self, seen: DepthMap, clean: NDArray[np.float32], header: Header) -> None:
         """Publish clean depth, its camera and a picture of what was seen, each where heard."""
@@ -157,10 +201,6 @@ class DepthNode(FrameNode[DepthParams]):
         card = estimator.card
         height, width = card.input_size
         self.get_logger().info(f"{domain}: {checkpoint} ({width}x{height}, {card.domain})")
-        if not card.metric:
-            self.get_logger().warning(
-                f"{checkpoint} is not metric: depth is true up to one unknown factor"
-            )
         return estimator
 
 

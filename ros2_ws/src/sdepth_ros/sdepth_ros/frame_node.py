@@ -76,6 +76,10 @@ class FrameNode(ManagedNode[P]):
             return f"a camera_info on {self._inputs[0].describe()}: {self._camera_error}"
         return ""
 
+    def doubt(self) -> str:
+        """Return why answers are to be taken with care; empty when they are not."""
+        return ""
+
     def describe(self) -> dict[str, str]:
         """Return what else belongs into the diagnostics."""
         return {}
@@ -240,6 +244,9 @@ class FrameNode(ManagedNode[P]):
             silence = f"no frame for {silent_s:.0f} s from {topics}"
             self.get_logger().warning(silence, throttle_duration_sec=_QUIET_S)
             return DiagnosticStatus.WARN, silence
+        if doubt := self.doubt():
+            self.get_logger().warning(doubt, throttle_duration_sec=60.0)
+            return DiagnosticStatus.WARN, doubt
         return DiagnosticStatus.OK, "ok"
 
 

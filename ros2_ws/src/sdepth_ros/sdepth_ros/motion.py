@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.odometry import LOST_VARIANCE
 from sdepth_ros.conversions import to_q_xyzw
 
 # Axes x forward, y left, z up of the optical axes z forward, x right, y down (REP 103).
 R_BODY_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-_UNKNOWN = 9999.0  # variance of what is not known, m^2 or rad^2 (or per second)
 _LEAST_VARIANCE = 0.05**2  # of a twist: the difference of two poses is never sharper
 
 
@@ -87,8 +87,8 @@ class MotionTracker:
         self, T_odom_base: NDArray[np.float64], covariance: NDArray[np.float64], stamp_ns: int
     ) -> Motion:
         """Return the motion with the twist since the last pose, unknown where that is."""
-        if self._stamp_ns is None or self._covariance.max() >= _UNKNOWN:
-            unknown = np.eye(6) * _UNKNOWN
+        if self._stamp_ns is None or self._covariance.max() >= LOST_VARIANCE:
+            unknown = np.eye(6) * LOST_VARIANCE
             return Motion(T_odom_base, np.zeros(3), np.zeros(3), covariance, unknown)
         seconds = (stamp_ns - self._stamp_ns) * 1e-9
         T_last_base = np.linalg.inv(self._T_odom_base) @ T_odom_base
@@ -102,6 +102,15 @@ class MotionTracker:
             covariance,
             positive(added),
         )
+
+
+def up_to_scale(motion: Motion) -> Motion:
+    """Return a motion that promises nothing of lengths: rotations are as sure as before."""
+    pose, twist = motion.pose_covariance.copy(), motion.twist_covariance.copy()
+    for covariance in (pose, twist):
+        covariance[:3], covariance[:, :3] = 0, 0
+        covariance[:3, :3] = np.eye(3) * LOST_VARIANCE
+    return replace(motion, pose_covariance=pose, twist_covariance=twist)
 
 
 def rotation_vector(R: NDArray[np.float64]) -> NDArray[np.float64]:

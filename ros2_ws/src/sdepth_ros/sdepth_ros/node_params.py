@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sdepth.daynight import DAY, NIGHT, DayNightConfig
+from sdepth.config import param
+from sdepth.daynight import AUTO, DAY, NIGHT, DayNightConfig
 from sdepth.errors import ConfigError
-from sdepth_ros.parameters import param
-
-AUTO = "auto"
+from sdepth.scale import ScaleConfig
 
 
 @dataclass(frozen=True)
@@ -123,6 +122,7 @@ class DepthParams(InputParams):
     depth: DepthOutputParams = field(default_factory=DepthOutputParams)
     cloud: CloudParams = field(default_factory=CloudParams)
     day_night: DayNightConfig = field(default_factory=DayNightConfig)
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
 
 
 @dataclass(frozen=True)

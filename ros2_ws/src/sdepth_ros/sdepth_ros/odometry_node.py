@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections import deque
+from math import isfinite
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,7 +18,7 @@ from nav_msgs.msg import Path
 from numpy.typing import NDArray
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
+from std_msgs.msg import Float64, Header
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
@@ -31,9 +32,9 @@ from sdepth_ros.conversions import stamp_ns, to_depth, write_transform
 from sdepth_ros.frame_node import Frame, FrameNode, run
 from sdepth_ros.frames import StaticFrames
 from sdepth_ros.managed_node import ACTIVE
-from sdepth_ros.motion import Motion, MotionTracker
+from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
-from sdepth_ros.qos import STATE, TF, TF_STATIC
+from sdepth_ros.qos import LATCHED, STATE, TF, TF_STATIC
 from sdepth_ros.sync import StampSync
 
 _RECENT = 300
@@ -55,7 +56,8 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._trail: deque[PoseStamped] = deque()
         self._path_ns = 0
         self._anew = threading.Event()
-        self._static_input: Subscription | None = None
+        self._others: list[Subscription] = []
+        self._metric = True
         self.create_service(Trigger, "~/reset_odometry", self._on_reset)
 
     def configure(self) -> None:
@@ -79,18 +81,19 @@ class OdometryNode(FrameNode[OdometryParams]):
         """Start at the origin: how the camera moved while nobody looked is not known."""
         self._start_anew()
         self._static = StaticFrames(self.wake)
-        self._static_input = self.create_subscription(
-            TFMessage, "/tf_static", self._static.add, TF_STATIC
-        )
+        self._metric = True  # unless who gives depth says otherwise
+        self._others = [
+            self.create_subscription(TFMessage, "/tf_static", self._static.add, TF_STATIC),
+            self.create_subscription(Float64, "scale", self._on_scale, LATCHED),
+        ]
         self._sync = StampSync(self._on_pair, lambda n: self.stats.count(stats.DROPPED, n))
         self.listen(self._on_image)
         self.subscribe(Image, "depth/image_rect", self._sync.add_second)
 
     def deactivate(self) -> None:
-        """Unsubscribe also from the static transforms."""
-        if self._static_input is not None:
-            self.destroy_subscription(self._static_input)
-            self._static_input = None
+        """Unsubscribe also from the static transforms and the scale."""
+        while self._others:
+            self.destroy_subscription(self._others.pop())
         super().deactivate()
 
     def cleanup(self) -> None:
@@ -122,7 +125,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         state, refused = self._state, list(self._refused)
         if state is None:
             return {}
-        values: dict[str, str] = {"tracking": state.tracking}
+        values = {"tracking": state.tracking, "metric": str(self._metric)}
         if np.isfinite(state.residual_ratio):
             values["residual refined over initial"] = f"{state.residual_ratio:.3f}"
             values["image seen %"] = f"{100 * state.valid:.1f}"
@@ -148,7 +151,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._state = state
         T_base_cam = self._base_from_camera(frame)
         motion = self._tracker.update(state.T_world_cam, state.covariance, T_base_cam, stamp)
-        self._publish(motion, frame)
+        self._publish(motion if self._metric else up_to_scale(motion), frame)
         return True
 
     def _start_anew(self) -> None:
@@ -180,6 +183,10 @@ class OdometryNode(FrameNode[OdometryParams]):
     def _on_pair(self, image: Any, depth: Any) -> None:
         """Take an image with its depth."""
         self.offer(Frame(image, depth, time.monotonic()))
+
+    def _on_scale(self, msg: Float64) -> None:
+        """Hear whether depth is in metres."""
+        self._metric = isfinite(msg.data)
 
     def _camera_frame(self, frame: Frame) -> str:
         """Return the optical frame of the camera."""

@@ -1,7 +1,7 @@
 """ROS parameters from frozen dataclasses: nested fields get dotted names.
 
-A field's metadata holds ``description``, ``range`` (lowest, highest), ``choices``, ``dynamic``
-(may change at any time) and ``read_only`` (never); the others change while unconfigured only.
+Fields are made by ``sdepth.config.param``; those neither dynamic nor read-only change while the
+node is unconfigured only.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import field
 from typing import Any, TypeVar, get_type_hints
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -21,11 +20,6 @@ from sdepth.errors import ConfigError
 
 T = TypeVar("T")
 _OF_ROS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
-
-
-def param(default: Any, description: str, **metadata: Any) -> Any:
-    """Return a dataclass field that can be a ROS parameter."""
-    return field(default=default, metadata={"description": description, **metadata})
 
 
 def leaves(kind: type, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any]]]:

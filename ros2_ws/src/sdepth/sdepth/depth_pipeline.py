@@ -1,0 +1,112 @@
+"""From an image to depth in metres: which network, handed over, at what scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.camera import Camera
+from sdepth.daynight import AUTO, DayNightConfig, ModeSelector, mean_luminance
+from sdepth.errors import ConfigError
+from sdepth.estimator import DepthEstimator, DepthMap
+from sdepth.ground import find_ground
+from sdepth.handover import Handover
+from sdepth.scale import CAMERA_HEIGHT, MODEL, Scale, ScaleConfig, ScaleTracker
+
+_LEAST_ROAD = 0.3  # share of the pixels ahead that must be road before its height is believed
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is seen in an image.
+
+    Attributes:
+        depth: and its camera; metres, if ``scale`` says so.
+        mode: whose network saw it, ``day`` or ``night``.
+        scale: contained in the depth.
+    """
+
+    depth: DepthMap
+    mode: str
+    scale: Scale
+
+
+class DepthPipeline:
+    """Answers images in order of time."""
+
+    def __init__(self, estimators: Mapping[str, DepthEstimator], scale: ScaleConfig) -> None:
+        """Start with nothing seen.
+
+        Args:
+            estimators: the network of each mode.
+            scale: where metres come from.
+
+        Raises:
+            ConfigError: they are to come from networks that know none.
+        """
+        ignorant = [mode for mode, e in estimators.items() if not e.card.metric]
+        if scale.source == MODEL and ignorant:
+            raise ConfigError(
+                f"scale.source model: the {' and '.join(ignorant)} weights are not metric; set "
+                "scale.source to camera_height, wheel, twist, gps or fixed, or to unknown for "
+                "depth up to a factor"
+            )
+        self._estimators = estimators
+        self.selector = ModeSelector()
+        self.handover = Handover(estimators, returns=scale.source == MODEL)
+        self.tracker = ScaleTracker(scale, model_is_metric=not ignorant)
+        self._last_ns = 0
+
+    def choose(
+        self, image: NDArray[np.uint8], stamp_ns: int, mode: str, config: DayNightConfig
+    ) -> str:
+        """Return ``mode``, or where that is ``auto`` day or night.
+
+        Args:
+            image: RGB (H, W, 3) as it came from the camera.
+            stamp_ns: time of the image.
+            mode: ``auto``, ``day`` or ``night``.
+            config: when it is night.
+        """
+        self.selector.config = config
+        seen = self.selector.update(mean_luminance(image), stamp_ns)
+        return seen if mode == AUTO else mode
+
+    def __call__(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        mode: str,
+        stamp_ns: int,
+        config: DayNightConfig,
+        scale: ScaleConfig,
+    ) -> Seen:
+        """Return what the network of a mode sees in an image.
+
+        Args:
+            image: RGB (H, W, 3), lens distortion gone.
+            camera: intrinsics of that image.
+            mode: ``day`` or ``night``, as ``choose`` says.
+            stamp_ns: time of the image; where it goes back, nothing is carried over.
+            config: how depth goes over after a change of mode.
+            scale: where metres come from: the source as at the start.
+
+        Raises:
+            ShapeError: the image is not of the camera's size.
+        """
+        if stamp_ns < self._last_ns:
+            self.tracker.reset()
+        self._last_ns = stamp_ns
+        seen = self.handover(image, camera, mode, stamp_ns, config)
+        self.tracker.config = scale
+        if scale.source == CAMERA_HEIGHT:
+            ground = find_ground(seen.depth, seen.camera)
+            if ground is not None and ground.share >= _LEAST_ROAD:
+                self.tracker.observe(scale.camera_height_m / ground.height, stamp_ns)
+        found = self.tracker.at(stamp_ns)
+        if found.factor != 1:
+            np.multiply(seen.depth, np.float32(found.factor), out=seen.depth)
+        return Seen(seen, mode, found)
