@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "sdepth_ros"
-NODES = ("depth_node", "odometry_node", "replay", "record", "doctor")
+NODES = ("depth_node", "odometry_node", "vision_node", "replay", "record", "doctor")
 HERE = Path(__file__).parent
 
 

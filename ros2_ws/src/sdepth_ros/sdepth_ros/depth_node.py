@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -42,13 +44,14 @@ class DepthNode(FrameNode[DepthParams]):
     """Publishes what a depth network sees, under the stamp and the frame of the image."""
 
     def __init__(self) -> None:
-        """Wait to be configured."""
+        """Wait to be configured; ``followers`` in this process get each frame with its depth."""
         super().__init__("depth", DepthParams)
         self._estimators: dict[str, DepthEstimator] = {}
         self._mode = ""
         self._scale: Scale | None = None
         self._told = 1.0
         self._vehicle: VehicleSpeed | None = None
+        self.followers: list[Callable[[Frame], None]] = []
 
     def configure(self) -> None:
         """Load both networks.
@@ -129,12 +132,15 @@ class DepthNode(FrameNode[DepthParams]):
         self._choose_mode(raw, stamp)
         image, camera = self.camera.develop(raw)
         wants_cloud = self.params.cloud.enable and _heard(self._points)
-        if not wants_cloud and not any(map(_heard, (self._depth, self._info, self._color))):
+        heard = wants_cloud or any(map(_heard, (self._depth, self._info, self._color)))
+        if not heard and not self.followers:
             return False
         params = self.params
         seen = self._pipeline(image, camera, self._mode, stamp, params.day_night, params.scale)
         self._tell_scale(seen.scale)
         clean = self._clean(seen.depth.depth)
+        for follow in self.followers:
+            follow(replace(frame, views=(image, camera, clean)))
         self._publish_depth(seen.depth, clean, frame.image.header)
         if wants_cloud:
             self._publish_cloud(DepthMap(clean, seen.depth.camera), image, frame.image.header)
@@ -211,7 +217,7 @@ def _heard(output: Any) -> bool:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node; return its exit code."""
-    return run(DepthNode, "depth", args)
+    return run(lambda: [DepthNode()], args)
 
 
 if __name__ == "__main__":

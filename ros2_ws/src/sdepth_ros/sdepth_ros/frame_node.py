@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException
-from rclpy.logging import get_logger
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Float64
 
+from sdepth.camera import Camera
 from sdepth.errors import CameraError, SdepthError
 from sdepth_ros import stats
 from sdepth_ros.camera_input import CameraInput
@@ -28,21 +30,28 @@ from sdepth_ros.qos import OUTPUT, STATE, InputSubscription
 from sdepth_ros.worker import Worker
 
 _QUIET_S = 5.0  # between two warnings of one kind
+_ALL_THREADS = torch.get_num_threads()
 
 
 @dataclass(frozen=True)
 class Frame:
-    """An image message, its depth where the node takes one, and when they came."""
+    """An image message, its depth where the node takes one, and when they came.
+
+    ``views`` is (image (H, W, 3), camera, depth (h, w)) where another node of this process has
+    them already.
+    """
 
     image: Any
     depth: Any = None
     received_s: float = 0.0
+    views: tuple[NDArray[np.uint8], Camera, NDArray[np.float32]] | None = None
 
 
 class FrameNode(ManagedNode[P]):
     """A node that answers images: the newest wins, a bad one is dropped, counted and warned of."""
 
     SLOTS = 1  # frames that may wait while one is worked on
+    THREADS = 0  # of torch; 0: as many as it takes by itself
     camera: CameraInput
 
     def __init__(self, name: str, params: type[P]) -> None:
@@ -72,9 +81,13 @@ class FrameNode(ManagedNode[P]):
 
     def missing(self, frame: Frame) -> str:
         """Return what the frame must wait for, in words; empty when it can be answered."""
-        if not self.camera.known:
+        if frame.views is None and not self.camera.known:
             return f"a camera_info on {self._inputs[0].describe()}: {self._camera_error}"
         return ""
+
+    def source(self) -> str:
+        """Return who should send frames, in words."""
+        return " and ".join(item.describe() for item in self._inputs[1:])
 
     def doubt(self) -> str:
         """Return why answers are to be taken with care; empty when they are not."""
@@ -94,7 +107,7 @@ class FrameNode(ManagedNode[P]):
         self._processing = self.advertise(Float64, "~/debug/processing_time_ms")
         self._latency = self.advertise(Float64, "~/debug/pipeline_latency_ms")
         self._worker = Worker(
-            self._work, lambda frame: not self.missing(frame), self.warm_up, self.SLOTS
+            self._work, lambda frame: not self.missing(frame), self._warm_up, self.SLOTS
         )
 
     def advertise(self, kind: type, topic: str, qos: QoSProfile = OUTPUT) -> Any:
@@ -110,7 +123,7 @@ class FrameNode(ManagedNode[P]):
         """Subscribe to the camera, of which nothing is known but its calibration file."""
         self.camera.forget()
         self._camera_error = "none came yet"
-        self._heard, self._heard_s = self.stats[stats.IN], time.monotonic()
+        self.expect_frames()
         image = self.resolve_topic_name("image")
         self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
         compressed = self.params.image_transport == "compressed"
@@ -118,6 +131,10 @@ class FrameNode(ManagedNode[P]):
         heard = self.subscribe(kind, image + suffix, on_image)
         self._refresher = self.create_timer(0.5, self._refresh, clock=self._steady)
         self.get_logger().info(f"ready, waiting for images on {heard.topic}")
+
+    def expect_frames(self) -> None:
+        """Count from now how long no frame comes."""
+        self._heard, self._heard_s = self.stats[stats.IN], time.monotonic()
 
     def subscribe(
         self, kind: type, topic: str, callback: Callable[[Any], None]
@@ -181,6 +198,11 @@ class FrameNode(ManagedNode[P]):
             return
         self.wake()
 
+    def _warm_up(self) -> None:
+        """Choose the threads of the worker's own torch, before it makes them."""
+        torch.set_num_threads(self.THREADS or _ALL_THREADS)
+        self.warm_up()
+
     def _work(self, frame: Frame) -> None:
         """Answer one frame; only a fault of ours ends the node."""
         since = time.monotonic()
@@ -240,8 +262,7 @@ class FrameNode(ManagedNode[P]):
         if (heard := self.stats[stats.IN]) != self._heard:
             self._heard, self._heard_s = heard, time.monotonic()
         if (silent_s := time.monotonic() - self._heard_s) > _QUIET_S:
-            topics = " and ".join(item.describe() for item in self._inputs[1:])
-            silence = f"no frame for {silent_s:.0f} s from {topics}"
+            silence = f"no frame for {silent_s:.0f} s from {self.source()}"
             self.get_logger().warning(silence, throttle_duration_sec=_QUIET_S)
             return DiagnosticStatus.WARN, silence
         if doubt := self.doubt():
@@ -250,14 +271,17 @@ class FrameNode(ManagedNode[P]):
         return DiagnosticStatus.OK, "ok"
 
 
-def run(node_type: Callable[[], FrameNode[Any]], name: str, args: list[str] | None) -> int:
-    """Spin a node until it is told to stop; return the exit code of its process."""
+def run(make_nodes: Callable[[], Iterable[FrameNode[Any]]], args: list[str] | None) -> int:
+    """Spin nodes until they are told to stop; return the exit code of their process."""
     rclpy.init(args=args)
-    node: FrameNode[Any] | None = None
+    nodes: list[FrameNode[Any]] = []
     try:
-        node = node_type()
-        if node.autostart():
-            rclpy.spin(node)
+        nodes.extend(make_nodes())
+        executor = SingleThreadedExecutor()
+        for node in nodes:
+            executor.add_node(node)
+        if all(node.autostart() for node in nodes):
+            executor.spin()
         elif rclpy.ok():  # else: told to stop meanwhile
             return 1
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -266,10 +290,10 @@ def run(node_type: Callable[[], FrameNode[Any]], name: str, args: list[str] | No
         if rclpy.ok():  # else: told to stop in the middle of a callback
             raise
     finally:
-        if node is not None:
+        for node in nodes:
+            if not node.failure:
+                totals = (f"{key} {value}" for key, value in node.stats.values().items())
+                node.get_logger().info(", ".join(totals))
             node.close()
-        if node is not None and not node.failure:
-            totals = (f"{key} {value}" for key, value in node.stats.values().items())
-            get_logger(name).info(", ".join(totals))
         rclpy.try_shutdown()
-    return 1 if node is not None and node.crashed else 0
+    return 1 if any(node.crashed for node in nodes) else 0

@@ -8,10 +8,9 @@ import time
 from collections import deque
 from math import isfinite
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry as OdometryMsg
 from nav_msgs.msg import Path
@@ -37,6 +36,9 @@ from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.qos import LATCHED, STATE, TF, TF_STATIC
 from sdepth_ros.sync import StampSync
 
+if TYPE_CHECKING:
+    from sdepth_ros.depth_node import DepthNode
+
 _RECENT = 300
 """Frames of which the diagnostics say how many refinements were refused."""
 
@@ -45,10 +47,12 @@ class OdometryNode(FrameNode[OdometryParams]):
     """Publishes where the base frame is, under the stamp of the image."""
 
     SLOTS = 5  # each pose builds on the one before: a short wait is better than a gap
+    THREADS = 1  # on images this small a second thread mostly waits
 
-    def __init__(self) -> None:
-        """Wait to be configured."""
+    def __init__(self, depth_node: DepthNode | None = None) -> None:
+        """Wait to be configured; a depth node of this process gives frames without topics."""
         super().__init__("odometry", OdometryParams)
+        self._depth_node = depth_node
         self._odometry: Odometry | None = None
         self._tracker = MotionTracker()
         self._state: OdometryState | None = None
@@ -67,7 +71,6 @@ class OdometryNode(FrameNode[OdometryParams]):
             CheckpointError: the checkpoint cannot be used.
         """
         model = self.params.model
-        torch.set_num_threads(1)  # on images this small a second thread mostly waits
         checkpoint = FilePath(model.path) if model.path else bundled(DAY)
         fixed = fixed_refiner() if self.params.features == "fixed" else None
         self._odometry = Odometry(checkpoint, model.device, refiner=fixed)
@@ -86,12 +89,18 @@ class OdometryNode(FrameNode[OdometryParams]):
             self.create_subscription(TFMessage, "/tf_static", self._static.add, TF_STATIC),
             self.create_subscription(Float64, "scale", self._on_scale, LATCHED),
         ]
+        if self._depth_node is not None:
+            self.expect_frames()
+            self._depth_node.followers.append(self._follow)
+            return
         self._sync = StampSync(self._on_pair, lambda n: self.stats.count(stats.DROPPED, n))
         self.listen(self._on_image)
         self.subscribe(Image, "depth/image_rect", self._sync.add_second)
 
     def deactivate(self) -> None:
         """Unsubscribe also from the static transforms and the scale."""
+        if self._depth_node is not None and self._follow in self._depth_node.followers:
+            self._depth_node.followers.remove(self._follow)
         while self._others:
             self.destroy_subscription(self._others.pop())
         super().deactivate()
@@ -120,6 +129,12 @@ class OdometryNode(FrameNode[OdometryParams]):
             )
         return super().missing(frame)
 
+    def source(self) -> str:
+        """Return who should send frames, in words."""
+        if self._depth_node is None:
+            return super().source()
+        return f"{self._depth_node.get_fully_qualified_name()}, in this process"
+
     def describe(self) -> dict[str, str]:
         """Return how well the motion is known, at the last frame and over those before it."""
         state, refused = self._state, list(self._refused)
@@ -135,7 +150,10 @@ class OdometryNode(FrameNode[OdometryParams]):
 
     def process(self, frame: Frame) -> bool:
         """Publish the pose at a frame; always, since it builds on every frame."""
-        (image, camera), depth = self.camera.read(frame.image), to_depth(frame.depth)
+        image, camera, depth = frame.views or (
+            *self.camera.read(frame.image),
+            to_depth(frame.depth),
+        )
         assert self._odometry is not None
         stamp = stamp_ns(frame.image.header)
         if self._tracker.went_back(stamp):
@@ -179,6 +197,11 @@ class OdometryNode(FrameNode[OdometryParams]):
         """Take an image, its depth follows."""
         self.stats.count(stats.IN)
         self._sync.add_first(msg)
+
+    def _follow(self, frame: Frame) -> None:
+        """Take a frame of the depth node, in its thread."""
+        self.stats.count(stats.IN)
+        self.offer(frame)
 
     def _on_pair(self, image: Any, depth: Any) -> None:
         """Take an image with its depth."""
@@ -228,7 +251,7 @@ class OdometryNode(FrameNode[OdometryParams]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node; return its exit code."""
-    return run(OdometryNode, "odometry", args)
+    return run(lambda: [OdometryNode()], args)
 
 
 if __name__ == "__main__":
