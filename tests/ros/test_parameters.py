@@ -48,6 +48,27 @@ def test_without_overrides_the_defaults_hold(make_node: Callable[..., Node], kin
     assert declared(make_node(), kind) == kind()
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_ros_reads_the_parameter_file_as_the_defaults(domain: int, name: str) -> None:
+    rclpy.init(context=(context := rclpy.Context()), domain_id=domain)
+    arguments = ["--ros-args", "--params-file", str(CONFIG / f"{name}.param.yaml")]
+    node = Node(name, context=context, cli_args=arguments)
+    assert declared(node, KINDS[name]) == KINDS[name]()
+    rclpy.shutdown(context=context)
+
+
+@pytest.mark.parametrize("sky", ["inf", "nan", "clip"])
+def test_a_word_that_ros_reads_as_a_number_is_a_choice(domain: int, sky: str) -> None:
+    rclpy.init(context=(context := rclpy.Context()), domain_id=domain)
+    arguments = ["--ros-args", "-p", f"depth.sky:={sky}"]
+    node = Node("node", context=context, cli_args=arguments)
+    params = declared(node, DepthParams)
+    assert params.depth.sky == sky
+    changed = updated(params, [Parameter("depth.sky", value=float("nan"))])
+    assert changed.depth.sky == "nan"
+    rclpy.shutdown(context=context)
+
+
 def test_overrides_reach_nested_fields(make_node: Callable[..., Node]) -> None:
     params = declared(make_node(mode="night", cloud__stride=3, depth__max_m=40.0), DepthParams)
     assert (params.mode, params.cloud.stride, params.depth.max_m) == ("night", 3, 40.0)
@@ -57,6 +78,7 @@ def test_overrides_reach_nested_fields(make_node: Callable[..., Node]) -> None:
     ("override", "reason"),
     [
         ({"mode": "dusk"}, "mode: got 'dusk', expected one of auto, day, night"),
+        ({"depth__sky": 80.0}, "depth.sky: got '80.0', expected one of inf, nan, clip"),
         ({"cloud__stride": 0}, "cloud.stride.*expected int in 1..64"),
         ({"depth__max_m": 80}, "depth.max_m.*expected float.*such as 80.0"),
         ({"day_night__dark_threshold": 0.9}, "dark < bright"),

@@ -44,12 +44,14 @@ def build(kind: type[T], values: dict[str, Any], prefix: str = "") -> T:
         if dataclasses.is_dataclass(hints[item.name]):
             parts[item.name] = build(hints[item.name], values, name + ".")
             continue
-        parts[item.name] = values[name]
-        choices = item.metadata.get("choices")
-        if choices and values[name] not in choices:
+        value, choices = values[name], item.metadata.get("choices")
+        if choices and isinstance(value, float):  # inf and nan, which ROS reads as numbers
+            value = str(value)
+        if choices and value not in choices:
             raise ConfigError(
-                f"parameter {name}: got {values[name]!r}, expected one of {', '.join(choices)}"
+                f"parameter {name}: got {value!r}, expected one of {', '.join(choices)}"
             )
+        parts[item.name] = value
     return kind(**parts)
 
 
@@ -109,13 +111,15 @@ def updated(params: T, changes: Iterable[Parameter]) -> T:
 def _descriptor(item: dataclasses.Field[Any]) -> ParameterDescriptor:
     """Return what ``ros2 param describe`` shows, and rclpy enforces."""
     read_only, dynamic = (item.metadata.get(key, False) for key in ("read_only", "dynamic"))
-    constraints = [", ".join(item.metadata.get("choices", ()))]
+    choices = item.metadata.get("choices", ())
+    constraints = [", ".join(choices)]
     if not read_only and not dynamic:
         constraints.append("changes while unconfigured")
     descriptor = ParameterDescriptor(
         description=item.metadata["description"],
         read_only=read_only,
         additional_constraints="; ".join(filter(None, constraints)),
+        dynamic_typing=not {"inf", "nan"}.isdisjoint(choices),
     )
     if limits := item.metadata.get("range"):
         low, high = limits
