@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FakeCamera:
-    """Publishes images of one colour on /camera/image_raw, stamps 100 ms apart."""
+    """Publishes images of one colour on camera/image_raw of a namespace, stamps 100 ms apart."""
 
     camera = Camera(250.0, 250.0, 127.5, 47.5, 256, 96)
 
@@ -28,13 +28,15 @@ class FakeCamera:
         peer: Peer,
         colour: tuple[int, int, int] = (120, 130, 140),
         best_effort: bool = False,
+        namespace: str = "",
     ) -> None:
         """Create the publishers."""
         self._peer = peer
+        self.frame = f"{namespace.strip('/')}_camera_optical".lstrip("_")
         reliability = ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE
         qos = QoSProfile(depth=5, reliability=reliability)
-        self._image = peer.create_publisher(Image, "/camera/image_raw", qos)
-        self._info = peer.create_publisher(CameraInfo, "/camera/camera_info", qos)
+        self._image = peer.create_publisher(Image, f"{namespace}/camera/image_raw", qos)
+        self._info = peer.create_publisher(CameraInfo, f"{namespace}/camera/camera_info", qos)
         self._outputs = [self._image, self._info]
         self._pixels = np.full((self.camera.height, self.camera.width, 3), colour, np.uint8)
         self.stamps: list[int] = []
@@ -81,7 +83,7 @@ class FakeCamera:
 
     def _header(self) -> Header:
         """Return a header with the newest stamp."""
-        header = Header(frame_id="camera_optical")
+        header = Header(frame_id=self.frame)
         stamp = self.stamps[-1] if self.stamps else 0
         header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
         return header
