@@ -7,10 +7,11 @@ The arguments of sdepth.launch.py can be given too.
 
 from __future__ import annotations
 
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.conditions import IfCondition, UnlessCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchDescription
@@ -19,16 +20,24 @@ ARGUMENTS = (
     ("bag", None, "Folder of the bag"),
     ("rate", "1.0", "Speed, 1.0 is real time"),
     ("loop", "false", "Whether to start over at the end"),
-    ("start_delay", "10.0", "Seconds for the nodes to load their networks before the bag starts"),
+    ("start_delay", "2.0", "Seconds from when both nodes listen to the first message"),
     ("rviz", "true", "Whether to open RViz"),
 )
 
 
-def _play(*more: str, **condition: object) -> ExecuteProcess:
-    """Return ``ros2 bag play`` with /clock."""
-    command = ["ros2", "bag", "play", LaunchConfiguration("bag"), "--clock", "100"]
-    timing = ["--rate", LaunchConfiguration("rate"), "--delay", LaunchConfiguration("start_delay")]
-    return ExecuteProcess(cmd=[*command, *timing, *more], output="screen", **condition)
+def _play(*more: str, **condition: object) -> Node:
+    """Return our player with /clock; unlike ``ros2 bag play`` it waits for the nodes."""
+    timing = ["--rate", LaunchConfiguration("rate")]
+    timing += ["--start-delay", LaunchConfiguration("start_delay")]
+    ready = ["--wait-for", "depth/image_rect"]  # from the one node to the other
+    return Node(
+        package="sdepth_ros",
+        executable="replay",
+        namespace=LaunchConfiguration("namespace"),
+        arguments=[LaunchConfiguration("bag"), "--clock", *timing, *ready, *more],
+        output="screen",
+        **condition,
+    )
 
 
 def generate_launch_description() -> LaunchDescription:

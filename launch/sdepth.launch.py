@@ -5,100 +5,126 @@ ros2 launch sdepth_ros sdepth.launch.py image_topic:=/front/image_raw
 
 from __future__ import annotations
 
-import os
+from os import environ
 
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 SHARE = FindPackageShare("sdepth_ros")
 # Fast DDS 3 renamed it, and reads a file twice, with errors, where both are set.
 PROFILES_VARIABLE = (
     "FASTRTPS_DEFAULT_PROFILES_FILE"
-    if os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    if environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
     else "FASTDDS_DEFAULT_PROFILES_FILE"
+)
+DEPTH, ODOMETRY, RVIZ = "depth", "odometry", "rviz"
+BOTH = (DEPTH, ODOMETRY)
+AS_FILE = "as in the parameter file"
+"""Default of arguments that are parameters, so that what is written in a file holds."""
+PARAMETERS = (
+    ("mode", (DEPTH,), "mode", str, "day, night, or auto by the image's brightness"),
+    ("day_model", (DEPTH,), "model.day_path", str, "Checkpoint for the day"),
+    ("night_model", (DEPTH,), "model.night_path", str, "Checkpoint for the night"),
+    ("odometry_model", (ODOMETRY,), "model.path", str, "Checkpoint of the odometry"),
+    ("device", BOTH, "model.device", str, "auto, cpu, cuda or cuda:N"),
+    ("image_transport", BOTH, "image_transport", str, "raw, or compressed"),
+    ("rectify", BOTH, "rectify", bool, "Whether images have lens distortion"),
+    ("camera_info_url", BOTH, "camera_info_url", str, "Calibration .yaml"),
+    ("base_frame", (ODOMETRY,), "base_frame", str, "Frame whose pose it is"),
+    ("odom_frame", (ODOMETRY,), "odom_frame", str, "Frame the pose is given in"),
+    ("publish_tf", (ODOMETRY,), "publish_tf", bool, "Whether odom -> base goes to /tf"),
+    ("autostart", BOTH, "autostart", bool, "Whether the nodes activate themselves"),
+    ("use_sim_time", (*BOTH, RVIZ), "use_sim_time", bool, "Whether time is /clock's"),
 )
 
 
-def _config(name: str) -> PathJoinSubstitution:
-    """Return the path of an installed configuration file."""
-    return PathJoinSubstitution([SHARE, "config", name])
+def _shared(folder: str, name: str) -> PathJoinSubstitution:
+    """Return the path of an installed file."""
+    return PathJoinSubstitution([SHARE, folder, name])
 
 
 ARGUMENTS = (
-    ("image_topic", "/camera/image_raw", "Topic of the image; camera_info is its sibling"),
-    ("image_transport", "raw", "raw, or compressed (topic image_topic/compressed)"),
-    ("rectify", "false", "Whether images have lens distortion, which camera_info describes"),
-    ("camera_info_url", "", "Calibration .yaml where no camera_info comes: path or URL"),
-    ("mode", "auto", "Which weights: day, night, or auto by the image's brightness"),
-    ("device", "auto", "Where the networks run: auto, cpu, cuda or cuda:N"),
-    ("base_frame", "base_link", "Frame whose pose is published; /tf_static has its camera"),
-    ("odom_frame", "odom", "Frame the pose is given in"),
-    ("publish_tf", "true", "Whether odom -> base_frame goes to /tf; false where a filter does it"),
-    ("autostart", "true", "Whether the nodes configure and activate themselves"),
-    ("namespace", "", "Namespace of nodes and topics"),
-    ("use_sim_time", "false", "Whether time comes from /clock, as from a bag"),
+    ("image_topic", "/camera/image_raw", "Topic of the image"),
+    ("camera_info_topic", "camera_info", "Topic of camera_info; default: the image's sibling"),
+    ("namespace", "", "Namespace of nodes and topics, as for a second camera"),
+    ("depth_params", _shared("config", "depth.param.yaml"), "Parameter file of the depth node"),
+    ("odometry_params", _shared("config", "odometry.param.yaml"), "And of the odometry node"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
+    ("respawn", "false", "Whether a node that ended is started again"),
     ("rviz", "false", "Whether to open RViz"),
-    ("depth_params", _config("depth.param.yaml"), "Parameter file of the depth node"),
-    ("odometry_params", _config("odometry.param.yaml"), "Parameter file of the odometry node"),
-    ("rviz_config", PathJoinSubstitution([SHARE, "rviz", "sdepth.rviz"]), "What RViz shows"),
+    ("rviz_config", _shared("rviz", "sdepth.rviz"), "What RViz shows"),
+    *((name, AS_FILE, description) for name, *_, description in PARAMETERS),
 )
+VIEWED = ("depth/color", "points", "odom", "path")
+"""Topics of ours in sdepth.rviz, where they are absolute."""
 
 
-def _typed(name: str, kind: type) -> ParameterValue:
-    """Return a launch argument as a parameter of this type: text would be guessed at."""
-    return ParameterValue(LaunchConfiguration(name), value_type=kind)
-
-
-def _node(name: str, params_file: str, parameters: dict[str, ParameterValue]) -> Node:
-    """Return one of our nodes: its file first, launch arguments over it."""
-    common = {
-        "use_sim_time": _typed("use_sim_time", bool),
-        "autostart": _typed("autostart", bool),
-        "image_transport": _typed("image_transport", str),
-        "rectify": _typed("rectify", bool),
-        "camera_info_url": _typed("camera_info_url", str),
-        "model.device": _typed("device", str),
+def _given(node: str, context: LaunchContext) -> dict[str, ParameterValue]:
+    """Return the parameters of a node that arguments give, typed: text would be guessed at."""
+    return {
+        parameter: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, nodes, parameter, kind, _ in PARAMETERS
+        if node in nodes and context.launch_configurations[name] != AS_FILE
     }
+
+
+def _node(name: str, context: LaunchContext) -> Node:
+    """Return one of our nodes: its parameter file first, arguments over it."""
     return Node(
         package="sdepth_ros",
         executable=f"{name}_node",
         name=name,
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration(params_file), common | parameters],
-        remappings=[("image", LaunchConfiguration("image_topic"))],
+        parameters=[LaunchConfiguration(f"{name}_params"), _given(name, context)],
+        remappings=[
+            ("image", LaunchConfiguration("image_topic")),
+            ("camera_info", LaunchConfiguration("camera_info_topic")),
+        ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        respawn=LaunchConfiguration("respawn"),
+        respawn_delay=2.0,
         output="screen",
     )
 
 
-def generate_launch_description() -> LaunchDescription:
-    """Return the two nodes, RViz, and Fast DDS's profile for large images."""
-    odometry = {
-        "base_frame": _typed("base_frame", str),
-        "odom_frame": _typed("odom_frame", str),
-        "publish_tf": _typed("publish_tf", bool),
-    }
-    rviz = Node(
+def _rviz(context: LaunchContext) -> Node:
+    """Return RViz, looking at the namespace."""
+    odom = context.launch_configurations["odom_frame"]
+    frame = [] if odom == AS_FILE else ["--fixed-frame", odom]
+    return Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", LaunchConfiguration("rviz_config")],
-        parameters=[{"use_sim_time": _typed("use_sim_time", bool)}],
-        remappings=[("/camera/image_raw", LaunchConfiguration("image_topic"))],
+        namespace=LaunchConfiguration("namespace"),
+        arguments=["--display-config", LaunchConfiguration("rviz_config"), *frame],
+        parameters=[_given(RVIZ, context)],
+        remappings=[
+            ("/camera/image_raw", LaunchConfiguration("image_topic")),
+            *((f"/{topic}", topic) for topic in VIEWED),
+        ],
         condition=IfCondition(LaunchConfiguration("rviz")),
+    )
+
+
+def _start(context: LaunchContext) -> list[Node]:
+    """Return what runs, once the arguments are known."""
+    return [_node(DEPTH, context), _node(ODOMETRY, context), _rviz(context)]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the nodes, RViz, and Fast DDS's profile for large images, unless one is set."""
+    profile = EnvironmentVariable(
+        PROFILES_VARIABLE, default_value=_shared("config", "fastdds.xml")
     )
     return LaunchDescription(
         [
             *(DeclareLaunchArgument(n, default_value=v, description=d) for n, v, d in ARGUMENTS),
-            SetEnvironmentVariable(PROFILES_VARIABLE, _config("fastdds.xml")),
-            _node("depth", "depth_params", {"mode": _typed("mode", str)}),
-            _node("odometry", "odometry_params", odometry),
-            rviz,
+            SetEnvironmentVariable(PROFILES_VARIABLE, profile),
+            OpaqueFunction(function=_start),
         ]
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests import workspace
 from tests.conftest import ROOT
 
 SRC = ROOT / "ros2_ws" / "src"
@@ -124,27 +123,15 @@ def test_nothing_unpickles() -> None:
 @pytest.mark.parametrize("option", [(), ("--symlink-install",)], ids=["plain", "symlink"])
 def test_colcon_installs_everything(option: tuple[str, ...], tmp_path: Path) -> None:
     pytest.importorskip("colcon_core", reason="colcon is not installed")
-    for part in ("launch", "rviz", "weights"):
-        shutil.copytree(ROOT / part, tmp_path / part)
-    shutil.copytree(SRC, tmp_path / "ros2_ws/src", symlinks=True)
-    environment = {**os.environ, "SDEPTH_PYTHON": sys.executable}
-
-    def run(*command: object) -> str:
-        done = subprocess.run(
-            [str(part) for part in command],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            cwd=tmp_path / "ros2_ws",
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
-
-    run(ROOT / "tools/ros_build.sh", tmp_path / "ros2_ws", *option)
+    install = workspace.build(tmp_path, *option)
     where = "import sdepth; print(sdepth.__path__[0])"
-    installed = run("sh", "-c", f". install/setup.sh && {sys.executable} -c '{where}'")
+    command = workspace.sourced(install, f"{sys.executable} -c '{where}'")
+    installed = subprocess.check_output(command, text=True, cwd=tmp_path).strip()
     assert installed.startswith(str(tmp_path))
     for pattern in ("*.safetensors", "*.json"):
         shipped = sorted(path.name for path in (ROOT / "weights").glob(pattern))
         assert sorted(path.name for path in Path(installed, "weights").glob(pattern)) == shipped
+    for folder in ("launch", "rviz", "config"):
+        shipped = sorted(path.name for path in (SHELL / folder).iterdir() if path.is_file())
+        share = install / "sdepth_ros/share/sdepth_ros" / folder
+        assert sorted(path.name for path in share.iterdir()) == shipped

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rcl_interfaces.srv import SetParameters
-from rclpy.parameter import Parameter
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.parameter import Parameter, parameter_value_to_python
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
@@ -48,3 +48,8 @@ class Manager:
         """Set a parameter; return why that was refused, empty where it was not."""
         parameters = [Parameter(name, value=value).to_parameter_msg()]
         return self.call("set_parameters", SetParameters, parameters=parameters).results[0].reason
+
+    def get(self, *names: str) -> list[Any]:
+        """Return the values of parameters."""
+        values = self.call("get_parameters", GetParameters, names=names).values
+        return [parameter_value_to_python(value) for value in values]

@@ -1,16 +1,31 @@
-"""Launch files, RViz's configuration and Fast DDS's profile."""
+"""RViz's configuration, Fast DDS's profile, and both launch files, really launched."""
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from subprocess import PIPE, STDOUT, Popen
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from bags.from_kitti import main as from_kitti
+from sdepth_ros.conversions import stamp_ns
+from tests import workspace
+from tests.conftest import ROOT
+from tests.helpers import write_drive
+
+if TYPE_CHECKING:
+    from tests.ros.processes import Peer
+
 RVIZ = yaml.safe_load((ROOT / "rviz/sdepth.rviz").read_text())
 # What RViz 14 (Jazzy) declares; an unknown class shows as an error in its window.
 CLASSES = {
@@ -23,6 +38,13 @@ CLASSES = {
         )
     ),
 }  # fmt: skip
+VEHICLE = {
+    *("image_topic", "camera_info_topic", "image_transport", "camera_info_url", "rectify"),
+    *("namespace", "depth_params", "odometry_params", "day_model", "night_model"),
+    *("odometry_model", "mode", "device", "base_frame", "odom_frame", "publish_tf"),
+    *("use_sim_time", "rviz", "rviz_config", "log_level", "autostart", "respawn"),
+}
+REPLAY = {"bag", "rate", "loop", "start_delay"}
 QOS_KEYS = {"Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value"}
 
 
@@ -57,13 +79,80 @@ def test_the_dds_profile_makes_room_for_large_images() -> None:
     assert used == {"large_shm", "udp"}
 
 
-@pytest.mark.parametrize("name", ["sdepth", "replay"])
-def test_every_launch_argument_is_described(name: str) -> None:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the install folder of a workspace to launch from."""
+    pytest.importorskip("colcon_core", reason="colcon is not installed")
     pytest.importorskip("launch_ros", reason="launch is not on PyPI, needs a ROS 2 install")
-    from launch.launch_description_sources import get_launch_description_from_python_launch_file
+    if shutil.which("ros2") is None:
+        pytest.skip("no ros2 on the PATH")
+    return workspace.build(tmp_path_factory.mktemp("launch"), "--symlink-install")
 
-    path = ROOT / f"launch/{name}.launch.py"
-    description = get_launch_description_from_python_launch_file(str(path))
-    arguments = [item for item in description.entities if hasattr(item, "default_value")]
-    assert arguments
-    assert all(item.description for item in arguments)
+
+@contextmanager
+def launched(installed: Path, *args: str) -> Iterator[Popen[str]]:
+    """Run ``ros2 launch sdepth_ros`` while the block runs; then all must end quietly."""
+    from tests.ros import processes
+
+    patient = "sigterm_timeout:=60"  # launch gives a node 5 s to end, a busy machine needs more
+    launch = shlex.join(["ros2", "launch", "sdepth_ros", *args, patient])
+    command = workspace.sourced(installed, launch)
+    process = Popen(command, stdout=PIPE, stderr=STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        output = processes.finish(process, 100)
+    print(output)
+    assert "Traceback" not in output
+    assert output.count("finished cleanly") >= 2
+
+
+@pytest.mark.parametrize(("name", "expected"), [("sdepth", VEHICLE), ("replay", REPLAY | VEHICLE)])
+def test_every_launch_argument_is_described(
+    installed: Path, name: str, expected: set[str]
+) -> None:
+    command = f"ros2 launch sdepth_ros {name}.launch.py --show-args"
+    output = subprocess.check_output(workspace.sourced(installed, command), text=True)
+    arguments = re.findall(r"^    '(\w+)':\n        (.*)", output, re.MULTILINE)
+    assert {argument for argument, _ in arguments} == expected
+    assert "no description given" not in output
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_arguments_win_over_files_and_files_over_defaults(
+    installed: Path, peer: Peer, tmp_path: Path
+) -> None:
+    written = tmp_path / "depth.param.yaml"
+    values = {"mode": "night", "depth.max_m": 30.0, "autostart": True}
+    written.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
+    given = [f"depth_params:={written}", "namespace:=front", "autostart:=false"]
+    from tests.ros.manager import Manager
+
+    with launched(installed, "sdepth.launch.py", *given, "odom_frame:=world"):
+        depth, odometry = (Manager(peer, f"front/{name}") for name in ("depth", "odometry"))
+        assert depth.get("mode", "depth.max_m", "autostart") == ["night", 30.0, False]
+        assert odometry.get("odom_frame", "base_frame", "autostart") == [
+            "world", "base_link", False,
+        ]  # fmt: skip
+        assert (depth.state(), odometry.state()) == ("unconfigured", "unconfigured")
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_a_bag_is_played_once_both_nodes_listen(
+    installed: Path, peer: Peer, weights: Path, tmp_path: Path
+) -> None:
+    from nav_msgs.msg import Odometry
+    from sensor_msgs.msg import Image
+
+    drive = write_drive(tmp_path, frames=8, size=(96, 256)) / "sequences/00"
+    assert from_kitti([str(drive), str(tmp_path / "bag")]) == 0
+    depths, odoms = peer.listen(Image, "/depth/image_rect"), peer.listen(Odometry, "/odom")
+    models = [f"{name}_model:={weights}" for name in ("day", "night", "odometry")]
+    args = [f"bag:={tmp_path / 'bag'}", "rviz:=false", "rate:=0.2", *models]
+    with launched(installed, "replay.launch.py", *args):
+        assert peer.spin_until(lambda: len(odoms) == 8, 90)
+    stamps = [stamp_ns(msg.header) for msg in odoms]
+    assert stamps == [stamp_ns(msg.header) for msg in depths]
+    assert [after - before for before, after in pairwise(stamps)] == [100_000_000] * 7

@@ -83,7 +83,9 @@ class BagPlayer(Node):
         started_s, first_ns, count = time.monotonic(), self._reader.start_time, 0
         total = sum(c.msgcount for c in self._connections)
         self._next_tick_s = 0.0
-        for connection, stamp_ns, data in tqdm(self._messages(), total=total, unit="msg"):
+        # Without a terminal tqdm keeps silent.
+        played = tqdm(self._messages(), total=total, unit="msg", disable=None)
+        for connection, stamp_ns, data in played:
             self._wait_until(started_s, first_ns, stamp_ns, rate)
             self._outputs[connection.topic].publish(bytes(data))
             count += 1
