@@ -1,4 +1,4 @@
-"""RViz's configuration, Fast DDS's profile, and both launch files, really launched."""
+"""Fast DDS's profile, and both launch files, really launched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -26,18 +26,6 @@ from tests.helpers import write_drive
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
-RVIZ = yaml.safe_load((ROOT / "rviz/sdepth.rviz").read_text())
-# What RViz 14 (Jazzy) declares; an unknown class shows as an error in its window.
-CLASSES = {
-    *(f"rviz_common/{n}" for n in ("Displays", "Selection", "Tool Properties", "Views", "Time")),
-    *(
-        f"rviz_default_plugins/{n}"
-        for n in (
-            "Grid", "TF", "Image", "PointCloud2", "Odometry", "Path", "ThirdPersonFollower",
-            "Interact", "MoveCamera", "Select", "FocusCamera", "Measure",
-        )
-    ),
-}  # fmt: skip
 VEHICLE = {
     *("image_topic", "camera_info_topic", "image_transport", "camera_info_url", "rectify"),
     *("namespace", "depth_params", "odometry_params", "day_model", "night_model"),
@@ -45,29 +33,6 @@ VEHICLE = {
     *("use_sim_time", "rviz", "rviz_config", "log_level", "autostart", "respawn"),
 }
 REPLAY = {"bag", "rate", "loop", "start_delay"}
-QOS_KEYS = {"Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value"}
-
-
-def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
-    """Yield every map of a YAML tree."""
-    if isinstance(tree, dict):
-        yield tree
-    for child in tree.values() if isinstance(tree, dict) else tree:
-        if isinstance(child, dict | list):
-            yield from nodes_of(child)
-
-
-def test_rviz_knows_every_class() -> None:
-    classes = {node["Class"] for node in nodes_of(RVIZ) if node.get("Class")}
-    assert classes <= CLASSES
-
-
-def test_rviz_shows_every_output_with_a_complete_qos() -> None:
-    topics = {d["Topic"]["Value"]: d for d in nodes_of(RVIZ) if "Topic" in d}
-    assert set(topics) == {"/camera/image_raw", "/depth/color", "/points", "/odom", "/path"}
-    for display in topics.values():
-        assert set(display["Topic"]) >= QOS_KEYS
-        assert display["Enabled"]
 
 
 def test_the_dds_profile_makes_room_for_large_images() -> None:

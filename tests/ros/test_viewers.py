@@ -1,0 +1,111 @@
+"""What RViz and Foxglove show is what the nodes publish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from tests.ros.processes import Peer
+
+RVIZ = yaml.safe_load((ROOT / "rviz/sdepth.rviz").read_text())
+FOXGLOVE = json.loads((ROOT / "rviz/sdepth.foxglove.json").read_text())
+SHOWN = {"/depth/color", "/points", "/odom", "/path"}
+# What RViz 14 (Jazzy) declares; an unknown class shows as an error in its window.
+CLASSES = {
+    *(f"rviz_common/{n}" for n in ("Displays", "Selection", "Tool Properties", "Views", "Time")),
+    *(
+        f"rviz_default_plugins/{n}"
+        for n in (
+            "Grid", "TF", "Image", "PointCloud2", "Odometry", "Path", "ThirdPersonFollower",
+            "Interact", "MoveCamera", "Select", "FocusCamera", "Measure",
+        )
+    ),
+}  # fmt: skip
+QOS_KEYS = {"Depth", "Durability Policy", "History Policy", "Reliability Policy", "Value"}
+
+
+def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every map of a YAML tree."""
+    if isinstance(tree, dict):
+        yield tree
+    for child in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(child, dict | list):
+            yield from nodes_of(child)
+
+
+def test_rviz_knows_every_class() -> None:
+    classes = {node["Class"] for node in nodes_of(RVIZ) if node.get("Class")}
+    assert classes <= CLASSES
+
+
+def test_rviz_shows_every_output_with_a_complete_qos() -> None:
+    topics = {d["Topic"]["Value"]: d for d in nodes_of(RVIZ) if "Topic" in d}
+    assert set(topics) == {"/camera/image_raw"} | SHOWN
+    for display in topics.values():
+        assert set(display["Topic"]) >= QOS_KEYS
+        assert display["Enabled"]
+
+
+def foxglove_topics() -> set[str]:
+    """Return every topic that a panel of the layout names."""
+    found = set()
+    for node in nodes_of(FOXGLOVE["configById"]):
+        found |= {name for name in node if name.startswith("/")}
+        for key, value in node.items():
+            if key in ("imageTopic", "calibrationTopic", "topicToRender"):
+                found.add(value)
+            elif key == "value" and isinstance(value, str):
+                found.add(value.split(".")[0])
+    return found
+
+
+def test_foxglove_lays_out_each_panel_once() -> None:
+    def leaves(tree: Any) -> Iterator[str]:
+        if isinstance(tree, str):
+            yield tree
+        else:
+            yield from (*leaves(tree["first"]), *leaves(tree["second"]))
+
+    panels = list(leaves(FOXGLOVE["layout"]))
+    assert sorted(panels) == sorted(FOXGLOVE["configById"])
+    kinds = {name.split("!")[0] for name in panels}
+    assert kinds == {"Image", "3D", "StateTransitions", "DiagnosticSummary"}
+
+
+def test_foxglove_and_rviz_show_the_same_scene() -> None:
+    scene = FOXGLOVE["configById"]["3D!scene"]
+    options = RVIZ["Visualization Manager"]["Global Options"]
+    view = RVIZ["Visualization Manager"]["Views"]["Current"]
+    assert scene["fixedFrame"] == options["Fixed Frame"]
+    assert scene["followTf"] == view["Target Frame"]
+    assert foxglove_topics() >= SHOWN | {"/mode", "/diagnostics"}
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_the_nodes_publish_what_viewers_show(peer: Peer, weights: Path) -> None:
+    from tests.ros import processes
+
+    models = [("-p", f"model.{name}_path:={weights}") for name in ("day", "night")]
+    depth = [word for option in models for word in option]
+    displays = {
+        d["Topic"]["Value"]: d["Class"].split("/")[1] for d in nodes_of(RVIZ) if "Topic" in d
+    }
+    ours = {topic: kind for topic, kind in displays.items() if topic in SHOWN}
+    expected = (foxglove_topics() | SHOWN) - {"/camera/image_raw", "/camera/camera_info"}
+    with (
+        processes.running("depth_node", "--ros-args", *depth),
+        processes.running("odometry_node", "--ros-args", "-p", f"model.path:={weights}"),
+    ):
+        assert peer.spin_until(lambda: all(map(peer.count_publishers, expected)), 60)
+        types = dict(peer.get_topic_names_and_types())
+    for topic, kind in ours.items():
+        assert [name.split("/")[-1] for name in types[topic]] == [kind]
