@@ -25,6 +25,12 @@ LINKS = {
     SHELL / "launch": ROOT / "launch",
     SHELL / "rviz": ROOT / "rviz",
 }
+ROSDEP_KEYS = {
+    **{name: f"python3-{name}" for name in ("numpy", "tqdm", "yaml")},
+    "cv2": "python3-opencv",
+}
+PYPI_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+BY_PIP = {"torch", "safetensors", "rosbags"}  # not packaged by every supported Ubuntu
 
 
 def sources(*folders: Path) -> list[Path]:
@@ -89,6 +95,25 @@ def test_versions_agree() -> None:
         versions[package / "setup.py"] = match and match[1]
     assert len(set(versions.values())) == 1, versions
     assert f"## {versions.popitem()[1]}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("package", "folders", "also"),
+    [(CORE, ["sdepth"], set()), (SHELL, ["sdepth_ros", "launch"], {"ros2launch"})],
+    ids=["sdepth", "sdepth_ros"],
+)
+def test_manifests_name_what_is_imported(
+    package: Path, folders: list[str], also: set[str]
+) -> None:
+    files = sources(*(package / folder for folder in folders))
+    used = set().union(*map(imports, files)) - sys.stdlib_module_names - {package.name}
+    manifest = ElementTree.parse(package / "package.xml")
+    declared = {item.text for item in manifest.iter("exec_depend")}
+    assert declared == {ROSDEP_KEYS.get(name, name) for name in used - BY_PIP} | also
+    required = re.search(r"install_requires=(\[[^]]*\])", (package / "setup.py").read_text())
+    assert required
+    wheels = {PYPI_NAMES.get(name, name) for name in used if not is_ros(name)}
+    assert set(ast.literal_eval(required[1])) == wheels
 
 
 def test_images_are_sampled_in_one_place() -> None:

@@ -20,5 +20,6 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
     ],
     install_requires=["numpy", "opencv-python-headless", "pyyaml", "safetensors", "torch"],
+    extras_require={"test": ["pytest"]},
     zip_safe=False,
 )

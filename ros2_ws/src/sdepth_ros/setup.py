@@ -33,6 +33,7 @@ setup(
         files("config"),
     ],
     entry_points={"console_scripts": [f"{node} = {NAME}.{node}:main" for node in NODES]},
-    install_requires=["numpy", "opencv-python-headless", "rosbags", "sdepth"],
+    install_requires=["numpy", "opencv-python-headless", "rosbags", "sdepth", "torch", "tqdm"],
+    extras_require={"test": ["pytest"]},
     zip_safe=False,
 )

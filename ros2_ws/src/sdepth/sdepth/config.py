@@ -80,10 +80,13 @@ def from_dict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     return kind(**parts)
 
 
-def to_dict(config: object) -> dict[str, Any]:
+def to_dict(config: Any) -> dict[str, Any]:
     """Return the nested mapping of a dataclass, ready for YAML or JSON (tuples become lists)."""
-    as_lists = lambda pairs: {k: list(v) if isinstance(v, tuple) else v for k, v in pairs}  # noqa: E731
-    return dataclasses.asdict(config, dict_factory=as_lists)  # type: ignore[call-overload,no-any-return]
+
+    def as_lists(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in pairs}
+
+    return dataclasses.asdict(config, dict_factory=as_lists)
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

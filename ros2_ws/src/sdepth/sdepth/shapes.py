@@ -11,7 +11,8 @@ class HasShape(Protocol):
     """Anything with a shape: a NumPy array or a tensor."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    def shape(self) -> tuple[int, ...]:
+        """Size per dimension."""
 
 
 def check_shape(name: str, array: HasShape, spec: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,8 @@ class DepthNet(nn.Module):
         nearest, farthest = depth_range_m
         disp = (1 / depth - 1 / farthest) / (1 / nearest - 1 / farthest)
         for head in self.heads():
-            nn.init.constant_(head.conv.bias, math.log(disp / (1 - disp)))  # type: ignore[union-attr,arg-type]
+            conv: Any = head.conv
+            nn.init.constant_(conv.bias, math.log(disp / (1 - disp)))
 
     def forward(self, image: Tensor, scales: int = SCALES) -> list[Tensor]:
         """Return disparities (B, 1, H / 2^s, W / 2^s) in 0..1 for s = 0 .. scales - 1.
