@@ -26,7 +26,7 @@ LINKS = {
     SHELL / "rviz": ROOT / "rviz",
 }
 ROSDEP_KEYS = {
-    **{name: f"python3-{name}" for name in ("numpy", "tqdm", "yaml")},
+    **{name: f"python3-{name}" for name in ("numpy", "tqdm", "transforms3d", "yaml")},
     "cv2": "python3-opencv",
 }
 PYPI_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}

@@ -33,7 +33,15 @@ setup(
         files("config"),
     ],
     entry_points={"console_scripts": [f"{node} = {NAME}.{node}:main" for node in NODES]},
-    install_requires=["numpy", "opencv-python-headless", "rosbags", "sdepth", "torch", "tqdm"],
+    install_requires=[
+        "numpy",
+        "opencv-python-headless",
+        "rosbags",
+        "sdepth",
+        "torch",
+        "tqdm",
+        "transforms3d",
+    ],
     extras_require={"test": ["pytest"]},
     zip_safe=False,
 )

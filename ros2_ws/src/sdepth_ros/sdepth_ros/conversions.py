@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from transforms3d.quaternions import mat2quat, quat2mat
 
 from sdepth.camera import Camera
 from sdepth.errors import ImageError
@@ -181,34 +182,13 @@ def read_transform(translation: Any, rotation: Any) -> NDArray[np.float64]:
 
 
 def to_q_xyzw(R: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the unit quaternion (x, y, z, w), w >= 0, nearest to a rotation matrix (3, 3).
-
-    Source: Bar-Itzhack 2000, version 3 (the eigenvector holds for every angle).
-    """
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = R
-    symmetric = np.array(
-        [
-            [xx - yy - zz, 0, 0, 0],
-            [xy + yx, yy - xx - zz, 0, 0],
-            [xz + zx, yz + zy, zz - xx - yy, 0],
-            [zy - yz, xz - zx, yx - xy, xx + yy + zz],
-        ]
-    )
-    q = np.linalg.eigh(symmetric)[1][:, -1]  # reads the lower triangle; largest eigenvalue last
-    return q if q[3] >= 0 else -q
+    """Return the unit quaternion (x, y, z, w), w >= 0, nearest to a rotation matrix (3, 3)."""
+    return np.roll(mat2quat(R), -1)
 
 
 def from_q_xyzw(q: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotation matrix (3, 3) of a quaternion (x, y, z, w); all zeros mean identity."""
-    norm = np.linalg.norm(q)
-    x, y, z, w = q / norm if norm > 0 else (0.0, 0.0, 0.0, 1.0)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    return np.asarray(quat2mat(np.roll(q, 1)))
 
 
 def _encoding(msg: Any, known: dict[str, Encoding]) -> Encoding:
