@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +25,7 @@ RED_8 = {
     "bayer_grbg8": [[0, 255], [0, 0]],
 }
 RED_16 = {
-    name.replace("8", "16"): np.array(tile, np.uint16) * 256 + 77
-    for name, tile in RED_8.items()
-    if "bayer" in name
+    name.replace("8", "16"): np.array(tile, np.uint16) * 256 + 77 for name, tile in RED_8.items()
 }
 # Red in video range (ITU-R BT.601): Y 81, U 90, V 240.
 RED_YUV = {
@@ -117,3 +118,13 @@ def test_depth_is_read_in_either_byte_order(order: str) -> None:
     np.testing.assert_array_equal(conversions.to_depth(msg), metres)
     msg = message(np.array([[0, 1500]], f"{order}u2"), "16UC1", 3, order)
     np.testing.assert_allclose(conversions.to_depth(msg), [[np.nan, 1.5]])
+
+
+def test_a_cv_bridge_that_cannot_be_imported_is_never_met(tmp_path: Path) -> None:
+    pytest.importorskip("rclpy")
+    (tmp_path / "cv_bridge.py").write_text("raise ImportError('numpy.core.multiarray')")
+    nodes = "import sdepth_ros.depth_node, sdepth_ros.odometry_node, sys; print(*sys.modules)"
+    paths = f"import sys; sys.path[:0] = {[str(tmp_path), *sys.path]}; {nodes}"
+    modules = subprocess.check_output([sys.executable, "-c", paths], text=True).split()
+    assert "sdepth_ros.conversions" in modules
+    assert "cv_bridge" not in modules

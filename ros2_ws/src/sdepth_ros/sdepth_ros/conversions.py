@@ -35,15 +35,17 @@ _BAYER = {
     "gbrg": cv2.COLOR_BayerGR2RGB,
     "grbg": cv2.COLOR_BayerGB2RGB,
 }
-COLOUR_ENCODINGS = {
-    "rgb8": Encoding("u1", 3),
-    "bgr8": Encoding("u1", 3, cv2.COLOR_BGR2RGB),
-    "rgba8": Encoding("u1", 4, cv2.COLOR_RGBA2RGB),
-    "bgra8": Encoding("u1", 4, cv2.COLOR_BGRA2RGB),
-    "mono8": Encoding("u1", 1, cv2.COLOR_GRAY2RGB),
-    "mono16": Encoding("u2", 1, cv2.COLOR_GRAY2RGB),
-    **{f"bayer_{pattern}8": Encoding("u1", 1, code) for pattern, code in _BAYER.items()},
-    **{f"bayer_{pattern}16": Encoding("u2", 1, code) for pattern, code in _BAYER.items()},
+_PIXELS = {
+    "rgb": (3, None),
+    "bgr": (3, cv2.COLOR_BGR2RGB),
+    "rgba": (4, cv2.COLOR_RGBA2RGB),
+    "bgra": (4, cv2.COLOR_BGRA2RGB),
+    "mono": (1, cv2.COLOR_GRAY2RGB),
+    **{f"bayer_{pattern}": (1, code) for pattern, code in _BAYER.items()},
+}
+COLOUR_ENCODINGS = {  # those that cv_bridge knows as colours: it is not needed
+    **{f"{name}8": Encoding("u1", *layout) for name, layout in _PIXELS.items()},
+    **{f"{name}16": Encoding("u2", *layout) for name, layout in _PIXELS.items()},
     "yuv422": Encoding("u1", 2, cv2.COLOR_YUV2RGB_UYVY),
     "uyvy": Encoding("u1", 2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": Encoding("u1", 2, cv2.COLOR_YUV2RGB_YUYV),
