@@ -67,6 +67,13 @@ def test_impossible_intrinsics_are_refused(bad: dict[str, float]) -> None:
         Camera(**{**good, **bad}, width=4, height=4)
 
 
+@pytest.mark.parametrize("bad", [{"fx": 1e-160}, {"fy": 1e38}, {"cx": -1e300}])
+def test_intrinsics_that_no_lens_has_are_refused(bad: dict[str, float]) -> None:
+    good = {"fx": 1.0, "fy": 1.0, "cx": 0.0, "cy": 0.0}
+    with pytest.raises(CameraError, match="of a 4x4 image: expected pixels"):
+        Camera(**{**good, **bad}, width=4, height=4)
+
+
 def test_an_image_without_pixels_is_refused() -> None:
     with pytest.raises(CameraError, match="image size 0x4"):
         Camera(1.0, 1.0, 0.0, 0.0, width=0, height=4)

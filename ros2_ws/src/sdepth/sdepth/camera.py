@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from sdepth.errors import CameraError
 
+_FARTHEST = 1e4
+"""Image sides from its centre: no lens is as long, no image as far from the axis."""
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -20,7 +23,8 @@ class Camera:
     the top-left pixel, so the image spans [-0.5, width - 0.5] x [-0.5, height - 0.5].
 
     Raises:
-        CameraError: a focal length or size that is not positive, or a value that is not finite.
+        CameraError: a focal length or size that is not positive, a value that is not finite, or
+            one that no lens has.
     """
 
     fx: float
@@ -40,6 +44,12 @@ class Camera:
             )
         if min(self.width, self.height) <= 0:
             raise CameraError(f"image size {self.width}x{self.height}: expected positive numbers")
+        per_side = np.array(numbers) / (2 * (self.width, self.height))
+        if per_side[:2].min() < 1 / _FARTHEST or np.abs(per_side).max() > _FARTHEST:
+            raise CameraError(
+                f"intrinsics fx, fy, cx, cy = {numbers} of a {self.width}x{self.height} image: "
+                f"expected pixels, focal lengths of 1/{_FARTHEST:g} to {_FARTHEST:g} sides"
+            )
 
     @classmethod
     def from_matrix(cls, K: NDArray[np.float64], width: int, height: int) -> Camera:
