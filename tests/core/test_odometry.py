@@ -162,9 +162,28 @@ def test_a_jump_in_time_keeps_the_pose_and_forgets_the_velocity(stamp_ns: int) -
     np.testing.assert_array_equal(after.T_world_cam, state.T_world_cam)
 
 
-def test_without_any_depth_it_never_claims_to_track() -> None:
+def test_after_a_pause_of_years_the_covariance_is_still_one() -> None:
     odometry = Odometry(None, "cpu")
-    unknown = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    drive(odometry, 5)
+    state = bad_frame(odometry, 2**31 * 10)
+    assert state.tracking == "degraded"
+    assert np.linalg.eigvalsh(state.covariance).min() > 0
+    assert state.covariance.max() > 0.9 * LOST_VARIANCE
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 256), (3, 5), (16, 3000)])
+def test_an_image_too_small_to_align_does_no_harm(size: tuple[int, int]) -> None:
+    odometry, (height, width) = Odometry(None, "cpu"), size
+    camera = Camera(width, width, width / 2, height / 2, width, height)
+    image, depth = np.full((*size, 3), 99, np.uint8), np.full(size, 10, np.float32)
+    states = [odometry.update(image, depth, camera, i * PERIOD_NS) for i in range(3)]
+    np.testing.assert_allclose(states[-1].T_world_cam, np.eye(4), atol=1e-3)
+
+
+@pytest.mark.parametrize("metres", [np.nan, 1e10, -5.0], ids=str)
+def test_without_any_depth_it_never_claims_to_track(metres: float) -> None:
+    odometry = Odometry(None, "cpu")
+    unknown = np.full((HEIGHT, WIDTH), metres, np.float32)
     states = [
         odometry.update(see_room(0.2 * i)[0], unknown, CAMERA, i * PERIOD_NS) for i in range(7)
     ]
@@ -237,6 +256,8 @@ def test_levels_carry_confidence_and_the_intrinsics_of_their_size() -> None:
     [
         ("intensity", (4, 2, 1), (370, 1226), (96, 320)),
         ("intensity", (4, 2, 1), (96, 160), (96, 160)),
+        ("intensity", (4, 2, 1), (16, 3000), (8, 320)),
+        ("intensity", (4, 2, 1), (1, 1), (8, 8)),
         ("unet", (8, 4, 2), (370, 1226), (192, 640)),
         ("unet", (4, 2), (96, 320), (192, 640)),
         ("unet", (4, 2), (480, 640), (480, 640)),

@@ -144,7 +144,8 @@ class Odometry:
 
         Args:
             image: RGB (H, W, 3).
-            depth: (h, w) of the same view at any size, metres; not finite or <= 0 where unknown.
+            depth: (h, w) of the same view at any size, metres; not finite, <= 0 or beyond 10 km
+                where unknown.
             camera: intrinsics of the image; lens distortion must be gone.
             stamp_ns: time of exposure.
 
@@ -244,6 +245,7 @@ class Odometry:
         self._T_world_cam = self._T_world_cam @ np.linalg.inv(self._extrapolate(seconds))
         # As if all motion since could be wrong, and all in one direction: errors add, not squares.
         metres = max(self._speed * abs(seconds), 0.02 * view.median_depth, 0.1)
+        metres = min(metres, LOST_VARIANCE**0.5)  # beyond that it is not known anyhow
         grown = (self._missed_m + metres) ** 2 - self._missed_m**2
         self._missed_m += metres
         turned = 0.02**2 * (2 * self._missed - 1)

@@ -16,6 +16,9 @@ from sdepth.feature_residual import Level
 from sdepth.models.feature_net import FeatureMap
 from sdepth.models.refiner import Refiner, make_level, shrink
 
+_FARTHEST_M = 1e4
+"""Metres; what is farther tells nothing of a motion, and is more likely an error."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -52,7 +55,8 @@ def make_view(
 
     Args:
         image: RGB (H, W, 3).
-        depth: (h, w) of the same view at any size, metres; not finite or <= 0 where unknown.
+        depth: (h, w) of the same view at any size, metres; not finite, <= 0 or beyond
+            ``_FARTHEST_M`` where unknown.
         camera: intrinsics of the image.
         stamp_ns: time of exposure.
         refiner: knows the features and the size of image they want.
@@ -65,6 +69,7 @@ def make_view(
     maps = refiner.maps(seen)
     size = min(seen_size[0], depth.shape[0]), min(seen_size[1], depth.shape[1])
     metres = torch.from_numpy(np.ascontiguousarray(depth)).to(device).float()[None, None]
+    metres = metres.where(metres < _FARTHEST_M, 0.0)
     small = pyramid.shrink_depth(metres, size)  # once: the levels' depth comes from this
     K = torch.from_numpy(camera.resized(size[1], size[0]).K).to(device).float()[None]
     shrunk = shrink(maps, small, K)

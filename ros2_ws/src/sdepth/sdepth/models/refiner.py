@@ -65,11 +65,15 @@ class Refiner(nn.Module):
 
         The finest level becomes as wide as the image, at most ``LEVEL_WIDTH``: an image that is
         small is enlarged by the finest stride. On rendered drives, 320 wide and with exact depth,
-        that halved the errors of learned features, at strides 8, 4, 2, at least.
+        that halved the errors of learned features, at strides 8, 4, 2, at least. The coarsest
+        level has two rows and columns at least, whatever the image.
         """
         step = self.features.multiple
         scale = min(min(LEVEL_WIDTH, width) * min(self.strides), INPUT_WIDTH) / width
-        return pyramid.rounded(height * scale, step), pyramid.rounded(width * scale, step)
+        least = 2 * max(self.strides)
+        sizes = (pyramid.rounded(length * scale, step) for length in (height, width))
+        rows, columns = (max(least, size) for size in sizes)
+        return rows, columns
 
     def maps(self, image: Tensor) -> list[FeatureMap]:
         """Return the features of images (B, 3, H, W) in [0, 1], coarse to fine."""
