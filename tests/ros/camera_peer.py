@@ -17,9 +17,16 @@ from sdepth_ros.qos import LATCHED
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
+SECOND_NS = 1_000_000_000
+
 
 class FakeCamera:
-    """Publishes images of one colour on camera/image_raw of a namespace, stamps 100 ms apart."""
+    """Publishes images of one colour on camera/image_raw of a namespace, stamps 100 ms apart.
+
+    Attributes:
+        stamps: of the images sent, nanoseconds.
+        next_ns: the next one's.
+    """
 
     camera = Camera(250.0, 250.0, 127.5, 47.5, 256, 96)
 
@@ -40,6 +47,7 @@ class FakeCamera:
         self._outputs = [self._image, self._info]
         self._pixels = np.full((self.camera.height, self.camera.width, 3), colour, np.uint8)
         self.stamps: list[int] = []
+        self.next_ns = 100 * SECOND_NS
 
     def wait_for_node(self) -> None:
         """Return when a node listens to the camera."""
@@ -47,7 +55,8 @@ class FakeCamera:
 
     def send(self, with_info: bool = True, **changes: Any) -> None:
         """Publish the next image; ``changes`` replace its fields."""
-        self.stamps.append(100_000_000_000 + len(self.stamps) * 100_000_000)
+        self.stamps.append(self.next_ns)
+        self.next_ns += SECOND_NS // 10
         if with_info:
             self.send_info()
         fields = image_fields(self._pixels, "rgb8") | changes
@@ -85,7 +94,7 @@ class FakeCamera:
         """Return a header with the newest stamp."""
         header = Header(frame_id=self.frame)
         stamp = self.stamps[-1] if self.stamps else 0
-        header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+        header.stamp.sec, header.stamp.nanosec = divmod(stamp, SECOND_NS)
         return header
 
 

@@ -70,14 +70,6 @@ def test_after_a_lost_pose_the_twist_is_unknown() -> None:
     np.testing.assert_array_equal(motion.velocity, 0)
 
 
-def test_stamps_that_do_not_grow_go_back() -> None:
-    tracker = MotionTracker()
-    assert not tracker.went_back(5)
-    tracker.update(np.eye(4), np.eye(6), None, 5)
-    assert tracker.went_back(5)
-    assert not tracker.went_back(6)
-
-
 @pytest.mark.parametrize("rotvec", [(0, 0, 0), (1e-13, 0, 0), (0.1, -0.2, 0.3), (0, 3.0, 0)])
 def test_rotation_vectors_survive(rotvec: tuple[float, float, float]) -> None:
     R = cv2.Rodrigues(np.array(rotvec, float))[0]

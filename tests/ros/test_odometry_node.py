@@ -23,7 +23,7 @@ from tf2_msgs.msg import TFMessage
 from sdepth_ros.conversions import image_fields, read_transform, stamp_ns, write_transform
 from sdepth_ros.motion import R_BODY_OPTICAL
 from tests.ros import processes
-from tests.ros.camera_peer import FakeCamera
+from tests.ros.camera_peer import SECOND_NS, FakeCamera
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
@@ -142,7 +142,7 @@ def test_stamps_that_start_over_start_the_odometry_anew(peer: Peer, weights: Pat
     camera.send_mounting()
     with processes.running("odometry_node", *arguments(weights)) as node:
         camera.send_and_wait(3, odoms)
-        camera.stamps.clear()
+        camera.next_ns -= 50 * SECOND_NS
         camera.send_and_wait(1, odoms)
         output = processes.finish(node)
     position = odoms[-1].pose.pose.position

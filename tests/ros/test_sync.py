@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sdepth_ros.sync import StampSync
+from sdepth_ros.sync import StampOrder, StampSync
 
 
 def message(stamp: int) -> SimpleNamespace:
@@ -59,6 +59,30 @@ def test_the_number_kept_is_bounded(log: Log) -> None:
     assert log.unpaired == 7
     log.sync.add_second(message(9))
     assert (log.pairs, log.unpaired) == ([9], 9)
+
+
+def test_an_image_that_comes_twice_is_given_up_once(log: Log) -> None:
+    for stamp in (1, 1, 2):
+        log.sync.add_first(message(stamp))
+        log.sync.add_first(message(stamp))
+    log.sync.add_second(message(2))
+    log.sync.add_second(message(2))
+    assert (log.pairs, log.unpaired) == ([2], 5)
+
+
+@pytest.mark.parametrize(
+    ("tenths", "said"),
+    [
+        ([1, 2, 5, 5, 3, 6], "next next next late late next"),
+        ([50, 60, 20, 21], "next next anew next"),
+        ([7, 7, 7, 7, 7, 7, 7, 8], "next late late late late late late next"),
+        ([0, 9, 1, 2, 3, 4, 5, 6, 7], "next next late late late late late anew next"),
+    ],
+    ids=["out of order", "far back", "standing still", "a short loop"],
+)
+def test_late_frames_are_told_from_time_that_begins_anew(tenths: list[int], said: str) -> None:
+    order = StampOrder()
+    assert " ".join(order.take(t * 100_000_000) for t in tenths) == said
 
 
 def test_stamps_that_start_over_meet_again(log: Log) -> None:

@@ -47,10 +47,6 @@ class MotionTracker:
         self._T_odom_base = np.eye(4)
         self._covariance = np.zeros((6, 6))
 
-    def went_back(self, stamp_ns: int) -> bool:
-        """Tell whether a stamp is not after the last one."""
-        return self._stamp_ns is not None and stamp_ns <= self._stamp_ns
-
     def update(
         self,
         T_world_cam: NDArray[np.float64],

@@ -24,6 +24,7 @@ from tf2_msgs.msg import TFMessage
 from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
 from sdepth.daynight import DAY
+from sdepth.errors import ImageError
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
 from sdepth_ros import stats
@@ -34,7 +35,7 @@ from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.qos import LATCHED, STATE, TF, TF_STATIC
-from sdepth_ros.sync import StampSync
+from sdepth_ros.sync import StampOrder, StampSync
 
 if TYPE_CHECKING:
     from sdepth_ros.depth_node import DepthNode
@@ -83,6 +84,7 @@ class OdometryNode(FrameNode[OdometryParams]):
     def activate(self) -> None:
         """Start at the origin: how the camera moved while nobody looked is not known."""
         self._start_anew()
+        self._order = StampOrder()
         self._static = StaticFrames(self.wake)
         self._metric = True  # unless who gives depth says otherwise
         self._others = [
@@ -156,9 +158,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         )
         assert self._odometry is not None
         stamp = stamp_ns(frame.image.header)
-        if self._tracker.went_back(stamp):
-            self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")
-            self._anew.set()
+        self._check_order(stamp)
         if self._anew.is_set():
             self._start_anew()
         state = self._odometry.update(image, depth, camera, stamp)
@@ -171,6 +171,22 @@ class OdometryNode(FrameNode[OdometryParams]):
         motion = self._tracker.update(state.T_world_cam, state.covariance, T_base_cam, stamp)
         self._publish(motion if self._metric else up_to_scale(motion), frame)
         return True
+
+    def _check_order(self, stamp: int) -> None:
+        """Refuse a frame that is late or comes twice; start anew where time does.
+
+        Raises:
+            ImageError: the frame is not after the last one.
+        """
+        order = self._order.take(stamp)
+        if order == "late":
+            raise ImageError(
+                f"stamp {stamp * 1e-9:.3f} s is not after that of the last frame; expected each "
+                "image once, in order; does another publisher send on its topic?"
+            )
+        if order == "anew":
+            self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")
+            self._anew.set()
 
     def _start_anew(self) -> None:
         """Make the next frame the origin."""

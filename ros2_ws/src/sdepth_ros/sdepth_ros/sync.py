@@ -1,11 +1,35 @@
-"""Images with the depth of the same stamp."""
+"""Images with the depth of the same stamp, and whether they come in order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from sdepth_ros.conversions import stamp_ns
+
+_LATE_NS = 1_000_000_000
+_MOST_LATE = 5
+"""A stamp further back than that, or so many before the last one in a row: time began anew."""
+
+
+class StampOrder:
+    """Tells a frame that is late, or comes twice, from time that begins anew (a bag loops)."""
+
+    def __init__(self) -> None:
+        """Start without a stamp."""
+        self._last: int | None = None
+        self._late = 0
+
+    def take(self, stamp: int) -> Literal["next", "late", "anew"]:
+        """Return what a stamp, nanoseconds, is after those before it; of late ones none stays."""
+        if self._last is None or stamp > self._last:
+            self._last, self._late = stamp, 0
+            return "next"
+        self._late += stamp < self._last  # a stamp that stands still is no new beginning
+        if self._last - stamp > _LATE_NS or self._late > _MOST_LATE:
+            self._last, self._late = stamp, 0
+            return "anew"
+        return "late"
 
 
 class StampSync:
@@ -21,7 +45,8 @@ class StampSync:
 
         Args:
             on_pair: gets the two messages.
-            on_unpaired: gets the number of first messages given up, their partner never came.
+            on_unpaired: gets the number of first messages given up: their partner never came, or
+                another one of their stamp did.
             size: messages of each topic to keep at most.
         """
         self._on_pair, self._on_unpaired, self._size = on_pair, on_unpaired, size
@@ -39,6 +64,8 @@ class StampSync:
     def _add(self, msg: Any, own: dict[int, Any], other: dict[int, Any]) -> None:
         """Keep the message, and hand out the pair it completes."""
         stamp = stamp_ns(msg.header)
+        if own.pop(stamp, None) is not None and own is self._first:
+            self._on_unpaired(1)
         own[stamp] = msg
         if stamp in other:
             pair = self._first[stamp], self._second[stamp]
