@@ -207,7 +207,10 @@ class FrameNode(ManagedNode[P]):
         """Answer one frame; only a fault of ours ends the node."""
         since = time.monotonic()
         try:
-            answered = self.process(frame)
+            if self.process(frame):
+                self._tell_times(frame, since)
+            else:
+                self.stats.count(stats.IDLE)
         except SdepthError as err:
             self.stats.bad(str(err))
             self.get_logger().warning(f"frame dropped: {err}", throttle_duration_sec=_QUIET_S)
@@ -215,11 +218,6 @@ class FrameNode(ManagedNode[P]):
             if rclpy.ok():  # else: publishing after the shutdown, as expected
                 self.crashed = True
                 raise
-        else:
-            if answered:
-                self._tell_times(frame, since)
-            else:
-                self.stats.count(stats.IDLE)
         finally:
             if self.crashed:
                 rclpy.try_shutdown()
