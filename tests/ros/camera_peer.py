@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
-from rclpy.publisher import Publisher
+from geometry_msgs.msg import TransformStamped
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from sdepth.camera import Camera
-from sdepth_ros.conversions import camera_info_fields, image_fields
+from sdepth_ros.conversions import camera_info_fields, image_fields, write_transform
+from sdepth_ros.motion import R_BODY_OPTICAL
 from sdepth_ros.qos import LATCHED
 
 if TYPE_CHECKING:
@@ -45,13 +47,18 @@ class FakeCamera:
         self._image = peer.create_publisher(Image, f"{namespace}/camera/image_raw", qos)
         self._info = peer.create_publisher(CameraInfo, f"{namespace}/camera/camera_info", qos)
         self._outputs = [self._image, self._info]
+        self._static: Any = None
         self._pixels = np.full((self.camera.height, self.camera.width, 3), colour, np.uint8)
         self.stamps: list[int] = []
         self.next_ns = 100 * SECOND_NS
 
-    def wait_for_node(self) -> None:
-        """Return when a node listens to the camera."""
-        assert self._peer.spin_until(lambda: all(map(_matched, self._outputs)), 60)
+    def wait_for_node(self, nodes: int = 1) -> None:
+        """Return when so many nodes listen to the camera."""
+
+        def matched() -> bool:
+            return all(output.get_subscription_count() >= nodes for output in self._outputs)
+
+        assert self._peer.spin_until(matched, 60)
 
     def send(self, with_info: bool = True, **changes: Any) -> None:
         """Publish the next image; ``changes`` replace its fields."""
@@ -69,6 +76,27 @@ class FakeCamera:
     def camera_info(self) -> CameraInfo:
         """Return the camera_info of the newest image."""
         return CameraInfo(header=self._header(), **camera_info_fields(self.camera))
+
+    def send_mounting(self) -> None:
+        """Publish where the camera sits: 1.5 m above the base, looking ahead."""
+        from tf2_msgs.msg import TFMessage  # not everywhere installed, and only odometry wants it
+
+        T_base_cam = np.eye(4)
+        T_base_cam[:3, :3] = R_BODY_OPTICAL
+        T_base_cam[2, 3] = 1.5
+        item = TransformStamped(child_frame_id="camera_optical")
+        item.header.frame_id = "base_link"
+        write_transform(T_base_cam, item.transform.translation, item.transform.rotation)
+        if self._static is None:
+            self._static = self._peer.create_publisher(TFMessage, "/tf_static", LATCHED)
+        self._static.publish(TFMessage(transforms=[item]))
+
+    def show_texture(self, contrast: int = 100) -> None:
+        """Send from now on images of blobs, the same ones each time."""
+        rng = np.random.default_rng(0)
+        blobs = cv2.GaussianBlur(rng.normal(size=self._pixels.shape[:2]), (0, 0), 2)
+        grey = np.clip(128 + contrast * blobs / blobs.std(), 0, 255)
+        self._pixels = np.repeat(grey[..., None].astype(np.uint8), 3, 2)
 
     def latch_info(self) -> None:
         """Publish a camera_info once, kept for who comes later."""
@@ -96,11 +124,6 @@ class FakeCamera:
         stamp = self.stamps[-1] if self.stamps else 0
         header.stamp.sec, header.stamp.nanosec = divmod(stamp, SECOND_NS)
         return header
-
-
-def _matched(output: Publisher) -> bool:
-    """Tell whether somebody listens."""
-    return output.get_subscription_count() > 0
 
 
 def values_of(reports: list) -> dict[str, str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,22 +18,20 @@ from tests.core.test_checkpoint import CARD
 if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
-_DOMAINS = itertools.count(os.getpid() % 90 + 10)  # domains up to 101 need no other ports
-
 
 @pytest.fixture
-def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+def domain() -> Iterator[int]:
     """Return a DDS domain nobody else uses, also set for child processes."""
-    number = next(_DOMAINS) % 91 + 10
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    return number
+    pytest.importorskip("rclpy")
+    from tests.ros.processes import own_domain
+
+    with own_domain() as number:
+        yield number
 
 
 @pytest.fixture
 def peer(domain: int) -> Iterator[Peer]:
     """Return the test's own node."""
-    pytest.importorskip("rclpy")
     from tests.ros.processes import Peer
 
     node = Peer(domain)

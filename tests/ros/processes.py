@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -11,12 +12,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "ros2_ws/src/sdepth", ROOT / "ros2_ws/src/sdepth_ros"]
+
+_DOMAINS = itertools.count(os.getpid() % 90 + 10)  # domains up to 101 need no other ports
+
+
+@contextmanager
+def own_domain() -> Iterator[int]:
+    """Give a DDS domain nobody else uses, also to child processes, while the block runs."""
+    number = next(_DOMAINS) % 91 + 10
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(number))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield number
 
 
 def environment() -> dict[str, str]:

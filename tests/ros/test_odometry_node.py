@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import pytest
 
@@ -13,14 +12,12 @@ pytest.importorskip("rclpy")
 pytest.importorskip("tf2_msgs.msg")
 
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMsg
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 
-from sdepth_ros.conversions import image_fields, read_transform, stamp_ns, write_transform
+from sdepth_ros.conversions import image_fields, read_transform, stamp_ns
 from sdepth_ros.motion import R_BODY_OPTICAL
 from tests.ros import processes
 from tests.ros.camera_peer import SECOND_NS, FakeCamera
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
 pytestmark = pytest.mark.ros
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class FakeDepthCamera(FakeCamera):
@@ -40,30 +36,12 @@ class FakeDepthCamera(FakeCamera):
         super().__init__(peer)
         self._depth = peer.create_publisher(Image, "/depth/image_rect", 5)
         self._outputs.append(self._depth)
-        self._static = peer.create_publisher(TFMessage, "/tf_static", LATCHED)
 
     def send(self, **changes: object) -> None:
         """Publish the next image and its depth."""
         super().send(**changes)
         depth = np.full((self.camera.height, self.camera.width), 10, np.float32)
         self._depth.publish(Image(header=self._header(), **image_fields(depth, "32FC1")))
-
-    def show_texture(self, contrast: int = 100) -> None:
-        """Send from now on images of blobs, the same ones each time."""
-        rng = np.random.default_rng(0)
-        blobs = cv2.GaussianBlur(rng.normal(size=self._pixels.shape[:2]), (0, 0), 2)
-        grey = np.clip(128 + contrast * blobs / blobs.std(), 0, 255)
-        self._pixels = np.repeat(grey[..., None].astype(np.uint8), 3, 2)
-
-    def send_mounting(self) -> None:
-        """Publish where the camera sits: 1.5 m above the base, looking ahead."""
-        T_base_cam = np.eye(4)
-        T_base_cam[:3, :3] = R_BODY_OPTICAL
-        T_base_cam[2, 3] = 1.5
-        item = TransformStamped(child_frame_id="camera_optical")
-        item.header.frame_id = "base_link"
-        write_transform(T_base_cam, item.transform.translation, item.transform.rotation)
-        self._static.publish(TFMessage(transforms=[item]))
 
 
 def arguments(weights: Path, *more: str) -> list[str]:
