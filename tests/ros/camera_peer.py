@@ -98,6 +98,11 @@ class FakeCamera:
         grey = np.clip(128 + contrast * blobs / blobs.std(), 0, 255)
         self._pixels = np.repeat(grey[..., None].astype(np.uint8), 3, 2)
 
+    def resize(self, width: int, height: int) -> None:
+        """Send from now on the same images at another size."""
+        self.camera = self.camera.resized(width, height)
+        self._pixels = cv2.resize(self._pixels, (width, height))
+
     def latch_info(self) -> None:
         """Publish a camera_info once, kept for who comes later."""
         self._outputs.remove(self._info)  # matched late
