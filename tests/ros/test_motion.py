@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sdepth_ros.conversions import from_q_xyzw, to_q_xyzw
 from sdepth_ros.motion import R_BODY_OPTICAL, MotionTracker, positive, rotation_vector
 
 SECOND = 1_000_000_000
@@ -63,9 +64,10 @@ def test_covariance_turns_with_the_axes_and_stays_positive() -> None:
 
 
 def test_after_a_lost_pose_the_twist_is_unknown() -> None:
-    tracker = MotionTracker()
-    tracker.update(np.eye(4), np.eye(6) * 9999.0, T_BASE_CAM, 0)
-    motion = tracker.update(ahead(1), np.eye(6), T_BASE_CAM, SECOND)
+    T_base_cam, tracker = T_BASE_CAM.copy(), MotionTracker()
+    T_base_cam[:3, :3] = from_q_xyzw(to_q_xyzw(R_BODY_OPTICAL))  # as it comes in a message
+    tracker.update(np.eye(4), np.eye(6) * 9999.0, T_base_cam, 0)
+    motion = tracker.update(ahead(1), np.eye(6), T_base_cam, SECOND)
     assert motion.twist_covariance[0, 0] > 1e3
     np.testing.assert_array_equal(motion.velocity, 0)
 

@@ -83,7 +83,8 @@ class MotionTracker:
         self, T_odom_base: NDArray[np.float64], covariance: NDArray[np.float64], stamp_ns: int
     ) -> Motion:
         """Return the motion with the twist since the last pose, unknown where that is."""
-        if self._stamp_ns is None or self._covariance.max() >= LOST_VARIANCE:
+        # Turned into other axes, what was 9999 is a little less.
+        if self._stamp_ns is None or self._covariance.max() > 0.99 * LOST_VARIANCE:
             unknown = np.eye(6) * LOST_VARIANCE
             return Motion(T_odom_base, np.zeros(3), np.zeros(3), covariance, unknown)
         seconds = (stamp_ns - self._stamp_ns) * 1e-9
