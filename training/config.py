@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sdepth.errors import ConfigError
-from sdepth.models.encoder import ARCHITECTURES
+from sdepth.models.depth_net import DEPTH_ARCHITECTURES, count_scales
 from sdepth.models.pose_net import POSE_ARCHITECTURES
 from training.data.triplets import DataConfig
 from training.losses import LossConfig
@@ -78,7 +78,11 @@ class TrainConfig:
         """
         checks = {
             "domain": (self.domain, self.domain in ("day", "night"), "day or night"),
-            "model.depth": (self.model.depth, self.model.depth in ARCHITECTURES, [*ARCHITECTURES]),
+            "model.depth": (
+                self.model.depth,
+                self.model.depth in DEPTH_ARCHITECTURES,
+                [*DEPTH_ARCHITECTURES],
+            ),
             "model.pose": (
                 self.model.pose,
                 self.model.pose in POSE_ARCHITECTURES,
@@ -95,7 +99,11 @@ class TrainConfig:
                 all(n >= 64 and n % 32 == 0 for n in self.data.size),
                 "(height, width), multiples of 32 from 64 on",
             ),
-            "loss.scales": (self.loss.scales, 1 <= self.loss.scales <= 4, "1 to 4"),
+            "loss.scales": (
+                self.loss.scales,
+                1 <= self.loss.scales <= count_scales(self.model.depth),
+                f"1 to {count_scales(self.model.depth)} with {self.model.depth}",
+            ),
             "refine.initial_weight": (
                 self.refine.initial_weight,
                 0 <= self.refine.initial_weight <= 1,

@@ -15,7 +15,7 @@ from torch import Tensor, distributed, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from sdepth.checkpoint import load_depth, load_pose, load_refiner
+from sdepth.checkpoint import load_depth, load_pose, load_refiner, read_card
 from sdepth.errors import DataError
 from sdepth.estimator import pick_device
 from sdepth.models.depth_net import DepthNet
@@ -101,7 +101,8 @@ def build_model(config: TrainConfig) -> SelfSupervised:
         head.requires_grad_(False)  # no loss reaches it; parallel training would wait for it
     if m.init_from:
         depth.load_state_dict(load_depth(Path(m.init_from))[0].state_dict())
-        pose.load_state_dict(load_pose(Path(m.init_from))[0].state_dict())
+        if read_card(Path(m.init_from)).pose_architecture:
+            pose.load_state_dict(load_pose(Path(m.init_from))[0].state_dict())
     refiner = build_refiner(config, depth)
     clips = config.prior.weight > 0 and config.prior.discriminator.kind == "clip"
     model = SelfSupervised(

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from sdepth.errors import ConfigError
 from sdepth.models.encoder import ResNetEncoder
 from sdepth.models.feature_net import CHANNELS, EncoderFeatures, make_features
+from sdepth.models.lite_mono import LiteMonoEncoder
 
 
 @pytest.fixture
@@ -84,6 +85,14 @@ def test_half_the_exposure_hardly_changes_features(image: Tensor, kind: str) -> 
 def test_strides_a_network_does_not_have_are_named(kind: str, strides: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match=r"strides \[.*\]: expected some of .*coarse to fine"):
         make_features(kind, strides, ResNetEncoder("tiny"))
+
+
+def test_features_of_lite_mono_come_at_its_strides(image: Tensor) -> None:
+    encoder = LiteMonoEncoder("lite-mono-tiny")
+    maps = make_features("encoder", (16, 4), encoder)(image)
+    assert [tuple(m.features.shape[2:]) for m in maps] == [(4, 6), (16, 24)]
+    with pytest.raises(ConfigError, match=r"strides \[2\]: expected some of \[16, 8, 4\]"):
+        make_features("encoder", (2,), encoder)
 
 
 def test_unknown_features_are_named() -> None:

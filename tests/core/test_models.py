@@ -21,6 +21,16 @@ def test_disparities_come_at_four_scales(architecture: str) -> None:
     assert all(float(d.detach().min()) > 0 and float(d.detach().max()) < 1 for d in disps)
 
 
+def test_lite_mono_comes_at_three_scales_and_has_the_published_sizes() -> None:
+    disps = DepthNet("lite-mono-tiny").eval()(torch.rand(1, 3, 64, 96))
+
+    assert [tuple(d.shape[2:]) for d in disps] == [(64, 96), (32, 48), (16, 24)]
+    published = {"lite-mono": 3.1, "lite-mono-small": 2.5, "lite-mono-tiny": 2.2}  # table 1
+    for name, millions in published.items():
+        count = sum(p.numel() for p in DepthNet(name).parameters())
+        assert count == pytest.approx(millions * 1e6, abs=0.06e6)
+
+
 def test_one_scale_equals_the_finest_of_four() -> None:
     net, image = DepthNet("tiny").eval(), torch.rand(1, 3, 64, 96)
 

@@ -46,8 +46,10 @@ def config(tmp_path: Path) -> TrainConfig:
     )
 
 
-def test_loss_falls(config: TrainConfig) -> None:
+@pytest.mark.parametrize("depth", ["tiny", "lite-mono-tiny"])
+def test_loss_falls(config: TrainConfig, depth: str) -> None:
     torch.manual_seed(0)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, depth=depth))
     model = build_model(config)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     batch = next(load_batches(config, 0, 0, 1))
@@ -155,6 +157,8 @@ def test_bad_value_is_refused_before_training() -> None:
         ConfigError, match=r"data.size: got \(100, 320\), expected .* multiples of 32"
     ):
         load_config(TrainConfig, None, ["data.size=[100, 320]"])
+    with pytest.raises(ConfigError, match=r"loss.scales: got 4, expected 1 to 3 with lite-mono"):
+        load_config(TrainConfig, None, ["model.depth=lite-mono"])
 
 
 def test_command_line_names_the_mistake(

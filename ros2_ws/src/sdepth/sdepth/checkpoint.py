@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from sdepth.config import from_dict, to_dict
 from sdepth.errors import CheckpointError, ConfigError
-from sdepth.models.depth_net import DepthNet
-from sdepth.models.encoder import ARCHITECTURES
+from sdepth.models.depth_net import DEPTH_ARCHITECTURES, DepthNet
 from sdepth.models.pose_net import POSE_ARCHITECTURES, MotionNet, make_pose_net
 from sdepth.models.refiner import Refiner, fixed_refiner
 
@@ -27,8 +26,8 @@ class Card:
     """Everything a user of the weights must know; the JSON beside them.
 
     Attributes:
-        depth_architecture: ``resnet18``, ``light`` or ``tiny``.
-        pose_architecture: likewise, or ``posecnn``.
+        depth_architecture: one of ``DEPTH_ARCHITECTURES``.
+        pose_architecture: one of ``POSE_ARCHITECTURES``; "" without a pose network.
         input_size: (height, width) of the image the networks take.
         mean: of the RGB normalisation inside the networks; RGB is in [0, 1].
         std: likewise.
@@ -75,7 +74,7 @@ def bundled(domain: str) -> Path:
 def save(
     path: Path,
     depth: nn.Module,
-    pose: nn.Module,
+    pose: nn.Module | None,
     card: Card,
     half: bool = True,
     refiner: nn.Module | None = None,
@@ -85,13 +84,14 @@ def save(
     Args:
         path: ends in .safetensors.
         depth: the depth network.
-        pose: the pose network.
+        pose: the pose network, or None.
         card: its ``sha256`` is filled in here.
         refiner: the pose refinement's features and damping, or None.
         half: store 16-bit floats: half the size, depth within 0.1 %.
     """
     tensors = {f"depth.{k}": v for k, v in depth.state_dict().items()}
-    tensors |= {f"pose.{k}": v for k, v in pose.state_dict().items()}
+    if pose is not None:
+        tensors |= {f"pose.{k}": v for k, v in pose.state_dict().items()}
     if refiner is not None:
         tensors |= {f"refiner.{k}": v for k, v in refiner.state_dict().items()}
     if half:
@@ -150,8 +150,8 @@ def read_card(path: Path) -> Card:
             "export it again with python -m training.export"
         )
     for name, known in (
-        (card.depth_architecture, [*ARCHITECTURES]),
-        (card.pose_architecture, [*POSE_ARCHITECTURES]),
+        (card.depth_architecture, [*DEPTH_ARCHITECTURES]),
+        (card.pose_architecture, [*POSE_ARCHITECTURES, ""]),
     ):
         if name not in known:
             raise CheckpointError(f"{card_path}: architecture {name!r}, known {known}")
@@ -174,9 +174,12 @@ def load_pose(path: Path, device: str | torch.device = "cpu") -> tuple[MotionNet
     """Return the pose network of a checkpoint, ready for inference, and its card.
 
     Raises:
-        CheckpointError: the weights or the card are missing, damaged or do not belong together.
+        CheckpointError: the weights or the card are missing, damaged or do not belong together, or
+            there is no pose network.
     """
     card = read_card(path)
+    if not card.pose_architecture:
+        raise CheckpointError(f"{path}: holds no pose network, depth alone; give other weights")
     net = make_pose_net(card.pose_architecture, card.pose_output_scale)
     _fill(net, "pose.", path, card)
     return net.to(device).eval(), card

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from sdepth.checkpoint import load_pose, load_refiner
+from sdepth.checkpoint import load_pose, load_refiner, read_card
 from sdepth.estimator import pick_device
 from sdepth.models.refiner import Refiner, fixed_refiner
 from sdepth.refine import RefineConfig, Refinement, refine
@@ -101,7 +101,7 @@ class Odometry:
 
         Without a ``refiner`` of one's own, the checkpoint's is used.
 
-        Without a checkpoint only the last velocity guesses the motion; without features of its
+        Without a pose network only the last velocity guesses the motion; without features of its
         own in the checkpoint, features that need no training refine it.
 
         Raises:
@@ -110,9 +110,10 @@ class Odometry:
         """
         self.device = pick_device(device)
         self.config = config or OdometryConfig()
-        loaded = load_pose(checkpoint, self.device) if checkpoint else None
-        self._net = loaded[0] if loaded else None
-        self._rgb_size = loaded[1].input_size if loaded else None
+        self._net, self._rgb_size = None, None
+        if checkpoint and read_card(checkpoint).pose_architecture:
+            self._net, card = load_pose(checkpoint, self.device)
+            self._rgb_size = card.input_size
         if refiner is None and checkpoint:
             refiner = load_refiner(checkpoint, self.device)[0]
         self._refiner = (refiner or fixed_refiner()).to(self.device).eval()

@@ -1,4 +1,4 @@
-"""Image to disparity: a residual U-Net (Godard et al. 2019, supplementary table 5)."""
+"""Image to disparity: encoder and skip decoder (Godard et al. 2019, supplementary table 5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdepth.models.encoder import ResNetEncoder
+from sdepth.models.encoder import ARCHITECTURES, Encoder, ResNetEncoder
+from sdepth.models.lite_mono import LITE_MONO, LiteMonoEncoder
 from sdepth.shapes import check_shape
 
 DECODER_CHANNELS = {
@@ -17,8 +18,15 @@ DECODER_CHANNELS = {
     "light": (16, 24, 40, 72, 128),
     "tiny": (8, 16, 32, 56, 80),
 }
+DEPTH_ARCHITECTURES = (*ARCHITECTURES, *LITE_MONO)
+"""What ``DepthNet`` takes."""
 SCALES = 4
-"""Disparities come out at strides 1, 2, 4, 8."""
+"""Disparities come out at strides 1, 2, 4, 8; of Lite-Mono at the first three."""
+
+
+def count_scales(architecture: str) -> int:
+    """Return how many disparities a network gives."""
+    return 3 if architecture in LITE_MONO else SCALES
 
 
 def disp_to_depth(
@@ -66,24 +74,34 @@ class ConvBlock(nn.Module):
 
 
 class DepthNet(nn.Module):
-    """Encoder and skip decoder; parameter names are those of monodepth2's public weights."""
+    """Encoder and skip decoder; parameter names are those of the public weights."""
 
     def __init__(self, architecture: str = "light") -> None:
-        """Make the network ``resnet18`` (14.3 M parameters), ``light`` (1.9 M) or ``tiny``."""
+        """Make one of ``DEPTH_ARCHITECTURES``.
+
+        ``resnet18`` has 14.3 M parameters, ``light`` 1.9 M, ``lite-mono`` 3.1 M.
+        """
         super().__init__()
-        self.encoder = ResNetEncoder(architecture)
+        self.encoder: Encoder
+        if architecture in LITE_MONO:
+            self.encoder = LiteMonoEncoder(architecture)
+            out = tuple(channels // 2 for channels in self.encoder.channels)
+        else:
+            self.encoder = ResNetEncoder(architecture)
+            out = DECODER_CHANNELS[architecture]
+        self.scales = count_scales(architecture)
+        self._upsampling = "bilinear" if architecture in LITE_MONO else "nearest"
         skip = (0, *self.encoder.channels)
-        out = DECODER_CHANNELS[architecture]
         blocks: list[nn.Module] = []
-        below = skip[5]
-        for i in range(4, -1, -1):
+        below = skip[-1]
+        for i in reversed(range(len(out))):
             blocks += [ConvBlock(below, out[i]), ConvBlock(out[i] + skip[i], out[i])]
             below = out[i]
-        self.decoder = nn.ModuleList(blocks + [Conv3x3(out[s], 1) for s in range(SCALES)])
+        self.decoder = nn.ModuleList(blocks + [Conv3x3(out[s], 1) for s in range(self.scales)])
 
     def heads(self) -> list[nn.Module]:
         """Return the layers that give the disparities, finest first."""
-        return list(self.decoder)[-SCALES:]
+        return list(self.decoder)[-self.scales :]
 
     def start_at(self, depth: float, depth_range_m: tuple[float, float]) -> None:
         """Set the output biases so that an untrained network answers about ``depth``, metres."""
@@ -104,12 +122,18 @@ class DepthNet(nn.Module):
         features = self.encoder(image)
         heads = self.heads()
         disps: list[Tensor] = []
-        x = features[4]
-        for step, i in enumerate(range(4, -1, -1)):
-            x = F.interpolate(self.decoder[2 * step](x), scale_factor=2.0, mode="nearest")
+        x = features[-1]
+        for step, i in enumerate(reversed(range(len(features)))):
+            x = F.interpolate(self.decoder[2 * step](x), scale_factor=2.0, mode=self._upsampling)
             if i > 0:
                 x = torch.cat([x, features[i - 1]], 1)
             x = self.decoder[2 * step + 1](x)
             if i < scales:
-                disps.insert(0, torch.sigmoid(heads[i](x)))
+                disps.insert(0, torch.sigmoid(self._to_scale(heads[i](x))))
         return disps
+
+    def _to_scale(self, x: Tensor) -> Tensor:
+        """Return (B, 1, 2 H, 2 W) where the finest features are still half the finest scale."""
+        if self.encoder.strides[0] == 2:
+            return x
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear")

@@ -1,4 +1,4 @@
-"""Residual encoder: five feature maps at strides 2 to 32."""
+"""Images to feature maps; the residual encoder has five, at strides 2 to 32."""
 
 from __future__ import annotations
 
@@ -39,8 +39,22 @@ class BasicBlock(nn.Module):
         return F.relu(y + self.downsample(x), inplace=True)
 
 
-class ResNetEncoder(nn.Module):
+class Encoder(nn.Module):
+    """What depth networks begin with.
+
+    Attributes:
+        channels: of the feature maps, fine to coarse.
+        strides: likewise.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class ResNetEncoder(Encoder):
     """ResNet without its classifier; parameter names are torchvision's and monodepth2's."""
+
+    strides = (2, 4, 8, 16, 32)
 
     def __init__(self, architecture: str, images: int = 1) -> None:
         """Make the encoder of ``images`` RGB images stacked along channels."""

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from sdepth import pyramid
 from sdepth.errors import ConfigError
-from sdepth.models.encoder import ResNetEncoder
+from sdepth.models.encoder import Encoder
 from sdepth.shapes import check_shape
 
 CHANNELS = 16
@@ -96,12 +96,12 @@ class EncoderFeatures(nn.Module):
 
     multiple = 32
 
-    def __init__(self, strides: Sequence[int], encoder: ResNetEncoder) -> None:
-        """Answer at ``strides``, coarse to fine, out of 16, 8, 4, 2."""
+    def __init__(self, strides: Sequence[int], encoder: Encoder) -> None:
+        """Answer at ``strides``, coarse to fine, out of the encoder's."""
         super().__init__()
         self.strides = tuple(strides)
         self._encoder = (encoder,)  # in a tuple: its parameters stay the depth network's
-        self._index = [{2: 0, 4: 1, 8: 2, 16: 3}[s] for s in self.strides]
+        self._index = [encoder.strides.index(s) for s in self.strides]
         self.heads = nn.ModuleList(_head(encoder.channels[i]) for i in self._index)
 
     def forward(self, image: Tensor) -> list[FeatureMap]:
@@ -119,9 +119,7 @@ class EncoderFeatures(nn.Module):
 Features = IntensityFeatures | FeatureUNet | EncoderFeatures
 
 
-def make_features(
-    kind: str, strides: Sequence[int], encoder: ResNetEncoder | None = None
-) -> Features:
+def make_features(kind: str, strides: Sequence[int], encoder: Encoder | None = None) -> Features:
     """Return the features ``kind``: unet, random (unet, not to be trained), encoder, intensity.
 
     Raises:
@@ -130,7 +128,7 @@ def make_features(
     allowed = {
         "unet": {8, 4, 2},
         "random": {8, 4, 2},
-        "encoder": {16, 8, 4, 2},
+        "encoder": {16, 8, 4, 2}.intersection(encoder.strides if encoder else ()),
         "intensity": {16, 8, 4, 2, 1},
     }
     if kind not in allowed or (kind == "encoder" and encoder is None):

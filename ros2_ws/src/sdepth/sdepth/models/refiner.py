@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sdepth import geometry, pyramid
 from sdepth.feature_residual import Level
-from sdepth.models.encoder import ResNetEncoder
+from sdepth.models.encoder import Encoder
 from sdepth.models.feature_net import FeatureMap, make_features
 from sdepth.refine import RefineConfig, Refinement, refine
 
@@ -33,7 +33,7 @@ class Refiner(nn.Module):
         kind: str = "unet",
         strides: Sequence[int] = (4, 2),
         config: RefineConfig | None = None,
-        encoder: ResNetEncoder | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         """Make a refiner.
 
