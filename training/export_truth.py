@@ -24,7 +24,8 @@ from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from sdepth.shapes import check_shape
 from training.data.drive import find_drives
-from training.evaluate.examples import Depth, read_list
+from training.data.split import read_list
+from training.evaluate.examples import Depth
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import yaml
 from torch import Tensor, nn, optim
 
 from sdepth.checkpoint import Card, read_card, read_tensors, save, write_tensors
-from sdepth.config import to_dict
-from sdepth.errors import CheckpointError
+from sdepth.config import load_config, to_dict
+from sdepth.errors import CheckpointError, ConfigError
 from training.config import TrainConfig
 from training.self_supervised import SelfSupervised
 
@@ -77,15 +77,22 @@ def save_config(run: Path, config: TrainConfig) -> None:
     Raises:
         CheckpointError: the folder holds a run with another configuration.
     """
-    text = yaml.safe_dump(to_dict(config), sort_keys=False)
     path = run / CONFIG
-    if path.is_file() and (run / STATE).is_file() and path.read_text() != text:
+    if path.is_file() and (run / STATE).is_file() and _read_config(path) != config:
         raise CheckpointError(
             f"{run}: holds a run with another configuration (see {path}); "
             "use another --out, or --overwrite to begin anew"
         )
     run.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
+
+
+def _read_config(path: Path) -> TrainConfig | None:
+    """Return a run's configuration; None where it has keys that are no more."""
+    try:
+        return load_config(TrainConfig, path)
+    except ConfigError:
+        return None
 
 
 def save_weights(

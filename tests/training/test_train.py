@@ -134,6 +134,21 @@ def test_folder_of_another_run_is_not_overwritten(config: TrainConfig, tmp_path:
         train(dataclasses.replace(config, seed=1), tmp_path / "run", "cpu")
 
 
+def test_run_goes_on_whose_configuration_lacks_a_key_with_its_default(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    train(config, tmp_path / "run", "cpu")
+    path = tmp_path / "run" / "config.yaml"
+    path.write_text(path.read_text().replace("  split: ''\n", ""))
+
+    train(config, tmp_path / "run", "cpu")
+
+    assert "  split: ''\n" in path.read_text()
+    path.write_text(path.read_text() + "forgotten: 1\n")
+    with pytest.raises(CheckpointError, match="another configuration"):
+        train(config, tmp_path / "run", "cpu")
+
+
 def test_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not a number at step 7 .*optim.lr"):
         check_finite({"total": torch.tensor(float("nan"))}, 7, tmp_path)

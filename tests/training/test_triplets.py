@@ -3,11 +3,13 @@
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 from sdepth.errors import DataError
 from tests.helpers import write_drive
+from tests.training.trees import pictures
 from training.data.triplets import DataConfig, ResumableOrder, Triplets
 
 FOCAL_RATIO = 1.055
@@ -94,3 +96,65 @@ def test_truncated_image_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"000001.png: missing or not a whole image"):
         Triplets(config(root), FOCAL_RATIO, 0)[(0, 0)]
+
+
+def write_raw(root: Path, frames: int, suffix: str = ".png") -> Path:
+    """Write two KITTI raw drives of both cameras; the right one's principal point is 5 further."""
+    day = root / "2011_09_26"
+    images = pictures(frames, (32, 64))
+    P = "P_rect_0{}: 60 0 {} {} 0 60 15.5 0 0 0 1 0\n"
+    for number in (1, 2):
+        drive = day / f"2011_09_26_drive_000{number}_sync"
+        for camera in ("image_02", "image_03"):
+            (drive / camera / "data").mkdir(parents=True)
+            for i, image in enumerate(images):
+                cv2.imwrite(str(drive / camera / f"data/{i:010d}{suffix}"), image)
+    (day / "calib_cam_to_cam.txt").write_text(P.format(2, 31.5, 0) + P.format(3, 36.5, -30))
+    return root
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_list_names_the_middle_frames_of_either_camera(tmp_path: Path, suffix: str) -> None:
+    root, split = write_raw(tmp_path / "kitti", 5, suffix), tmp_path / "train_files.txt"
+    folder = "2011_09_26/2011_09_26_drive_0002_sync"
+    split.write_text(f"{folder} 2 l\n{folder} 0000000003 r\n{folder} 1 r\n")
+
+    data = Triplets(config(root, split=str(split), flip=False), 1.0, 0)
+
+    assert [frame(data, i) for i in range(3)] == [
+        ("0002_sync", "image_02", 2),
+        ("0002_sync", "image_03", 3),
+        ("0002_sync", "image_03", 1),
+    ]
+    assert [float(data[(i, 0)]["K"][0, 2]) for i in range(3)] == [31.5, 36.5, 36.5]
+
+
+def frame(data: Triplets, index: int) -> tuple[str, str, int]:
+    """Return drive, camera and number of a sample's middle image."""
+    drive, i = data.items[index]
+    path = drive.frames[i].image
+    return path.parts[-4][-9:], path.parts[-3], int(path.stem)
+
+
+def test_list_of_images_that_are_not_there_is_refused(tmp_path: Path) -> None:
+    root, split = write_raw(tmp_path / "kitti", 5), tmp_path / "train_files.txt"
+    split.write_text("2011_09_26/2011_09_26_drive_0009_sync 2 l\n")
+    with pytest.raises(DataError, match=r"train_files.txt: no image of '2011.*0009_sync 2 l'"):
+        Triplets(config(root, split=str(split)), 1.0, 0)
+    with pytest.raises(DataError, match=r"list.txt: no such list"):
+        Triplets(config(root, split=str(tmp_path / "list.txt")), 1.0, 0)
+
+
+def test_list_of_kitti_odometry_numbers_its_sequences(tmp_path: Path, shared_data: Path) -> None:
+    lines = (shared_data / "splits/monodepth2/odom/train_files.txt").read_text().splitlines()
+    mine = [line for line in lines if line.split()[0] == "6" and int(line.split()[1]) < 50]
+    (tmp_path / "train_files.txt").write_text("\n".join(mine))
+    root = shared_data / "kitti_odom"
+
+    data = Triplets(config(root, split=str(tmp_path / "train_files.txt")), 1.0, 0)
+
+    names = {"l": "image_0", "r": "image_1"}  # grey, as far as this sample goes
+    wanted = [(names[line.split()[2]], int(line.split()[1])) for line in mine]
+    assert len(mine) > 10
+    found = [drive.frames[i].image for drive, i in data.items]
+    assert [(path.parent.name, int(path.stem)) for path in found] == wanted

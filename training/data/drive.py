@@ -14,6 +14,8 @@ from sdepth.camera import Camera
 from sdepth.errors import DataError
 from training.data.check import lens_of
 
+IMAGES = (".png", ".jpg")
+"""Endings of KITTI's images, as downloaded or made smaller."""
 DEPTH_SCALE = 256.0
 """Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
 MOVING, TEXTURELESS, SKY, BLURRED = 1, 2, 4, 8
@@ -69,8 +71,12 @@ class Drive:
         return pixels if self.develop is None else self.develop(pixels)
 
 
-def read_drive(folder: Path) -> Drive:
+def read_drive(folder: Path, right: bool = False) -> Drive:
     """Return the drive in ``folder``: a KITTI odometry sequence (ours too) or a KITTI raw drive.
+
+    Args:
+        folder: of the drive.
+        right: take the right camera of the stereo pair, whose poses are left out.
 
     Raises:
         DataError: no such folder, no images, calibration missing, counts or times inconsistent.
@@ -81,9 +87,9 @@ def read_drive(folder: Path) -> Drive:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; expected a drive with images and calib.txt")
     if (folder / "calib.txt").is_file():
-        return kitti_odometry.read(folder)
+        return kitti_odometry.read(folder, right)
     if (folder / "image_02").is_dir():
-        return kitti_raw.read(folder)
+        return kitti_raw.read(folder, right)
     raise DataError(
         f"{folder}: neither a KITTI odometry sequence (calib.txt, times.txt, image_2/) nor a "
         "KITTI raw drive (image_02/data/ under DATE/DRIVE); make one with python -m training.synth"

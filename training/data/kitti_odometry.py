@@ -19,26 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
-from training.data.drive import Drive, Frame, read_camera
-
-_IMAGES = (".png", ".jpg")
+from training.data.drive import IMAGES, Drive, Frame, read_camera
 
 
-def read(folder: Path) -> Drive:
-    """Return the sequence in ``folder``.
+def read(folder: Path, right: bool = False) -> Drive:
+    """Return the sequence in ``folder``, of its left (or right) camera.
 
     Raises:
         DataError: images, calibration, times or poses missing, damaged or of unequal counts.
         CameraError: the calibration is not that of a camera.
     """
-    image_dir = next((d for d in (folder / "image_2", folder / "image_0") if d.is_dir()), None)
-    images = sorted(p for p in image_dir.iterdir() if p.suffix in _IMAGES) if image_dir else []
+    numbers = (3, 1) if right else (2, 0)
+    image_dir = next((d for n in numbers if (d := folder / f"image_{n}").is_dir()), None)
+    images = sorted(p for p in image_dir.iterdir() if p.suffix in IMAGES) if image_dir else []
     if not images or image_dir is None:
-        raise DataError(f"{folder}: no images; expected image_2/000000.png (or image_0/)")
+        raise DataError(
+            f"{folder}: no images; expected image_{numbers[0]}/000000.png (or image_{numbers[1]}/)"
+        )
     number = image_dir.name[-1]
     stamps = read_times(folder / "times.txt", len(images))
     poses_file = folder.parent.parent / "poses" / f"{folder.name}.txt"
-    poses = read_poses(poses_file, len(images)) if poses_file.is_file() else [None] * len(images)
+    known = poses_file.is_file() and not right
+    poses = read_poses(poses_file, len(images)) if known else [None] * len(images)
     frames = tuple(
         Frame(
             image,

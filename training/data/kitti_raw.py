@@ -1,7 +1,7 @@
 """KITTI raw's folder form.
 
     DATE/calib_cam_to_cam.txt
-    DATE/DRIVE/image_02/{data/0000000000.png,timestamps.txt}
+    DATE/DRIVE/image_02/{data/0000000000.png,timestamps.txt}       (image_03: right)
     DATE/DRIVE/proj_depth/groundtruth/image_02/0000000000.png     (where known)
 
 Depth is sparse, in the depth benchmark's form.
@@ -14,14 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from sdepth.errors import DataError
-from training.data.drive import Drive, Frame, read_camera
+from training.data.drive import IMAGES, Drive, Frame, read_camera
 
 PERIOD_NS = 100_000_000
 """Frames are 10 Hz apart where timestamps.txt is missing."""
 
 
-def read(folder: Path) -> Drive:
-    """Return the left colour camera of the raw drive in ``folder``.
+def read(folder: Path, right: bool = False) -> Drive:
+    """Return the left (or right) colour camera of the raw drive in ``folder``.
 
     Raises:
         DataError: images, calibration or times missing, damaged or of unequal counts.
@@ -30,16 +30,22 @@ def read(folder: Path) -> Drive:
     calib = folder.parent / "calib_cam_to_cam.txt"
     if not calib.is_file():
         raise DataError(f"{calib}: missing; it comes with KITTI's 'calibration' download")
-    images = sorted((folder / "image_02" / "data").glob("*.png"))
+    camera = "image_03" if right else "image_02"
+    data = folder / camera / "data"
+    images = sorted(path for path in data.glob("*") if path.suffix in IMAGES)
     if not images:
-        raise DataError(f"{folder}: no images; expected image_02/data/0000000000.png")
-    stamps = _read_stamps(folder / "image_02" / "timestamps.txt", images)
-    depth_dir = folder / "proj_depth" / "groundtruth" / "image_02"
+        raise DataError(f"{folder}: no images; expected {camera}/data/0000000000.png (or .jpg)")
+    stamps = _read_stamps(folder / camera / "timestamps.txt", images)
+    depth_dir = folder / "proj_depth" / "groundtruth" / camera
     frames = tuple(
-        Frame(image, stamp, depth=depth if (depth := depth_dir / image.name).is_file() else None)
+        Frame(
+            image,
+            stamp,
+            depth=depth if (depth := depth_dir / f"{image.stem}.png").is_file() else None,
+        )
         for image, stamp in zip(images, stamps, strict=True)
     )
-    return Drive(folder.name, read_camera(calib, "P_rect_02", images[0]), frames)
+    return Drive(folder.name, read_camera(calib, f"P_rect_{camera[-2:]}", images[0]), frames)
 
 
 def _read_stamps(path: Path, images: list[Path]) -> list[int]:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sdepth.errors import DataError
 from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
+from training.data.split import find_frames, read_list
 
 _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 """Left to right; on both sides of a transform it is the motion of the mirrored world."""
@@ -25,6 +26,7 @@ class DataConfig:
     """What to train on and how to change it."""
 
     train: tuple[str, ...] = ("data/synth/day",)  # roots with sequences/NN or raw drives
+    split: str = ""  # file that lists the middle frames, such as Eigen-Zhou's; "" for all
     size: tuple[int, int] = (96, 320)  # (height, width)
     flip: bool = True
     jitter: float = (
@@ -47,17 +49,23 @@ class Triplets(Dataset[dict[str, Tensor]]):
             seed: of the augmentation.
 
         Raises:
-            DataError: a root holds no drives, or no drive has three frames.
+            DataError: a root holds no drives, no drive has three frames, or a listed image is
+                missing.
         """
         self.config, self.focal_ratio, self.seed = config, focal_ratio, seed
         folders = [folder for root in config.train for folder in find_drives(Path(root))]
-        self.drives = [read_drive(folder) for folder in folders]
+        if config.split:
+            found = find_frames(folders, read_list(Path(config.split)), Path(config.split))
+        else:
+            drives = map(read_drive, folders)
+            found = [(drive, i) for drive in drives for i in range(len(drive.frames))]
         self.items = [
             (drive, i)
-            for drive in self.drives
-            for i in range(1, len(drive.frames) - 1)
-            if not np.linalg.norm(_motion(drive, i, i - 1)[:3, 3]) < config.min_motion_m
+            for drive, i in found
+            if 0 < i < len(drive.frames) - 1
+            and not np.linalg.norm(_motion(drive, i, i - 1)[:3, 3]) < config.min_motion_m
         ]
+        self.drives = {drive.name for drive, _ in self.items}
         if not self.items:
             raise DataError(f"{', '.join(config.train)}: no three consecutive frames that move")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
-from training.data.drive import Drive, Frame, find_drives, read_depth, read_drive, read_image
+from training.data.drive import Frame, find_drives, read_depth, read_drive, read_image
+from training.data.split import find_frames, read_list
 
 Depth = NDArray[np.float32]
 
@@ -67,20 +68,6 @@ def read_truth(path: Path) -> TruthFile:
     return TruthFile(data, tuple(str(name) for name in names), sizes)
 
 
-def read_list(path: Path) -> tuple[str, ...]:
-    """Return the lines of a test list.
-
-    Raises:
-        DataError: missing or empty.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such test list; a protocol's `split` says where it is from")
-    lines = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
-    if not lines:
-        raise DataError(f"{path}: empty; expected one image a line")
-    return lines
-
-
 def read_examples(
     root: Path, truth: Path | None, stride: int, split: Path | None = None
 ) -> Iterator[Example]:
@@ -96,7 +83,7 @@ def read_examples(
     Raises:
         DataError: nothing to score, or list, truth and drives do not fit.
     """
-    drives = [(folder, read_drive(folder)) for folder in find_drives(root)]
+    folders = find_drives(root)
     known = read_truth(truth) if truth and truth.suffix == ".npz" else None
     lines = read_list(split) if split else known.lines if known else None
     if known and len(lines or ()) != len(known.data):
@@ -105,47 +92,16 @@ def read_examples(
             f"its list: --split; or make it: python -m training.export_truth {root} OUT --split"
         )
     if lines:
-        frames = find_frames(drives, lines, split or truth)
+        found = find_frames(folders, lines, split or truth)
+        frames = [(drive, drive.frames[i]) for drive, i in found]
     else:
-        frames = [(d, f) for _, d in drives for f in d.frames if truth or f.depth]
+        frames = [(d, f) for d in map(read_drive, folders) for f in d.frames if truth or f.depth]
     if not frames:
         raise DataError(f"{root}: no frame has depth (depth_2/); give --truth FILE.npz")
     for i in range(0, len(frames), stride):
         drive, frame = frames[i]
         depth = known[i] if known else _depth_of(frame, truth, i)
         yield Example(read_image(frame.image), drive.camera, depth)
-
-
-def find_frames(
-    drives: Sequence[tuple[Path, Drive]], lines: Sequence[str], path: Path | None
-) -> list[tuple[Drive, Frame]]:
-    """Return the frame of each line: "FOLDER NAME [l]", "FOLDER/NAME" or "NAME".
-
-    Raises:
-        DataError: a line's image is not there; ``path`` is where the line is from.
-    """
-    known: dict[tuple[str, str], tuple[Drive, Frame]] = {}
-    for folder, drive in drives:
-        for frame in drive.frames:
-            name = _key(frame.image.stem.removesuffix("_leftImg8bit"))
-            known[_key(folder.name), name] = drive, frame
-            known.setdefault(("", name), (drive, frame))
-    found = []
-    for line in lines:
-        place, name = line.split()[:2] if " " in line else (line.rpartition("/")[0], line)
-        key = _key(Path(place).name), _key(Path(name).name)
-        if key not in known:
-            raise DataError(
-                f"{path}: no image of '{line}' in {len(drives)} drives beside {drives[0][0]}; is "
-                "all of the dataset there?"
-            )
-        found.append(known[key])
-    return found
-
-
-def _key(name: str) -> str:
-    """Return a name that is the same for a number with and without leading zeros."""
-    return str(int(name)) if name.isdigit() else name
 
 
 def _depth_of(frame: Frame, folder: Path | None, number: int) -> Depth:
