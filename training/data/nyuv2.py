@@ -81,7 +81,7 @@ def read_test(path: Path, splits: Path, trim: Trim) -> Recording:
         trim: what to cut images and depth to.
 
     Raises:
-        DataError: a file is missing, damaged or of other contents, or h5py is not installed.
+        DataError: a file is missing, damaged or of other contents.
     """
     file = _open(path)
     try:
@@ -122,10 +122,8 @@ def _depth(depths: Any, number: int) -> NDArray[np.float32]:
 
 def _open(path: Path) -> Any:
     """Return a MATLAB 7.3 file, which is an HDF5 file."""
-    try:
-        import h5py
-    except ImportError as err:
-        raise DataError(f"{path}: pip install h5py to read it") from err
+    import h5py
+
     try:
         file = h5py.File(path)
         if not {"images", "depths"} <= set(file):
