@@ -4,8 +4,8 @@
 
 FOLDER holds encoder.pth and depth.pth, as downloaded, of lite-mono, -small, -tiny or -8m; which
 of them, and at which size, the files tell. With pose_encoder.pth and pose.pth the motion network
-comes along; without them odometry starts its search from the last velocity. The scale of such
-weights is unknown: depth is metres up to one factor.
+comes along; without them odometry starts its search from the last velocity. Depth is metres up to
+one factor, unless --scale says what that is.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ _UNUSED = re.compile(r"(.*\.)?total_(ops|params)")
 """What counting operations left in public files."""
 
 
-def import_lite_mono(folder: Path, out: Path) -> None:
+def import_lite_mono(folder: Path, out: Path, scale: float | None = None) -> None:
     """Write the networks of ``folder`` to ``out`` (.safetensors), with a card.
+
+    ``scale`` is metres in a unit of theirs, where that is known.
 
     Raises:
         CheckpointError: a file is missing, is no checkpoint, or is of another network.
@@ -49,7 +51,7 @@ def import_lite_mono(folder: Path, out: Path) -> None:
     tensors |= {name: value for name, value in decoder.items() if not _UNUSED.fullmatch(name)}
     fill(depth, tensors, folder, architecture)
     pose = read_pose(folder) if any((folder / name).exists() for name in POSE_FILES) else None
-    save_public(out, depth, pose, architecture, size, folder.name, MODULE)
+    save_public(out, depth, pose, architecture, size, folder.name, MODULE, scale)
 
 
 def find_architecture(encoder: dict[str, Tensor], size: tuple[int, int], folder: Path) -> str:

@@ -2,8 +2,10 @@
 
     python -m training.import_monodepth2 mono_640x192/ mono_640x192.safetensors
 
-FOLDER holds encoder.pth, depth.pth, pose_encoder.pth and pose.pth, as downloaded. The scale of
-such weights is unknown: depth is metres up to one factor.
+    python -m training.import_monodepth2 mono+stereo_640x192/ metric.safetensors --scale 5.4
+
+FOLDER holds encoder.pth, depth.pth, pose_encoder.pth and pose.pth, as downloaded. Depth is metres
+up to one factor, unless --scale says what that is.
 """
 
 from __future__ import annotations
@@ -24,15 +26,17 @@ from training.public_weights import (
 MODULE = "training.import_monodepth2"
 
 
-def import_monodepth2(folder: Path, out: Path) -> None:
+def import_monodepth2(folder: Path, out: Path, scale: float | None = None) -> None:
     """Write the networks of ``folder`` to ``out`` (.safetensors), with a card.
+
+    ``scale`` is metres in a unit of theirs, where that is known.
 
     Raises:
         CheckpointError: a file is missing, is no checkpoint, or is of another network.
     """
     (encoder, size), depth = read_encoder(folder), DepthNet("resnet18")
     fill(depth, {**encoder, **read_public(folder / "depth.pth")}, folder, "monodepth2 ResNet-18")
-    save_public(out, depth, read_pose(folder), "resnet18", size, folder.name, MODULE)
+    save_public(out, depth, read_pose(folder), "resnet18", size, folder.name, MODULE, scale)
 
 
 def main(args: list[str] | None = None) -> int:

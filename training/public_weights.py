@@ -79,7 +79,7 @@ def read_pose(folder: Path) -> PoseNet:
 
 def save_public(
     out: Path, depth: DepthNet, pose: PoseNet | None, architecture: str, size: tuple[int, int],
-    origin: str, command: str,
+    origin: str, command: str, scale: float | None,
 ) -> None:  # fmt: skip
     """Write networks trained on KITTI as monodepth2 was, with a card.
 
@@ -91,13 +91,24 @@ def save_public(
         size: (height, width) of the images it takes.
         origin: name of the folder it comes from.
         command: that makes it.
+        scale: metres in a unit of the weights; None where it is not known.
+
+    Raises:
+        CheckpointError: the scale is no length.
     """
+    if scale is not None and not 0 < scale < float("inf"):
+        raise CheckpointError(f"scale {scale:g}: expected metres in a unit, more than 0")
+    metres = scale or 1.0
+    if pose is not None:
+        with torch.no_grad():  # of its outputs, the translation
+            for values in pose.net[-1].parameters():
+                values[3:6] *= metres
     card = Card(
         depth_architecture=architecture,
         pose_architecture="resnet18" if pose else "",
         input_size=size,
-        depth_range_m=(0.1, 100.0),
-        metric=False,
+        depth_range_m=(0.1 * metres, 100.0 * metres),
+        metric=scale is not None,
         domain="day",
         training_data=f"imported from {origin}; see its own licence",
         command=f"python -m {command} {origin} {out.name}",
@@ -109,16 +120,19 @@ def save_public(
     save(out, depth, pose, card, half=False)
 
 
-def command(module: str, doc: str | None, work: Callable[[Path, Path], None],
+def command(module: str, doc: str | None, work: Callable[[Path, Path, float | None], None],
             args: list[str] | None) -> int:  # fmt: skip
-    """Run ``work`` with FOLDER and OUT of a command line; return the exit code."""
+    """Run ``work`` with FOLDER, OUT and the scale of a command line; return the exit code."""
     parser = make_parser(f"python -m {module}", doc)
     parser.add_argument("folder", type=Path)
     parser.add_argument("out", type=Path, help="ends in .safetensors")
+    parser.add_argument("--scale", type=float, metavar="M",
+        help="metres in a unit: 5.4 for monodepth2's stereo weights (a base line of 0.1 units for "
+        "0.54 m); for others the median truth / estimate of training.evaluate")  # fmt: skip
     options = parser.parse_args(args)
 
     def told() -> None:
-        work(options.folder, options.out)
+        work(options.folder, options.out, options.scale)
         print(f"{options.out}: written, card {options.out.with_suffix('.json')}")
 
     return run(parser.prog, told)

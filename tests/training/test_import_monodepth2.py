@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sdepth.camera import Camera
 from sdepth.checkpoint import load_depth, load_pose
 from sdepth.errors import CheckpointError
+from sdepth.estimator import DepthEstimator
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
-from training.import_monodepth2 import import_monodepth2
+from training.import_monodepth2 import import_monodepth2, main
 
 Weights = dict[str, Tensor]
 
@@ -112,6 +115,31 @@ def test_imported_pose_network_is_the_public_one(folder: Path) -> None:
         out = 0.01 * F.conv2d(x, w["net.3.weight"], w["net.3.bias"]).mean((2, 3))
 
         assert torch.allclose(net(a, b)[0, :3, 3], out[0, 3:6], atol=1e-6)
+
+
+def test_known_scale_makes_depth_and_motion_metres(folder: Path) -> None:
+    paths = folder / "unit.safetensors", folder / "metres.safetensors"
+    assert main([str(folder), str(paths[0])]) == 0
+    assert main([str(folder), str(paths[1]), "--scale", "5.4"]) == 0
+    camera = Camera(100.0, 100.0, 47.5, 31.5, 96, 64)
+    image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    pair = torch.rand(1, 3, 64, 96), torch.rand(1, 3, 64, 96)
+
+    unit, metres = (DepthEstimator(path, "cpu")(image, camera).depth for path in paths)
+    (a, _), (b, card) = (load_pose(path) for path in paths)
+    T_unit, T_metres = a(*pair).detach(), b(*pair).detach()
+
+    np.testing.assert_allclose(metres, 5.4 * unit, rtol=1e-5)
+    assert torch.allclose(T_metres[:, :3, 3], 5.4 * T_unit[:, :3, 3], rtol=1e-5, atol=0)
+    assert torch.equal(T_metres[:, :3, :3], T_unit[:, :3, :3])
+    assert card.metric
+
+
+def test_scale_that_is_no_length_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(folder), str(folder / "o.safetensors"), "--scale", "0"]) == 2
+    assert "scale 0: expected metres in a unit, more than 0" in capsys.readouterr().err
 
 
 def test_folder_of_something_else_is_refused(folder: Path) -> None:
