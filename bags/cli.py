@@ -37,6 +37,14 @@ def add_camera_height(parser: argparse.ArgumentParser, default_m: float) -> None
     )
 
 
+def add_camera(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the calibration of a bag's images is."""
+    add = parser.add_argument
+    add("--camera-info", default="", metavar="TOPIC", help="default: the image's sibling")
+    add("--calib", type=lambda path: str(Path(path).resolve()), metavar="FILE",
+        help="the .yaml of ROS' camera_calibration, in place of camera_info")  # fmt: skip
+
+
 def convert(
     parser: argparse.ArgumentParser,
     args: Sequence[str] | None,

@@ -23,6 +23,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from bags.cli import add_camera
 from bags.pipeline import RESULT, PipelineConfig, Result, process_bag
 from bags.recordings import Topics
 from sdepth.checkpoint import bundled
@@ -44,7 +45,7 @@ def make_arguments() -> ArgumentParser:
         help="bags at a time on this machine (default: its cores)")  # fmt: skip
     add("--address", default="", help="of a Ray cluster, instead of this machine")
     add("--image", default="", metavar="TOPIC", help="default: the only one of images")
-    add("--camera-info", default="", metavar="TOPIC", help="default: the image's sibling")
+    add_camera(parser)
     add("--mode", choices=("auto", "day", "night"), default="auto")
     add("--day", type=Path, default=bundled("day"), help="checkpoint")
     add("--night", type=Path, default=bundled("night"), help="checkpoint")
@@ -82,7 +83,7 @@ def process(options: Namespace) -> None:
     Raises:
         DataError: the arguments do not fit, or bags failed, which are named.
     """
-    topics = Topics(options.image, options.camera_info, "none")
+    topics = Topics(options.image, options.camera_info, "none", options.calib)
     checkpoints = options.day.resolve(), options.night.resolve()
     config = PipelineConfig(topics, options.mode, checkpoints, options.device, options.depth,
                             options.skip_broken)  # fmt: skip

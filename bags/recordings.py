@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from bags.poses import PoseLog
 from bags.read import read_messages, topic_types
+from sdepth.calibration import read_calibration
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError, ImageError
-from sdepth.lens import Develop
+from sdepth.lens import Develop, Lens
 from sdepth_ros.conversions import stamp_ns, to_lens, to_rgb
 from training.data.check import check_lens, check_size, rectification
 from training.data.drive import Drive, Frame
@@ -34,11 +35,13 @@ class Topics:
         image: of the images; the only one there is.
         camera_info: by default the image's sibling.
         odometry: of the poses, or ``/tf``; ``none`` for none.
+        calib: file (``read_calibration``) that takes the place of camera_info, where given.
     """
 
     image: str = ""
     camera_info: str = ""
     odometry: str = ""
+    calib: str | None = None
 
 
 def read_bag(
@@ -54,8 +57,8 @@ def read_bag(
         whole: one recording, whatever is missing.
 
     Raises:
-        DataError: no bag, no images or camera_info, several to choose from, or times go back.
-        CameraError: the camera_info is not that of a camera.
+        DataError: no bag, no images or calibration, several to choose from, or times go back.
+        CameraError: the calibration is not that of a camera.
     """
     types = topic_types(bag)
     image = topics.image or _only([t for t, kind in types.items() if kind in _IMAGES], bag)
@@ -64,11 +67,20 @@ def read_bag(
     info = (
         topics.camera_info or f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
     )
-    stamps, lens, poses, frame_id = _index(bag, image, info, types)
+    stamps, message, poses, frame_id = _index(bag, image, info, types)
     if skip_broken:
         later = np.maximum.accumulate([-1, *stamps[:-1]])
         stamps = [stamp for stamp, before in zip(stamps, later, strict=True) if stamp > before]
-    camera, develop = _camera(lens, image, f"{bag}: {info}")
+    if topics.calib:
+        lens = read_calibration(Path(topics.calib))
+    elif message is not None:
+        lens = to_lens(message, f"{bag}: {info}")
+    else:
+        raise DataError(
+            f"{bag}: nothing on {info}, where the camera of {image} is expected; name it with "
+            "--camera-info, or a calibration file with --calib"
+        )
+    camera, develop = _camera(lens, image)
     known = poses.at(stamps, frame_id, topics.odometry, bag)
     frames = (Frame(bag / _file(s), s, T) for s, T in zip(stamps, known, strict=True))
     drive = Drive(bag.name, camera, tuple(frames), develop=develop)
@@ -108,31 +120,25 @@ def _picture(msg: Any, drive: Drive, trim: Trim, where: Path) -> NDArray[np.uint
 def _index(
     bag: Path, image: str, info: str, types: dict[str, str]
 ) -> tuple[list[int], Any, PoseLog, str]:
-    """Return the images' stamps, the first camera_info, all poses, and the images' frame."""
+    """Return the images' stamps, the first camera_info if any, all poses, the images' frame."""
     stamps: list[int] = []
-    poses, lens, frame_id = PoseLog(), None, ""
+    poses, camera_info, frame_id = PoseLog(), None, ""
     moving = [topic for topic, kind in types.items() if kind in _POSES]
     for topic, _, msg in read_messages(bag, image, info, *moving):
         if topic == image:
             stamps.append(stamp_ns(msg.header))
             frame_id = frame_id or msg.header.frame_id
         elif topic == info:
-            lens = lens or msg
+            camera_info = camera_info or msg
         else:
             poses.add(topic, msg)
-    if lens is None:
-        raise DataError(
-            f"{bag}: nothing on {info}, where the camera of {image} is expected; name it with "
-            "--camera-info, or record it"
-        )
-    return stamps, lens, poses, frame_id
+    return stamps, camera_info, poses, frame_id
 
 
-def _camera(info: Any, topic: str, where: str) -> tuple[Camera, Develop | None]:
+def _camera(lens: Lens, topic: str) -> tuple[Camera, Develop | None]:
     """Return the rectified camera, and what rectifies its images."""
-    lens = to_lens(info, where)
     if "rect" in topic.removesuffix("/compressed").rpartition("/")[2]:
-        return check_lens(lens.rectified, where), None
+        return check_lens(lens.rectified, lens.name), None
     return rectification(lens)
 
 

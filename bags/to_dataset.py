@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from bags.cli import add_camera
 from bags.recordings import Topics, read_bag
 from sdepth.cli import make_parser, run
 from training.data.cli import add_write_options, write_data_set
@@ -15,6 +16,7 @@ from training.data.trim import Trim
 _EXAMPLES = """examples:
   python -m bags.to_dataset bags/out/06 data/mine
   python -m bags.to_dataset drives/* data/mine --image /front/image_raw --size 640x360
+  python -m bags.to_dataset dashcam data/mine --calib camera.yaml
   python -m training.train training/configs/video.yaml --set 'data.train=[data/mine]'
 
 A sequence per bag, more where images are missing. Images are rectified by their camera_info. Poses
@@ -30,7 +32,7 @@ def make_arguments() -> ArgumentParser:
     add("bags", type=Path, nargs="+", help="folders of bags, each with metadata.yaml")
     add("out", type=Path, help="folder to write; the same command goes on where one was stopped")
     add("--image", default="", metavar="TOPIC", help="default: the only one of images")
-    add("--camera-info", default="", metavar="TOPIC", help="default: the image's sibling")
+    add_camera(parser)
     add("--odometry", default="", metavar="TOPIC",
         help="of poses, /tf, or none (default: the only one there is)")  # fmt: skip
     add_write_options(parser)
@@ -45,7 +47,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _convert(options: Namespace) -> None:
     """Write the data set the command line asks for."""
-    topics = Topics(options.image, options.camera_info, options.odometry)
+    topics = Topics(options.image, options.camera_info, options.odometry, options.calib)
     trim = Trim.parse(options.crop, options.size)
     recordings = [
         r for bag in options.bags for r in read_bag(bag, topics, trim, options.skip_broken)

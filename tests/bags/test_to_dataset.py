@@ -146,6 +146,36 @@ def test_distorted_images_are_rectified_by_their_camera_info(tmp_path: Path) -> 
     assert error.max() <= 16  # of 255: cv2.undistort rounds where it samples to 1/32 pixel
 
 
+CALIBRATION = """image_width: 64
+image_height: 32
+camera_name: dashcam
+camera_matrix: {rows: 3, cols: 3, data: [40, 0, 31.5, 0, 40, 15.5, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [0.3, 0, 0, 0, 0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [40, 0, 31.5, 0, 0, 40, 15.5, 0, 0, 0, 1, 0]}
+"""
+
+
+def test_a_calibration_file_stands_in_for_camera_info(tmp_path: Path) -> None:
+    times, calib = [i * PERIOD_NS for i in range(3)], tmp_path / "camera.yaml"
+    calib.write_text(CALIBRATION)
+    distorted = seen(times)
+    for _, _, msg in distorted[1::2]:
+        msg.d = np.array([0.3, 0.0, 0, 0, 0])
+    for name, stamped in (("with", distorted), ("without", distorted[::2])):
+        write(tmp_path / name, stamped)
+
+    assert main([str(tmp_path / "with"), str(tmp_path / "a")]) == 0
+    assert main([str(tmp_path / "without"), str(tmp_path / "b"), "--calib", str(calib)]) == 0
+
+    a, b = (read_drive(tmp_path / f) for f in ("a/sequences/with", "b/sequences/without"))
+    assert a.camera == b.camera
+    images = [read_image(drive.frames[0].image) for drive in (a, b)]
+    np.testing.assert_array_equal(*images)
+    assert images[0].min() < 99  # black from beyond the lens: both were rectified
+
+
 def test_bags_of_the_older_kind_are_read(tmp_path: Path) -> None:
     bag = write(tmp_path / "bag", seen([i * PERIOD_NS for i in range(3)]), sqlite=True)
     assert (bag / "bag.db3").is_file()
@@ -180,7 +210,7 @@ def bad_bag(kind: str, bag: Path) -> Path:
     ("kind", "message"),
     [
         ("two cameras", "choose one with --image TOPIC"),
-        ("no camera_info", "nothing on /camera/camera_info, where"),
+        ("no camera_info", "nothing on /camera/camera_info, where .* file with --calib"),
         ("time goes back", "time 100000000 ns does not come after 300000000"),
         ("not fixed", r"no static transform from /tf \(base_link\) to camera_optical"),
         ("two odometries", "choose one with --odometry TOPIC"),
