@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from benchmarks.depth import median_ms, timing_parser
 from sdepth import geometry, se3
 from sdepth.config import load_config
-from sdepth.estimator import fuse
+from sdepth.engines.graph import fuse
 from sdepth.feature_residual import TINY, Level, Problem
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.feature_net import make_features

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from sdepth.engines.graph import fuse
 from sdepth.errors import ConfigError
-from sdepth.estimator import fuse
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import POSE_ARCHITECTURES, PoseCNN, make_pose_net
 

@@ -15,10 +15,13 @@ import torch
 
 from sdepth.checkpoint import bundled
 from sdepth.daynight import DAY, NIGHT
+from sdepth.engines import ENGINES
 from sdepth.errors import SdepthError
 from sdepth.estimator import DepthEstimator
 
-PACKAGES = ("sdepth", "sdepth-ros", "torch", "numpy", "opencv-python-headless", "safetensors")
+PACKAGES = (
+    "sdepth", "sdepth-ros", "numpy", "opencv-python-headless", "safetensors", *ENGINES,
+)  # fmt: skip
 TIMED = 10
 """Images a model's time is the median of."""
 
@@ -74,7 +77,7 @@ def models(checkpoints: dict[str, Path] | None = None) -> Iterator[Finding]:
     """
     for name, path in (checkpoints or {m: bundled(m) for m in (DAY, NIGHT)}).items():
         try:
-            estimator = DepthEstimator(path)
+            estimator = DepthEstimator(path, engine="auto")
         except SdepthError as err:
             yield Finding(f"{name} network", str(err), "git checkout the weights, or train them")
             continue
@@ -84,7 +87,8 @@ def models(checkpoints: dict[str, Path] | None = None) -> Iterator[Finding]:
         yield Finding(
             f"{name} network",
             f"{card.depth_architecture}, {width}x{height}, {scale}, "
-            f"{_milliseconds(estimator):.1f} ms an image on {estimator.device}",
+            f"{_milliseconds(estimator):.1f} ms an image on {estimator.device} "
+            f"({estimator.engine})",
         )
 
 

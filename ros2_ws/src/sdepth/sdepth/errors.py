@@ -27,3 +27,7 @@ class DataError(SdepthError, ValueError):
 
 class ImageError(SdepthError, ValueError):
     """An image cannot be decoded: truncated, or of an unknown encoding."""
+
+
+class EngineError(SdepthError, RuntimeError):
+    """An inference library cannot run the network, or answers wrongly."""

@@ -10,14 +10,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sdepth.camera import Camera
-from sdepth.checkpoint import load_depth
+from sdepth.checkpoint import read_card
+from sdepth.engines import Source, choose
 from sdepth.errors import ConfigError
-from sdepth.models.depth_net import disp_to_depth
-from sdepth.models.encoder import BasicBlock, ResNetEncoder
 from sdepth.shapes import check_shape
 
 
@@ -47,25 +44,43 @@ def pick_device(device: str) -> torch.device:
 
 
 class DepthEstimator:
-    """A checkpoint, ready to turn images into depth."""
+    """A checkpoint, ready to turn images into depth.
 
-    def __init__(self, checkpoint: Path, device: str = "auto", resolution: str = "input") -> None:
+    Attributes:
+        card: of the checkpoint.
+        device: it runs on.
+        engine: which library runs it, and why that one.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        device: str = "auto",
+        resolution: str = "input",
+        engine: str = "torch",
+        precision: str = "fp32",
+    ) -> None:
         """Load the network.
 
         Args:
             checkpoint: a .safetensors file with its card beside it.
             device: ``auto``, ``cpu`` or ``cuda:N``.
             resolution: of the depth: ``input`` (the image's) or ``model`` (the network's).
+            engine: ``torch``, ``onnxruntime``, ``openvino``, ``tensorrt``, or ``auto``: the
+                fastest of those that are installed.
+            precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
 
         Raises:
             CheckpointError: the checkpoint cannot be used.
-            ConfigError: no such device or resolution.
+            ConfigError: no such device, resolution, engine or precision here.
+            EngineError: the engine does not answer as PyTorch does.
         """
         if resolution not in ("input", "model"):
             raise ConfigError(f"resolution {resolution!r}: expected 'input' or 'model'")
         self.device = pick_device(device)
-        net, self.card = load_depth(checkpoint, self.device)
-        self._net = fuse(net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.card = read_card(checkpoint)
+        source = Source(checkpoint, self.card, self.device, precision)
+        self._engine, self.engine = choose(source, engine)
         self._resolution = resolution
 
     def warm_up(self) -> None:
@@ -89,36 +104,14 @@ class DepthEstimator:
             ShapeError: the image is not (camera.height, camera.width, 3).
         """
         check_shape("image", image, f"{camera.height} {camera.width} 3")
-        inv_depth = self._infer(image, camera.focal_ratio / self.card.focal_ratio)
-        if self._resolution == "model":
-            camera = camera.resized(inv_depth.shape[1], inv_depth.shape[0])
-        elif inv_depth.shape != (camera.height, camera.width):
-            resized = cv2.resize(inv_depth, (camera.width, camera.height))
-            inv_depth = np.asarray(resized, np.float32)
-        return DepthMap(np.reciprocal(inv_depth, out=inv_depth), camera)
-
-    @torch.inference_mode()
-    def _infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
-        """Return inverse depth (h, w), 1/m, at the network's size."""
         height, width = self.card.input_size
         if image.shape[:2] != (height, width):
             small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             image = np.asarray(small, np.uint8)
-        batch = torch.from_numpy(image).to(self.device).permute(2, 0, 1)[None].float().div_(255)
-        disp = self._net(batch.contiguous(memory_format=torch.channels_last), scales=1)[0]
-        depth = disp_to_depth(disp, self.card.depth_range_m, focal_scale)
-        return depth.reciprocal_()[0, 0].float().cpu().numpy()
-
-
-def fuse(net: nn.Module) -> nn.Module:
-    """Return the network with normalisation folded into convolutions: same answers, faster."""
-    for module in net.modules():
-        if isinstance(module, BasicBlock | ResNetEncoder):
-            module.conv1 = fuse_conv_bn_eval(module.conv1, module.bn1)
-            module.bn1 = nn.Identity()  # type: ignore[assignment]
-        if isinstance(module, BasicBlock):
-            module.conv2 = fuse_conv_bn_eval(module.conv2, module.bn2)
-            module.bn2 = nn.Identity()  # type: ignore[assignment]
-            if isinstance(module.downsample, nn.Sequential):
-                module.downsample = fuse_conv_bn_eval(*module.downsample)
-    return net
+        depth = self._engine(image, camera.focal_ratio / self.card.focal_ratio)
+        if self._resolution == "model":
+            camera = camera.resized(width, height)
+        elif depth.shape != (camera.height, camera.width):
+            inv_depth = cv2.resize(np.reciprocal(depth), (camera.width, camera.height))
+            depth = np.asarray(np.reciprocal(inv_depth, out=inv_depth), np.float32)
+        return DepthMap(depth, camera)

@@ -1,0 +1,6 @@
+"""One network, several libraries that run it: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""
+
+from sdepth.engines.selection import ENGINES, PRECISIONS, Engine, choose, installed
+from sdepth.engines.source import Source
+
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "Source", "choose", "installed"]

@@ -1,0 +1,64 @@
+"""One frame that every engine must answer as PyTorch does before it may run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sdepth.engines.source import Source, atomic, cache_folder
+from sdepth.engines.torch_engine import TorchEngine
+from sdepth.errors import EngineError
+
+Answer = Callable[[NDArray[np.uint8], float], NDArray[np.float32]]
+
+TOLERANCE = {"fp32": 1e-4, "fp16": 0.01, "bf16": 0.05, "int8": 0.1}
+"""Largest mean difference of log depth, that is, of depth as a share of itself."""
+FOCAL_SCALE = 1.25
+"""Of the golden frame; not 1, or an engine that ignores it would pass."""
+
+
+def golden_frame(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the RGB image (height, width, 3): soft shapes, lighter above, always the same."""
+    height, width = size
+    shapes = np.random.default_rng(5155).integers(0, 128, (6, 20, 3), np.uint8)
+    soft = cv2.resize(shapes, (width, height), interpolation=cv2.INTER_LINEAR)
+    light = np.linspace(127, 0, height).astype(np.uint8)
+    return np.asarray(soft + light[:, None, None], np.uint8)
+
+
+def reference(source: Source) -> NDArray[np.float32]:
+    """Return PyTorch's depth of the golden frame in fp32, computed once per weights and device."""
+    exact = replace(source, precision="fp32")
+    path = exact.cached("npy", torch.__version__)
+    if path.is_file():
+        return np.asarray(np.load(path), np.float32)
+    depth = TorchEngine(exact)(golden_frame(source.card.input_size), FOCAL_SCALE)
+    with atomic(path) as partial, partial.open("wb") as file:
+        np.save(file, depth)
+    return depth
+
+
+def check(engine: Answer, source: Source, name: str) -> float:
+    """Return how far an engine's answer is from ``reference``: mean of |log ratio|.
+
+    Raises:
+        EngineError: farther than ``TOLERANCE`` allows.
+    """
+    expected = reference(source)
+    found = engine(golden_frame(source.card.input_size), FOCAL_SCALE)
+    error = float("inf")
+    if found.shape == expected.shape and (found > 0).all():
+        error = float(np.abs(np.log(found / expected)).mean())
+    limit = TOLERANCE[source.precision]
+    if not error <= limit:  # NaN, too
+        raise EngineError(
+            f"engine {name} ({source.precision}): depth of the golden frame is {error:.2%} off "
+            f"PyTorch's, expected {limit:.2%} at most; remove {cache_folder()} and try again, "
+            "or take engine torch"
+        )
+    return error

@@ -1,0 +1,112 @@
+"""What an engine is made of, and where what was made of it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sdepth.checkpoint import Card, load_depth
+from sdepth.engines.graph import DepthGraph, write_onnx
+from sdepth.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint, where it is to run, and how exactly.
+
+    Attributes:
+        checkpoint: the .safetensors file.
+        card: of it.
+        device: to run on.
+        precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+    """
+
+    checkpoint: Path
+    card: Card
+    device: torch.device
+    precision: str = "fp32"
+
+    def graph(self) -> DepthGraph:
+        """Return the graph in PyTorch, fp32, on the CPU."""
+        net, card = load_depth(self.checkpoint)
+        return DepthGraph(net, card)
+
+    def onnx(self) -> Path:
+        """Return the graph as ONNX, written at most once; of int8, what training.quantize wrote.
+
+        Raises:
+            CheckpointError: int8, and the checkpoint was not quantised.
+        """
+        if self.precision == "int8":
+            return self._quantised()
+        path = self.cached("onnx", torch.__version__)
+        if not path.is_file():
+            with atomic(path) as partial:
+                write_onnx(self.graph(), partial)
+        return path
+
+    def cached(self, suffix: str, *versions: str) -> Path:
+        """Return the path in the cache of something that only this source and ``versions`` make.
+
+        Args:
+            suffix: of the file.
+            versions: of all else that it depends on.
+        """
+        about = (self.card.sha256, self.precision, device_name(self.device), *versions)
+        key = hashlib.sha256("\n".join((*about, *map(str, self.card.input_size))).encode())
+        return cache_folder() / f"{self.checkpoint.stem}-{key.hexdigest()[:16]}.{suffix}"
+
+    def _quantised(self) -> Path:
+        """Return the int8 graph beside the checkpoint."""
+        path = quantised_path(self.checkpoint, self.card)
+        if not path.is_file():
+            others = [p.name for p in path.parent.glob(f"{self.checkpoint.stem}.int8-*.onnx")]
+            why = (
+                f"{', '.join(others)} is of other weights" if others else "it was never quantised"
+            )
+            raise CheckpointError(
+                f"{path}: no such file, {why}; python -m training.quantize "
+                f"{self.checkpoint} DRIVES, or model.precision fp32"
+            )
+        return path
+
+
+def quantised_path(checkpoint: Path, card: Card) -> Path:
+    """Return where the int8 graph of a checkpoint is: beside it, named after its weights."""
+    return checkpoint.with_name(f"{checkpoint.stem}.int8-{card.sha256[:12]}.onnx")
+
+
+def cache_folder() -> Path:
+    """Return the folder of what can be made again: $SDEPTH_CACHE, or the user's cache."""
+    if own := os.environ.get("SDEPTH_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sdepth"
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a file to write that becomes ``path`` when done: a crash or a twin leaves no half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def device_name(device: torch.device) -> str:
+    """Return the model of a CPU or GPU: what is fast on one may not be on another."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

@@ -1,0 +1,81 @@
+"""The network in TensorRT, on an NVIDIA GPU: a desktop's or a Jetson's."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sdepth.engines.graph import INPUTS, OUTPUT
+from sdepth.engines.source import Source, atomic
+from sdepth.errors import EngineError
+
+
+class TensorRtEngine:
+    """TensorRT: its plan takes minutes to build, once per GPU and version, and is kept."""
+
+    def __init__(self, source: Source) -> None:
+        """Read the plan, building it first where there is none; buffers live in PyTorch.
+
+        Raises:
+            EngineError: TensorRT cannot build or read it.
+        """
+        import tensorrt
+
+        height, width = source.card.input_size
+        path = source.cached("plan", tensorrt.__version__, torch.__version__)
+        if not path.is_file():
+            logging.getLogger(__name__).warning("building %s: some minutes, once", path)
+            _build(tensorrt, source, path)
+        logger = tensorrt.Logger(tensorrt.Logger.ERROR)
+        self._runtime = tensorrt.Runtime(logger)  # must outlive the plan
+        self._plan = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if self._plan is None:
+            raise EngineError(f"{path}: TensorRT cannot read it; remove it, and it is built again")
+        self._context = self._plan.create_execution_context()
+        device = source.device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._image = torch.zeros(1, height, width, 3, dtype=torch.uint8, device=device)
+        self._focal_scale = torch.ones(1, device=device)
+        self._depth = torch.empty(1, 1, height, width, device=device)
+        for name, buffer in zip(
+            (*INPUTS, OUTPUT), (self._image, self._focal_scale, self._depth), strict=True
+        ):
+            if name in INPUTS:
+                self._context.set_input_shape(name, tuple(buffer.shape))
+            self._context.set_tensor_address(name, buffer.data_ptr())
+
+    def __call__(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
+        """Return depth (h, w), metres, of an RGB image (h, w, 3)."""
+        with torch.cuda.stream(self._stream):
+            self._image.copy_(torch.from_numpy(image)[None])
+            self._focal_scale.fill_(focal_scale)
+            self._context.execute_async_v3(self._stream.cuda_stream)
+            return self._depth[0, 0].cpu().numpy()
+
+
+def _build(tensorrt: Any, source: Source, path: Path) -> None:
+    """Build the plan of one image and write it to ``path``."""
+    logger = tensorrt.Logger(tensorrt.Logger.ERROR)
+    builder = tensorrt.Builder(logger)
+    explicit = 1 << int(tensorrt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
+    network = builder.create_network(explicit)
+    parser = tensorrt.OnnxParser(network, logger)
+    if not parser.parse(source.onnx().read_bytes()):
+        raise EngineError(f"TensorRT {tensorrt.__version__}: {parser.get_error(0)}")
+    height, width = source.card.input_size
+    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    for name, shape in zip(INPUTS, ((1, height, width, 3), (1,)), strict=True):
+        profile.set_shape(name, shape, shape, shape)
+    config.add_optimization_profile(profile)
+    if source.precision == "fp16":
+        config.set_flag(tensorrt.BuilderFlag.FP16)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise EngineError(f"TensorRT {tensorrt.__version__}: no plan for {source.checkpoint}")
+    with atomic(path) as partial:
+        partial.write_bytes(plan)

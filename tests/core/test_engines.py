@@ -1,0 +1,195 @@
+"""One network in several libraries: the same answers, or a refusal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from sdepth.camera import Camera
+from sdepth.checkpoint import bundled, load_depth, read_card, save
+from sdepth.engines import ENGINES, Source, choose, golden, installed
+from sdepth.engines.graph import DepthGraph, write_onnx
+from sdepth.engines.torch_engine import TorchEngine
+from sdepth.errors import CheckpointError, ConfigError, EngineError
+from sdepth.estimator import DepthEstimator
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.pose_net import PoseNet
+from tests.core.test_checkpoint import CARD
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SDEPTH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    torch.manual_seed(0)
+    path = tmp_path / "net.safetensors"
+    save(path, DepthNet("tiny"), PoseNet("tiny"), CARD)
+    return Source(path, read_card(path), CPU)
+
+
+def need(name: str) -> None:
+    if name not in installed():
+        pytest.skip(f"{name} is not installed: pip install {name}")
+    if not ENGINES[name].cpu and not torch.cuda.is_available():
+        pytest.skip(f"{name} needs an NVIDIA GPU")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_answers_as_pytorch_does(name: str, source: Source) -> None:
+    need(name)
+    device = "cpu" if ENGINES[name].cpu else "cuda"
+    image = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
+    camera = Camera(90.0, 90.0, 47.5, 31.5, 96, 64)
+    expected = DepthEstimator(source.checkpoint, "cpu")(image, camera).depth
+
+    estimator = DepthEstimator(source.checkpoint, device, engine=name)
+
+    assert np.allclose(estimator(image, camera).depth, expected, rtol=1e-4)
+    assert estimator.engine == f"{name} fp32, as asked for"
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_an_answer_is_not_overwritten_by_the_next(name: str, source: Source) -> None:
+    need(name)
+    engine, _ = choose(source, name)
+    first = engine(golden.golden_frame((64, 96)), 1.0)
+    before = first.copy()
+
+    engine(np.zeros((64, 96, 3), np.uint8), 2.0)
+
+    assert np.array_equal(first, before)
+
+
+def test_auto_times_once_and_says_why(source: Source, cache: Path) -> None:
+    need("onnxruntime")
+    _, why = choose(source)
+    (known,) = cache.glob("*.json")
+    times = json.loads(known.read_text())
+    known.write_text(json.dumps(dict.fromkeys(times, 2.0) | {"onnxruntime": 1.0}))
+
+    engine, known_why = choose(source)
+
+    assert set(times) == {n for n in installed() if ENGINES[n].cpu}
+    assert all(f"{name} {ms:.1f} ms" in why for name, ms in times.items())
+    assert type(engine) is ENGINES["onnxruntime"].make
+    assert known_why.startswith("onnxruntime fp32: onnxruntime 1.0 ms, ")
+
+
+def test_an_engine_that_answers_otherwise_is_refused(source: Source) -> None:
+    right = TorchEngine(source)
+    for wrong in (
+        lambda image, focal_scale: right(image, 1.0),
+        lambda image, focal_scale: right(image, focal_scale) * np.float32(np.nan),
+        lambda image, focal_scale: right(image, focal_scale)[:32],
+    ):
+        with pytest.raises(EngineError, match=r"engine x \(fp32\): depth of the golden frame"):
+            golden.check(wrong, source, "x")
+    assert golden.check(right, source, "x") == 0
+
+
+def test_a_cached_graph_of_other_weights_is_refused(source: Source, tmp_path: Path) -> None:
+    need("onnxruntime")
+    other = tmp_path / "other.safetensors"
+    save(other, DepthNet("tiny"), PoseNet("tiny"), CARD)
+    net, card = load_depth(other)
+    write_onnx(DepthGraph(net, card), source.onnx())
+
+    with pytest.raises(EngineError, match=r"remove .*cache and try again"):
+        choose(source, "onnxruntime")
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_a_damaged_graph_is_refused_with_the_way_out(name: str, source: Source) -> None:
+    need(name)
+    source.onnx().write_bytes(source.onnx().read_bytes()[:1000])
+
+    with pytest.raises(EngineError, match=rf"engine {name}: .*; remove .*cache and try again"):
+        choose(source, name)
+
+
+def test_other_weights_size_precision_or_version_is_another_file(source: Source) -> None:
+    card = source.card
+    variants = [
+        source.cached("onnx", "1"),
+        source.cached("onnx", "2"),
+        replace(source, precision="bf16").cached("onnx", "1"),
+        replace(source, card=replace(card, sha256="0")).cached("onnx", "1"),
+        replace(source, card=replace(card, input_size=(96, 64))).cached("onnx", "1"),
+    ]
+    assert len(set(variants)) == len(variants)
+
+
+def test_what_cannot_be_is_named_with_the_way_out(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="engine 'tflite': expected one of"):
+        choose(source, "tflite")
+    with pytest.raises(ConfigError, match="precision 'fp8': expected one of"):
+        choose(replace(source, precision="fp8"))
+    with pytest.raises(ConfigError, match="'tensorrt' does not do fp32 on cpu"):
+        choose(source, "tensorrt")
+    monkeypatch.setattr("sdepth.engines.selection.installed", lambda: ["torch"])
+    with pytest.raises(ConfigError, match="pip install openvino, or take auto"):
+        choose(source, "openvino")
+    assert choose(source)[1] == "torch fp32, the only one here"
+
+
+def test_int8_wants_the_checkpoint_quantised(source: Source) -> None:
+    need("onnxruntime")
+    with pytest.raises(CheckpointError, match=r"never quantised; python -m training\.quantize"):
+        choose(replace(source, precision="int8"))
+    source.checkpoint.with_name("net.int8-0123.onnx").touch()
+    with pytest.raises(CheckpointError, match=r"net\.int8-0123\.onnx is of other weights"):
+        choose(replace(source, precision="int8"))
+
+
+def test_resize_in_the_graph_is_opencvs(source: Source) -> None:
+    (net, card), (twin, _) = load_depth(bundled("day")), load_depth(bundled("day"))
+    image = np.random.default_rng(2).integers(0, 255, (187, 621, 3), np.uint8)
+    small = cv2.resize(image, card.input_size[::-1], interpolation=cv2.INTER_AREA)
+    one = torch.ones(1)
+    with torch.inference_mode():
+        expected = DepthGraph(net, card)(torch.from_numpy(small)[None], one)
+        found = DepthGraph(twin, card, (187, 621))(torch.from_numpy(image)[None], one)
+
+    # A sum in another order may round a pixel that is halfway to the other side.
+    assert torch.allclose(found, expected, rtol=0.02)
+
+
+def test_images_smaller_than_the_network_are_refused(source: Source) -> None:
+    net, card = load_depth(source.checkpoint)
+    with pytest.raises(ConfigError, match="image size 63: expected 64"):
+        DepthGraph(net, card, (63, 640))
+
+
+@pytest.mark.parametrize("image_size", [None, (70, 130)])
+def test_exported_graph_takes_any_batch(
+    source: Source, tmp_path: Path, image_size: tuple[int, int] | None
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    net, card = load_depth(source.checkpoint)
+    graph = DepthGraph(net, card, image_size)
+    write_onnx(graph, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    height, width = image_size or card.input_size
+    images = np.random.default_rng(3).integers(0, 255, (3, height, width, 3), np.uint8)
+    scales = np.array([0.5, 1, 2], np.float32)
+
+    (depth,) = session.run(None, {"image": images, "focal_scale": scales})
+
+    with torch.inference_mode():
+        expected = graph(torch.from_numpy(images), torch.from_numpy(scales)).numpy()
+    assert depth.shape == (3, 1, 64, 96)
+    assert np.allclose(depth, expected, rtol=1e-3)
