@@ -202,11 +202,14 @@ class DepthNode(FrameNode[DepthParams]):
     def _load(self, domain: str, path: str) -> DepthEstimator:
         """Return the network of a checkpoint; without a path, of the one that ships."""
         checkpoint = Path(path) if path else bundled(domain)
-        params = self.params
-        estimator = DepthEstimator(checkpoint, params.model.device, params.depth.resolution)
+        model, resolution = self.params.model, self.params.depth.resolution
+        estimator = DepthEstimator(
+            checkpoint, model.device, resolution, model.engine, model.precision
+        )
         card = estimator.card
         height, width = card.input_size
         self.get_logger().info(f"{domain}: {checkpoint} ({width}x{height}, {card.domain})")
+        self.get_logger().info(f"{domain}: engine {estimator.engine}")
         return estimator
 
 

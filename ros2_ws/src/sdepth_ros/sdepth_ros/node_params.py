@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sdepth.config import param
 from sdepth.daynight import AUTO, DAY, NIGHT, DayNightConfig
+from sdepth.engines import ENGINES, PRECISIONS
 from sdepth.errors import ConfigError
 from sdepth.scale import ScaleConfig
 
@@ -42,6 +43,16 @@ class DepthModelParams:
     day_path: str = param("", "Checkpoint (.safetensors) for the day; empty: the one that ships")
     night_path: str = param("", "Checkpoint for the night; empty: the one that ships")
     device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
+    engine: str = param(
+        AUTO,
+        "Library that runs the networks; auto: the fastest installed, timed at the first start",
+        choices=(AUTO, *ENGINES),
+    )
+    precision: str = param(
+        "fp32",
+        "Of the networks; int8 wants them quantised by training.quantize",
+        choices=PRECISIONS,
+    )
 
 
 @dataclass(frozen=True)
