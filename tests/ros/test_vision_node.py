@@ -79,7 +79,7 @@ def test_the_path_is_that_of_two_processes(peer: Peer, weights: Path) -> None:
         processes.running("depth_node", *args),
         processes.running("odometry_node", *args, "-r", "odom:=/apart"),
     ):
-        assert peer.spin_until(lambda: peer.count_subscribers("/camera/image_raw") == 2, 60)
+        camera.wait_for_node(nodes=2)
         assert peer.spin_until(lambda: peer.count_subscribers("/depth/image_rect") == 1, 60)
         roll(camera, apart, 6)
     assert np.linalg.norm(path(together)[-1, :3, 3]) > 0.005

@@ -44,7 +44,7 @@ class VehicleSpeed:
 
     def _on_own(self, msg: Any) -> None:
         """Take our own speed, unless we are lost: then even the rotation is not known."""
-        if msg.twist.covariance[35] < LOST_VARIANCE:
+        if msg.twist.covariance[35] < 0.99 * LOST_VARIANCE:
             self._tell(self._ratio.own(stamp_ns(msg.header), _speed(msg.twist.twist)))
 
     def _on_wheel(self, msg: Any) -> None:

@@ -52,7 +52,7 @@ class DepthGraph(nn.Module):
             image: RGB (B, H, W, 3), uint8.
             focal_scale: (B,), the camera's focal ratio over the canonical one.
         """
-        dtype = self.net.encoder.conv1.weight.dtype
+        dtype = next(self.net.parameters()).dtype
         x = image.permute(0, 3, 1, 2).float()  # a view: the bytes are channels_last already
         if len(self.shrink):
             x = self.shrink(x).round()  # OpenCV answers in bytes, too
