@@ -78,3 +78,15 @@ def test_networks_without_metres_are_refused_as_their_source(drive: Drive) -> No
 
     _, seen = follow(drive, estimators, ScaleConfig("unknown"))
     assert not seen.scale.metric
+
+
+def test_a_late_image_forgets_nothing(estimators: dict[str, DepthEstimator], drive: Drive) -> None:
+    config = ScaleConfig("camera_height", camera_height_m=4.0)
+    pipeline, before = follow(drive, estimators, config, start_ns=10**10)
+    late = drive.frames[-3]
+    stamp = 10**10 + late.stamp_ns
+    image = drive.read(late)
+
+    assert pipeline.choose(image, stamp, "auto", SWITCH) == DAY
+    seen = pipeline(image, drive.camera, DAY, stamp, SWITCH, config)
+    assert seen.scale.factor == pytest.approx(before.scale.factor, rel=0.01)

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from sdepth_ros.sync import StampOrder, StampSync
+from sdepth.stamps import StampOrder
+from sdepth_ros.sync import StampSync
 
 
 def message(stamp: int) -> SimpleNamespace:

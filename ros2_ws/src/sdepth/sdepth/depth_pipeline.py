@@ -15,6 +15,7 @@ from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth.ground import find_ground
 from sdepth.handover import Handover
 from sdepth.scale import CAMERA_HEIGHT, MODEL, Scale, ScaleConfig, ScaleTracker
+from sdepth.stamps import StampOrder
 
 _LEAST_ROAD = 0.3  # share of the pixels ahead that must be road before its height is believed
 
@@ -58,7 +59,7 @@ class DepthPipeline:
         self.selector = ModeSelector()
         self.handover = Handover(estimators, returns=scale.source == MODEL)
         self.tracker = ScaleTracker(scale, model_is_metric=not ignorant)
-        self._last_ns = 0
+        self._order = StampOrder()
 
     def choose(
         self, image: NDArray[np.uint8], stamp_ns: int, mode: str, config: DayNightConfig
@@ -72,7 +73,7 @@ class DepthPipeline:
             config: when it is night.
         """
         self.selector.config = config
-        seen = self.selector.update(mean_luminance(image), stamp_ns)
+        seen = self.selector.update(mean_luminance(image), self._in_order(stamp_ns))
         return seen if mode == AUTO else mode
 
     def __call__(
@@ -90,16 +91,14 @@ class DepthPipeline:
             image: RGB (H, W, 3), lens distortion gone.
             camera: intrinsics of that image.
             mode: ``day`` or ``night``, as ``choose`` says.
-            stamp_ns: time of the image; where it goes back, nothing is carried over.
+            stamp_ns: time of the image; where it goes far back, nothing is carried over.
             config: how depth goes over after a change of mode.
             scale: where metres come from: the source as at the start.
 
         Raises:
             ShapeError: the image is not of the camera's size.
         """
-        if stamp_ns < self._last_ns:
-            self.tracker.reset()
-        self._last_ns = stamp_ns
+        stamp_ns = self._in_order(stamp_ns)
         seen = self.handover(image, camera, mode, stamp_ns, config)
         self.tracker.config = scale
         if scale.source == CAMERA_HEIGHT:
@@ -110,3 +109,10 @@ class DepthPipeline:
         if found.factor != 1:
             np.multiply(seen.depth, np.float32(found.factor), out=seen.depth)
         return Seen(seen, mode, found)
+
+    def _in_order(self, stamp_ns: int) -> int:
+        """Return the stamp, or for a late image the newest one; forget all where time is anew."""
+        if self._order.take(stamp_ns) == "anew":
+            self.tracker.reset()
+        assert self._order.last is not None
+        return self._order.last

@@ -27,6 +27,7 @@ from sdepth.daynight import DAY
 from sdepth.errors import ImageError
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
+from sdepth.stamps import StampOrder
 from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_depth, write_transform
 from sdepth_ros.frame_node import Frame, FrameNode, run
@@ -35,7 +36,7 @@ from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.qos import LATCHED, STATE, TF, TF_STATIC
-from sdepth_ros.sync import StampOrder, StampSync
+from sdepth_ros.sync import StampSync
 
 if TYPE_CHECKING:
     from sdepth_ros.depth_node import DepthNode

@@ -1,35 +1,11 @@
-"""Images with the depth of the same stamp, and whether they come in order."""
+"""Images with the depth of the same stamp."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from sdepth_ros.conversions import stamp_ns
-
-_LATE_NS = 1_000_000_000
-_MOST_LATE = 5
-"""A stamp further back than that, or so many before the last one in a row: time began anew."""
-
-
-class StampOrder:
-    """Tells a frame that is late, or comes twice, from time that begins anew (a bag loops)."""
-
-    def __init__(self) -> None:
-        """Start without a stamp."""
-        self._last: int | None = None
-        self._late = 0
-
-    def take(self, stamp: int) -> Literal["next", "late", "anew"]:
-        """Return what a stamp, nanoseconds, is after those before it; of late ones none stays."""
-        if self._last is None or stamp > self._last:
-            self._last, self._late = stamp, 0
-            return "next"
-        self._late += stamp < self._last  # a stamp that stands still is no new beginning
-        if self._last - stamp > _LATE_NS or self._late > _MOST_LATE:
-            self._last, self._late = stamp, 0
-            return "anew"
-        return "late"
 
 
 class StampSync:

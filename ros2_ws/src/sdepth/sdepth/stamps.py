@@ -1,0 +1,33 @@
+"""Whether frames come in order."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+_LATE_NS = 1_000_000_000
+_MOST_LATE = 5
+"""A stamp further back than that, or so many before the last one in a row: time began anew."""
+
+
+class StampOrder:
+    """Tells a frame that is late, or comes twice, from time that begins anew (a bag loops).
+
+    Attributes:
+        last: the newest stamp, nanoseconds, since time began.
+    """
+
+    def __init__(self) -> None:
+        """Start without a stamp."""
+        self.last: int | None = None
+        self._late = 0
+
+    def take(self, stamp: int) -> Literal["next", "late", "anew"]:
+        """Return what a stamp, nanoseconds, is after those before it; of late ones none stays."""
+        if self.last is None or stamp > self.last:
+            self.last, self._late = stamp, 0
+            return "next"
+        self._late += stamp < self.last  # a stamp that stands still is no new beginning
+        if self.last - stamp > _LATE_NS or self._late > _MOST_LATE:
+            self.last, self._late = stamp, 0
+            return "anew"
+        return "late"
