@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_typestore
 
 from sdepth.camera import Camera
-from sdepth_ros.conversions import camera_info_fields, image_fields, write_transform
+from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields, write_transform
 
 STORE = get_typestore(Stores.ROS2_KILTED)
 """Definitions of the messages; those used here are the same from Humble on."""
 CAMERA_FRAME, BASE_FRAME, ODOM_FRAME = "camera_optical", "base_link", "odom"
+EXACT = np.zeros((6, 6))
+"""The covariance of a true pose."""
 
 
 def make(kind: str, **fields: Any) -> Any:
@@ -30,9 +32,19 @@ def header(stamp_ns: int, frame_id: str) -> Any:
 
 def image(pixels: NDArray[Any], encoding: str, stamp_ns: int) -> Any:
     """Return an Image of (H, W) or (H, W, 3) pixels."""
-    fields = image_fields(pixels, encoding)
-    fields["data"] = np.frombuffer(fields["data"], np.uint8)
-    return make("sensor_msgs/Image", header=header(stamp_ns, CAMERA_FRAME), **fields)
+    return of_fields("sensor_msgs/Image", image_fields(pixels, encoding), stamp_ns)
+
+
+def of_fields(kind: str, fields: dict[str, Any], stamp_ns: int) -> Any:
+    """Return a message of the camera, made of fields as ``sdepth_ros.conversions`` gives them."""
+    data = np.frombuffer(fields["data"], np.uint8)
+    return make(kind, header=header(stamp_ns, CAMERA_FRAME), **(fields | {"data": data}))
+
+
+def points(fields: dict[str, Any], stamp_ns: int) -> Any:
+    """Return the PointCloud2 of ``cloud_fields``."""
+    own = [make("sensor_msgs/PointField", **field) for field in CLOUD_FIELDS]
+    return of_fields("sensor_msgs/PointCloud2", fields | {"fields": own}, stamp_ns)
 
 
 def compressed_image(file: NDArray[np.uint8], kind: str, stamp_ns: int) -> Any:
@@ -62,36 +74,43 @@ def camera_info(camera: Camera, stamp_ns: int) -> Any:
     )
 
 
-def static_tf(T_base_cam: NDArray[np.float64], stamp_ns: int) -> Any:
-    """Return the TFMessage base_link -> camera_optical."""
+def transforms(T_parent_child: NDArray[np.float64], stamp_ns: int, parent: str, child: str) -> Any:
+    """Return the TFMessage parent -> child."""
     pose = make("geometry_msgs/Transform", translation=_vector(), rotation=_quaternion())
-    write_transform(T_base_cam, pose.translation, pose.rotation)
+    write_transform(T_parent_child, pose.translation, pose.rotation)
     stamped = make(
         "geometry_msgs/TransformStamped",
-        header=header(stamp_ns, BASE_FRAME),
-        child_frame_id=CAMERA_FRAME,
+        header=header(stamp_ns, parent),
+        child_frame_id=child,
         transform=pose,
     )
     return make("tf2_msgs/TFMessage", transforms=[stamped])
 
 
 def odometry(
-    T_odom_base: NDArray[np.float64], twist_base: NDArray[np.float64], stamp_ns: int
+    T_odom_base: NDArray[np.float64],
+    twist_base: NDArray[np.float64],
+    stamp_ns: int,
+    child: str = BASE_FRAME,
+    covariances: tuple[NDArray[np.float64], NDArray[np.float64]] = (EXACT, EXACT),
 ) -> Any:
-    """Return an Odometry of a true pose; ``twist_base`` (6,) is m/s and rad/s in base_link."""
+    """Return an Odometry; ``twist_base`` (6,) is m/s and rad/s in the child.
+
+    ``covariances`` (6, 6) are of the pose and of the twist.
+    """
     origin = make("geometry_msgs/Point", x=0.0, y=0.0, z=0.0)
     pose = make("geometry_msgs/Pose", position=origin, orientation=_quaternion())
     write_transform(T_odom_base, pose.position, pose.orientation)
     twist = make(
         "geometry_msgs/Twist", linear=_vector(*twist_base[:3]), angular=_vector(*twist_base[3:])
     )
-    exact = np.zeros(36)
+    of_pose, of_twist = (covariance.ravel() for covariance in covariances)
     return make(
         "nav_msgs/Odometry",
         header=header(stamp_ns, ODOM_FRAME),
-        child_frame_id=BASE_FRAME,
-        pose=make("geometry_msgs/PoseWithCovariance", pose=pose, covariance=exact),
-        twist=make("geometry_msgs/TwistWithCovariance", twist=twist, covariance=exact),
+        child_frame_id=child,
+        pose=make("geometry_msgs/PoseWithCovariance", pose=pose, covariance=of_pose),
+        twist=make("geometry_msgs/TwistWithCovariance", twist=twist, covariance=of_twist),
     )
 
 

@@ -12,15 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bags.perceive import Choices, perceive
 from bags.recordings import Topics, read_bag
 from sdepth.checkpoint import bundled
-from sdepth.daynight import AUTO, DAY, NIGHT, DayNightConfig
-from sdepth.depth_pipeline import DepthPipeline
-from sdepth.errors import DataError
+from sdepth.daynight import AUTO, DAY, NIGHT
 from sdepth.estimator import DepthEstimator
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
-from sdepth.scale import ScaleConfig
 from sdepth_ros.conversions import to_q_xyzw
 from training.data.drive import code_depth
 from training.data.recording import Recording, Shot
@@ -41,7 +39,6 @@ class PipelineConfig:
         device: ``cpu``, ``cuda:N`` or ``auto``.
         depth: keep the depth images, too.
         skip_broken: leave out images that cannot be decoded or whose stamps go back.
-        scale: where metres come from.
     """
 
     topics: Topics = field(default_factory=lambda: Topics(odometry="none"))
@@ -50,7 +47,6 @@ class PipelineConfig:
     device: str = "cpu"
     depth: bool = False
     skip_broken: bool = False
-    scale: ScaleConfig = field(default_factory=ScaleConfig)
 
 
 @dataclass(frozen=True)
@@ -101,26 +97,16 @@ def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Resul
     estimators = {m: DepthEstimator(path, config.device)
                   for m, path in zip((DAY, NIGHT), config.checkpoints, strict=True)}  # fmt: skip
     odometry = Odometry(config.checkpoints[0], config.device, refiner=fixed_refiner())
-    pipeline = DepthPipeline(estimators, config.scale)
+    choices = Choices(config.mode)
     modes, states, lines = [], [], []
-    for shot in recording.shots():
-        try:
-            image = shot.image()  # type: ignore[operator]  # a bag's are decoded, never files
-        except DataError:
-            if config.skip_broken:
-                continue
-            raise
-        modes.append(pipeline.choose(image, shot.stamp_ns, config.mode, DayNightConfig()))
-        seen = pipeline(image, recording.camera, modes[-1], shot.stamp_ns, DayNightConfig(),
-                        config.scale)  # fmt: skip
-        depth = seen.depth.depth
-        states.append(odometry.update(image, depth, recording.camera, shot.stamp_ns))
-        lines.append(_tum_line(shot, states[-1]))
+    for frame in perceive(recording, estimators, odometry, choices, config.skip_broken):
+        modes.append(frame.seen.mode)
+        states.append(frame.state)
+        lines.append(_tum_line(frame.shot, frame.state))
         if config.depth:
             (folder / "depth").mkdir(exist_ok=True)
-            put_png(folder / "depth" / f"{shot.name}.png", code_depth(depth))
-    if not states:
-        raise DataError(f"{recording.name}: no image can be decoded")
+            coded = code_depth(frame.seen.depth.depth)
+            put_png(folder / "depth" / f"{frame.shot.name}.png", coded)
     (folder / "trajectory.txt").write_text("".join(lines))
     steps = np.diff([state.T_world_cam[:3, 3] for state in states], axis=0)
     ok = sum(state.tracking == "ok" for state in states)

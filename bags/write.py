@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from rosbags.interfaces import Connection
 from tqdm import tqdm
 
 from bags import messages
+from bags.messages import BASE_FRAME, CAMERA_FRAME
 from sdepth.camera import check_same_size
 from sdepth.errors import DataError
 from sdepth_ros.bag_file import add_topic, new_bag
@@ -26,6 +27,7 @@ from training.data.recording import check_times
 
 IMAGE, COMPRESSED = "/camera/image_raw", "/camera/image_raw/compressed"
 CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_truth/odometry"
+LATCHED = (STATIC_TF, "/mode", "/scale")
 KITTI_CAMERA_HEIGHT_M = 1.65
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 R_BASE_OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
@@ -50,9 +52,7 @@ class BagConfig:
 
 
 def write_bag(drive: Drive, out: Path, config: BagConfig | None = None) -> Counter[str]:
-    """Return the number of messages by topic of the bag written to the folder ``out``.
-
-    The bag appears when it is whole: a failure leaves nothing behind, and what stood there stands.
+    """Return the number of messages by topic of a drive, written as ``write_messages`` does.
 
     Raises:
         DataError: ``out`` exists already, the drive is empty, an image is damaged or times do not
@@ -60,7 +60,25 @@ def write_bag(drive: Drive, out: Path, config: BagConfig | None = None) -> Count
         CameraError: an image is not of the camera's size.
     """
     config = config or BagConfig()
-    if out.exists() and not config.overwrite:
+    return write_messages(_drive_messages(drive, config), out, config.overwrite)
+
+
+def write_messages(
+    timed: Iterable[tuple[str, int, Any]], out: Path, overwrite: bool = False
+) -> Counter[str]:
+    """Return the number of messages by topic of the bag written to the folder ``out``.
+
+    The bag appears when it is whole: a failure leaves nothing behind, and what stood there stands.
+
+    Args:
+        timed: topic, time (ns) and message, in order of time.
+        out: folder of the bag.
+        overwrite: replace what stands there.
+
+    Raises:
+        DataError: ``out`` exists already.
+    """
+    if out.exists() and not overwrite:
         raise DataError(f"{out}: exists already; choose another name or give --overwrite")
     counts: Counter[str] = Counter()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -68,10 +86,10 @@ def write_bag(drive: Drive, out: Path, config: BagConfig | None = None) -> Count
         bag = Path(scratch) / out.name
         connections: dict[str, Connection] = {}
         with new_bag(bag) as writer:
-            for topic, stamp_ns, msg in _drive_messages(drive, config):
+            for topic, stamp_ns, msg in timed:
                 if topic not in connections:
                     connections[topic] = add_topic(
-                        writer, topic, msg.__msgtype__, messages.STORE, latched=topic == STATIC_TF
+                        writer, topic, msg.__msgtype__, messages.STORE, latched=topic in LATCHED
                     )
                 data = messages.STORE.serialize_cdr(msg, msg.__msgtype__)
                 writer.write(connections[topic], stamp_ns, data)
@@ -99,7 +117,8 @@ def _drive_messages(drive: Drive, config: BagConfig) -> Iterator[tuple[str, int,
     heights_m = (config.camera_height_m, drive.camera_height_m, KITTI_CAMERA_HEIGHT_M)
     T_base_cam = base_from_camera(next(h for h in heights_m if h is not None))
     start_ns = frames[0].stamp_ns
-    yield STATIC_TF, start_ns, messages.static_tf(T_base_cam, start_ns)
+    mounting = messages.transforms(T_base_cam, start_ns, BASE_FRAME, CAMERA_FRAME)
+    yield STATIC_TF, start_ns, mounting
     twists = _true_twists(frames, T_base_cam)
     grey = drive.develop is None and _is_grey(frames[0].image)
     for frame, twist in zip(tqdm(frames, unit="frame", desc=drive.name), twists, strict=True):

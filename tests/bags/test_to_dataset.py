@@ -60,7 +60,7 @@ def seen(times: list[int], topic: str = IMAGE) -> list[tuple[str, int, Any]]:
 
 def tf(parent: str, child: str, t: int, x: float = 0.0, yaw: float = 0.0) -> Any:
     """Return a TFMessage."""
-    msg = messages.static_tf(np.eye(4), t)
+    msg = messages.transforms(np.eye(4), t, "base_link", "camera_optical")
     stamped = msg.transforms[0]
     stamped.header.frame_id, stamped.child_frame_id = parent, child
     stamped.transform.translation.x = x

@@ -16,22 +16,13 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Float64, Header, String
 
 from sdepth.checkpoint import bundled
-from sdepth.clean import drop_edges, to_millimetres, within, within_height
-from sdepth.cloud import xyzrgb_cloud
-from sdepth.colorize import colorize
 from sdepth.daynight import AUTO, DAY, NIGHT
 from sdepth.depth_pipeline import DepthPipeline
 from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
-from sdepth_ros.conversions import (
-    CLOUD_FIELDS,
-    camera_info_fields,
-    cloud_fields,
-    image_fields,
-    stamp_ns,
-    to_rgb,
-)
+from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, stamp_ns, to_rgb
+from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
 from sdepth_ros.frame_node import Frame, FrameNode, run
 from sdepth_ros.node_params import DepthParams
 from sdepth_ros.qos import LATCHED
@@ -138,12 +129,14 @@ class DepthNode(FrameNode[DepthParams]):
         params = self.params
         seen = self._pipeline(image, camera, self._mode, stamp, params.day_night, params.scale)
         self._tell_scale(seen.scale)
-        clean = self._clean(seen.depth.depth)
+        clean = clean_depth(seen.depth.depth, params.depth)
         for follow in self.followers:
             follow(replace(frame, views=(image, camera, clean)))
         self._publish_depth(seen.depth, clean, frame.image.header)
         if wants_cloud:
-            self._publish_cloud(DepthMap(clean, seen.depth.camera), image, frame.image.header)
+            points = points_fields(DepthMap(clean, seen.depth.camera), image, params.cloud)
+            points["fields"] = [PointField(**field) for field in CLOUD_FIELDS]
+            self._points.publish(PointCloud2(header=frame.image.header, **points))
         return True
 
     def _on_image(self, msg: Any) -> None:
@@ -172,32 +165,15 @@ class DepthNode(FrameNode[DepthParams]):
         selector = self._pipeline.selector
         return selector.reason if self.params.mode == AUTO else "set by parameter mode"
 
-    def _clean(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return depth without flying pixels and what is out of range."""
-        limits = self.params.depth
-        beyond = {"inf": np.inf, "nan": np.nan, "clip": limits.max_m}[limits.sky]
-        return within(drop_edges(depth, limits.edge_filter), limits.min_m, limits.max_m, beyond)
-
     def _publish_depth(self, seen: DepthMap, clean: NDArray[np.float32], header: Header) -> None:
         """Publish clean depth, its camera and a picture of what was seen, each where heard."""
         limits = self.params.depth
         if _heard(self._info):
-            fields = camera_info_fields(seen.camera)
-            self._info.publish(CameraInfo(header=header, **fields))
+            self._info.publish(CameraInfo(header=header, **camera_info_fields(seen.camera)))
         if _heard(self._depth):
-            pixels = clean if limits.encoding == "32FC1" else to_millimetres(clean)
-            self._depth.publish(Image(header=header, **image_fields(pixels, limits.encoding)))
+            self._depth.publish(Image(header=header, **depth_fields(clean, limits)))
         if _heard(self._color):
-            color = colorize(seen.depth, far_m=max(limits.max_m, 2.1))
-            self._color.publish(Image(header=header, **image_fields(color, "bgr8")))
-
-    def _publish_cloud(self, clean: DepthMap, image: NDArray[np.uint8], header: Header) -> None:
-        """Publish the coloured points within range and height."""
-        limits = self.params.cloud
-        cloud = xyzrgb_cloud(clean.depth, image, clean.camera, limits.stride)
-        within_height(cloud, limits.height_min, limits.height_max)
-        fields = [PointField(**item) for item in CLOUD_FIELDS]
-        self._points.publish(PointCloud2(header=header, fields=fields, **cloud_fields(cloud)))
+            self._color.publish(Image(header=header, **color_fields(seen.depth, limits)))
 
     def _load(self, domain: str, path: str) -> DepthEstimator:
         """Return the network of a checkpoint; without a path, of the one that ships."""

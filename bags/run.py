@@ -1,0 +1,178 @@
+"""Run depth and odometry over a recording, without ROS, faster than it was recorded.
+
+OUT becomes a rosbag2 (MCAP) with the topics the nodes publish, under the stamps of the images:
+depth, its camera_info and picture, points, odometry, transforms, mode and scale; and the rectified
+image as JPEG. Foxglove opens it, ros2 bag plays it.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from bags import messages
+from bags.cli import add_camera
+from bags.messages import BASE_FRAME, CAMERA_FRAME, ODOM_FRAME, make
+from bags.perceive import Choices, Perceived, perceive
+from bags.recordings import Topics, read_bag
+from bags.write import STATIC_TF, base_from_camera, write_messages
+from sdepth.checkpoint import bundled
+from sdepth.cli import make_parser, run
+from sdepth.config import load_config
+from sdepth.daynight import DAY, NIGHT
+from sdepth.errors import DataError
+from sdepth.estimator import DepthEstimator, DepthMap
+from sdepth.models.refiner import fixed_refiner
+from sdepth.odometry import Odometry
+from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
+from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
+from sdepth_ros.node_params import DepthParams
+from training.data.drive import read_drive
+from training.data.own import read_folder, read_video
+from training.data.recording import Recording, recording
+from training.data.trim import Trim
+
+_EXAMPLES = """examples:
+  python -m bags.run drives/monday out/monday                     a bag
+  python -m bags.run KITTI/sequences/06 out/06 --camera-height 1.65
+  python -m bags.run ride.mp4 out/ride --calib camera.yaml        a video
+  python -m bags.run frames/ out/ride --calib camera.yaml --fps 15
+  python -m bags.run drives/monday out/monday --set cloud.stride=4 --set mode=night
+                                                                  parameters of depth_node
+"""
+
+
+def make_arguments() -> ArgumentParser:
+    """Return the parser."""
+    parser = make_parser("bags.run", __doc__, _EXAMPLES)
+    add = parser.add_argument
+    add("input", type=Path, help="bag, drive (KITTI's form), video, or folder of images")
+    add("out", type=Path, help="folder to write: metadata.yaml and an .mcap")
+    add("--image", default="", metavar="TOPIC", help="of a bag; default: the only one of images")
+    add_camera(parser)
+    add("--fps", type=float, default=10.0, help="of a folder without times.txt (%(default)s)")
+    add("--camera-height", type=float, metavar="M",
+        help="of the camera above base_link; default: odometry of the camera itself")  # fmt: skip
+    add("--set", action="append", default=[], metavar="KEY=VALUE",
+        help="a parameter of depth_node; may be repeated")  # fmt: skip
+    add("--skip-broken", action="store_true", help="leave out images that are broken")
+    add("--overwrite", action="store_true", help="replace the bag where it exists")
+    return parser
+
+
+def open_input(options: Namespace) -> Recording:
+    """Return what is to be run over.
+
+    Raises:
+        DataError: it is none of what is known, or has no calibration.
+        CameraError: the calibration is not that of a camera.
+    """
+    path, calib = options.input, options.calib
+    if (path / "metadata.yaml").is_file():
+        topics = Topics(options.image, options.camera_info, "none", calib)
+        return read_bag(path, topics, Trim(), options.skip_broken, whole=True)[0]
+    if path.is_file() or calib:
+        if not calib:
+            raise DataError(f"{path}: a video needs --calib, the .yaml of ROS' camera_calibration")
+        if path.is_file():
+            return read_video(path, Path(calib), 1, Trim())
+        return recording(read_folder(path, Path(calib), options.fps))
+    return recording(read_drive(path))
+
+
+def outputs(
+    frames: Iterator[Perceived], params: DepthParams, T_base_cam: NDArray[np.float64] | None
+) -> Iterator[tuple[str, int, Any]]:
+    """Yield topic, time and message of all that the nodes would publish.
+
+    Args:
+        frames: in order of time.
+        params: of the depth node.
+        T_base_cam: (4, 4), or None for odometry of the camera itself.
+    """
+    tracker, mode, scale = MotionTracker(), "", 0.0
+    child = BASE_FRAME if T_base_cam is not None else CAMERA_FRAME
+    for number, frame in enumerate(frames):
+        stamp, seen = frame.shot.stamp_ns, frame.seen
+        if number == 0 and T_base_cam is not None:
+            mounting = messages.transforms(T_base_cam, stamp, BASE_FRAME, CAMERA_FRAME)
+            yield STATIC_TF, stamp, mounting
+        if seen.mode != mode:
+            mode = seen.mode
+            yield "/mode", stamp, make("std_msgs/String", data=mode)
+        told = seen.scale.factor if seen.scale.metric else nan
+        if number == 0 or not np.isclose(told, scale, rtol=0.005, equal_nan=True):
+            scale = told
+            yield "/scale", stamp, make("std_msgs/Float64", data=scale)
+        yield from _depth_outputs(frame, params)
+        motion = tracker.update(frame.state.T_world_cam, frame.state.covariance, T_base_cam, stamp)
+        yield from _odometry_outputs(
+            motion if seen.scale.metric else up_to_scale(motion), child, stamp
+        )
+
+
+def _depth_outputs(frame: Perceived, params: DepthParams) -> Iterator[tuple[str, int, Any]]:
+    """Yield what the depth node publishes of a frame."""
+    stamp, seen = frame.shot.stamp_ns, frame.seen.depth
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))[1]
+    yield "/image_rect/compressed", stamp, messages.compressed_image(jpeg, "jpeg", stamp)
+    clean = clean_depth(seen.depth, params.depth)
+    depth, color = depth_fields(clean, params.depth), color_fields(seen.depth, params.depth)
+    yield "/depth/image_rect", stamp, messages.of_fields("sensor_msgs/Image", depth, stamp)
+    yield "/depth/camera_info", stamp, messages.camera_info(seen.camera, stamp)
+    yield "/depth/color", stamp, messages.of_fields("sensor_msgs/Image", color, stamp)
+    if params.cloud.enable:
+        points = points_fields(DepthMap(clean, seen.camera), frame.image, params.cloud)
+        yield "/points", stamp, messages.points(points, stamp)
+
+
+def _odometry_outputs(motion: Motion, child: str, stamp: int) -> Iterator[tuple[str, int, Any]]:
+    """Yield what the odometry node publishes of a frame."""
+    twist = np.concatenate([motion.velocity, motion.angular_velocity])
+    covariances = motion.pose_covariance, motion.twist_covariance
+    yield "/odom", stamp, messages.odometry(motion.T_odom_base, twist, stamp, child, covariances)
+    yield "/tf", stamp, messages.transforms(motion.T_odom_base, stamp, ODOM_FRAME, child)
+
+
+def run_over(options: Namespace) -> None:
+    """Write the bag that the options ask for, and say what is in it."""
+    params = load_config(DepthParams, None, options.set)
+    found, model = open_input(options), params.model
+    paths = {DAY: model.day_path, NIGHT: model.night_path}
+    checkpoints = {mode: Path(path) if path else bundled(mode) for mode, path in paths.items()}
+    estimators = {
+        mode: DepthEstimator(
+            path, model.device, params.depth.resolution, model.engine, model.precision
+        )
+        for mode, path in checkpoints.items()
+    }
+    odometry = Odometry(checkpoints[DAY], model.device, refiner=fixed_refiner())
+    choices = Choices(params.mode, params.day_night, params.scale)
+    frames = perceive(found, estimators, odometry, choices, options.skip_broken)
+    height = options.camera_height
+    T_base_cam = None if height is None else base_from_camera(height)
+    shown = tqdm(frames, unit="frame", total=found.count, desc=found.name, mininterval=1)
+    timed = outputs(iter(shown), params, T_base_cam)
+    counts = write_messages(timed, options.out, options.overwrite)
+    for topic, count in sorted(counts.items()):
+        print(f"{count:8d}  {topic}")
+    print(f"wrote {options.out}; open its .mcap in Foxglove, or: ros2 bag play {options.out}")
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    options = make_arguments().parse_args(args)
+    return run("bags.run", lambda: run_over(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""What is published of a depth image, as the fields of messages: without ROS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.clean import drop_edges, to_millimetres, within, within_height
+from sdepth.cloud import xyzrgb_cloud
+from sdepth.colorize import colorize
+from sdepth.estimator import DepthMap
+from sdepth_ros.conversions import cloud_fields, image_fields
+from sdepth_ros.node_params import CloudParams, DepthOutputParams
+
+
+def clean_depth(depth: NDArray[np.float32], limits: DepthOutputParams) -> NDArray[np.float32]:
+    """Return depth (H, W), metres, without flying pixels and what is out of range (REP 117)."""
+    beyond = {"inf": np.inf, "nan": np.nan, "clip": limits.max_m}[limits.sky]
+    return within(drop_edges(depth, limits.edge_filter), limits.min_m, limits.max_m, beyond)
+
+
+def depth_fields(clean: NDArray[np.float32], limits: DepthOutputParams) -> dict[str, Any]:
+    """Return the fields of ``depth/image_rect``."""
+    pixels = clean if limits.encoding == "32FC1" else to_millimetres(clean)
+    return image_fields(pixels, limits.encoding)
+
+
+def color_fields(depth: NDArray[np.float32], limits: DepthOutputParams) -> dict[str, Any]:
+    """Return the fields of ``depth/color``: the same distance is the same colour in all frames."""
+    return image_fields(colorize(depth, far_m=max(limits.max_m, 2.1)), "bgr8")
+
+
+def points_fields(
+    clean: DepthMap, image: NDArray[np.uint8], limits: CloudParams
+) -> dict[str, Any]:
+    """Return the fields of ``points`` but their own: the points within range and height."""
+    cloud = xyzrgb_cloud(clean.depth, image, clean.camera, limits.stride)
+    within_height(cloud, limits.height_min, limits.height_max)
+    return cloud_fields(cloud)

@@ -1,0 +1,129 @@
+"""A recording through depth and odometry into a bag, without ROS."""
+
+from __future__ import annotations
+
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from bags.read import count_messages, read_messages
+from bags.run import main
+from bags.write import write_bag
+from sdepth.checkpoint import bundled
+from sdepth.estimator import DepthEstimator
+from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens
+from tests.helpers import write_drive
+from training.data.drive import Drive, read_drive
+
+OUTPUTS = {"depth/image_rect", "depth/camera_info", "depth/color", "points", "odom", "tf"}
+
+
+@pytest.fixture
+def drive(tmp_path: Path) -> Drive:
+    """Return a drive towards a wall, five frames."""
+    return read_drive(write_drive(tmp_path / "d", frames=5, size=(64, 96)) / "sequences/00")
+
+
+def messages(bag: Path, topic: str) -> list[Any]:
+    """Return the messages of a topic."""
+    return [msg for _, _, msg in read_messages(bag, topic)]
+
+
+def test_a_drive_becomes_what_the_nodes_publish(drive: Drive, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    args = [str(tmp_path / "d/sequences/00"), str(out), "--camera-height", "1.5"]
+
+    assert main([*args, "--set", "depth.max_m=1000.0", "--set", "mode=night"]) == 0
+    counts = count_messages(out)
+    assert {counts[f"/{name}"] for name in OUTPUTS} == {5}
+    assert (counts["/mode"], counts["/scale"], counts["/tf_static"]) == (1, 1, 1)
+    assert messages(out, "/mode")[0].data == "night"
+    stamps = [frame.stamp_ns for frame in drive.frames]
+    for name in OUTPUTS - {"tf"}:
+        assert [stamp_ns(m.header) for m in messages(out, f"/{name}")] == stamps
+    depth, info = messages(out, "/depth/image_rect")[0], messages(out, "/depth/camera_info")[0]
+    assert to_lens(info).rectified == drive.camera
+    own = DepthEstimator(bundled("night"), "cpu")(drive.read(drive.frames[0]), drive.camera)
+    assert to_depth(depth) == pytest.approx(own.depth, rel=1e-3)  # perhaps another engine
+    odom, moved = messages(out, "/odom")[-1], messages(out, "/tf")[-1].transforms[0]
+    T_odom, T_tf = (
+        read_transform(odom.pose.pose.position, odom.pose.pose.orientation),
+        read_transform(moved.transform.translation, moved.transform.rotation),
+    )
+    assert np.array_equal(T_odom, T_tf)
+    assert (odom.header.frame_id, odom.child_frame_id) == ("odom", "base_link")
+    assert np.linalg.eigvalsh(odom.pose.covariance.reshape(6, 6)).min() > 0
+
+
+def test_a_bag_gives_what_its_drive_gives(drive: Drive, tmp_path: Path) -> None:
+    write_bag(drive, tmp_path / "bag")
+    source, one, two = str(tmp_path / "d/sequences/00"), tmp_path / "one", tmp_path / "two"
+
+    assert main([source, str(one)]) == main([str(tmp_path / "bag"), str(two)]) == 0
+    depths = [[to_depth(m) for m in messages(out, "/depth/image_rect")] for out in (one, two)]
+    np.testing.assert_array_equal(*depths)
+    assert messages(one, "/odom")[0].child_frame_id == "camera_optical"
+
+
+def test_a_folder_and_a_video_need_their_calibration(drive: Drive, tmp_path: Path) -> None:
+    calib, video = tmp_path / "camera.yaml", tmp_path / "ride.avi"
+    c = drive.camera
+    calib.write_text(
+        yaml.safe_dump(
+            {
+                "image_width": c.width,
+                "image_height": c.height,
+                "distortion_model": "plumb_bob",
+                "camera_matrix": {"rows": 3, "cols": 3, "data": c.K.ravel().tolist()},
+                "distortion_coefficients": {"rows": 1, "cols": 5, "data": [0.0] * 5},
+                "rectification_matrix": {"rows": 3, "cols": 3, "data": np.eye(3).ravel().tolist()},
+                "projection_matrix": {
+                    "rows": 3,
+                    "cols": 4,
+                    "data": np.c_[c.K, np.zeros(3)].ravel().tolist(),
+                },
+            }
+        )
+    )
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (c.width, c.height))
+    for frame in drive.frames:
+        writer.write(drive.read(frame)[..., ::-1])
+    writer.release()
+    images = drive.frames[0].image.parent
+
+    assert main([str(video), str(tmp_path / "none")]) == 2
+    for source in (video, images):
+        out = tmp_path / f"of_{source.stem}"
+        assert main([str(source), str(out), "--calib", str(calib)]) == 0
+        assert count_messages(out)["/odom"] == 5
+
+
+def test_metres_that_nobody_knows_are_said_not_to_be(drive: Drive, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    assert main([str(tmp_path / "d/sequences/00"), str(out), "--set", "scale.source=unknown"]) == 0
+    assert isnan(messages(out, "/scale")[0].data)
+    assert messages(out, "/odom")[0].pose.covariance[0] == 9999
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("cloud.stide=2", "unknown key 'stide'"),
+        ("scale.source=camera_height", "set scale.camera_height_m"),
+        ("depth.min_m=100.0", "expected min < max"),
+    ],
+)
+def test_a_wrong_parameter_is_named_and_nothing_written(
+    drive: Drive, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, reason: str
+) -> None:
+    out = tmp_path / "out"
+
+    assert main([str(tmp_path / "d/sequences/00"), str(out), "--set", change]) == 2
+    assert reason in capsys.readouterr().err
+    assert not out.exists()
