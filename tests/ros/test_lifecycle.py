@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,3 +200,16 @@ def test_an_interrupt_ends_the_node_in_every_state(
         output = processes.finish(node)
     assert node.returncode == 0
     assert "Traceback" not in output
+
+
+def test_further_interrupts_do_not_cut_the_end_short(peer: Peer, weights: Path) -> None:
+    manager = Manager(peer, "depth")
+    with processes.running("depth_node", *test_depth_node.arguments(weights, MANUAL)) as node:
+        assert manager.state() == "unconfigured"
+        while node.poll() is None:
+            node.send_signal(signal.SIGINT)
+            time.sleep(0.02)
+        output = processes.finish(node)
+    assert node.returncode == 0
+    assert "Traceback" not in output
+    assert "frames in 0" in output

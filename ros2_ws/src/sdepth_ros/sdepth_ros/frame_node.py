@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -288,10 +289,12 @@ def run(make_nodes: Callable[[], Iterable[FrameNode[Any]]], args: list[str] | No
         if rclpy.ok():  # else: told to stop in the middle of a callback
             raise
     finally:
+        signal.signal(signal.SIGINT, lambda *_: None)  # systemd and then ros2 launch send it
         for node in nodes:
             if not node.failure:
                 totals = (f"{key} {value}" for key, value in node.stats.values().items())
                 node.get_logger().info(", ".join(totals))
             node.close()
-        rclpy.try_shutdown()
+        rclpy.try_shutdown()  # gives the signal back to Python, which may still be long at its end
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return 1 if any(node.crashed for node in nodes) else 0
