@@ -7,14 +7,14 @@ The arguments of sdepth.launch.py can be given too.
 
 from __future__ import annotations
 
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
-from launch.conditions import IfCondition, UnlessCondition
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchDescription
+from launch import LaunchContext, LaunchDescription
 
 ARGUMENTS = (
     ("bag", None, "Folder of the bag"),
@@ -25,19 +25,25 @@ ARGUMENTS = (
 )
 
 
-def _play(*more: str, **condition: object) -> Node:
+def _play(context: LaunchContext) -> list[Node]:
     """Return our player with /clock; unlike ``ros2 bag play`` it waits for the nodes."""
+
+    def is_true(name: str) -> bool:
+        return IfCondition(LaunchConfiguration(name)).evaluate(context)
+
     timing = ["--rate", LaunchConfiguration("rate")]
     timing += ["--start-delay", LaunchConfiguration("start_delay")]
-    ready = ["--wait-for", "depth/image_rect"]  # from the one node to the other
-    return Node(
+    # Depth from the one node to the other; in one process it is when the image is heard.
+    ready = [] if is_true("one_process") else ["--wait-for", "depth/image_rect"]
+    again = ["--loop"] if is_true("loop") else []
+    player = Node(
         package="sdepth_ros",
         executable="replay",
         namespace=LaunchConfiguration("namespace"),
-        arguments=[LaunchConfiguration("bag"), "--clock", *timing, *ready, *more],
+        arguments=[LaunchConfiguration("bag"), "--clock", *timing, *ready, *again],
         output="screen",
-        **condition,
     )
+    return [player]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -45,7 +51,6 @@ def generate_launch_description() -> LaunchDescription:
     launch_file = PathJoinSubstitution(
         [FindPackageShare("sdepth_ros"), "launch", "sdepth.launch.py"]
     )
-    loop = LaunchConfiguration("loop")
     return LaunchDescription(
         [
             *(DeclareLaunchArgument(n, default_value=v, description=d) for n, v, d in ARGUMENTS),
@@ -53,7 +58,6 @@ def generate_launch_description() -> LaunchDescription:
                 PythonLaunchDescriptionSource(launch_file),
                 launch_arguments=[("use_sim_time", "true"), ("rviz", LaunchConfiguration("rviz"))],
             ),
-            _play(condition=UnlessCondition(loop)),
-            _play("--loop", condition=IfCondition(loop)),
+            OpaqueFunction(function=_play),
         ]
     )

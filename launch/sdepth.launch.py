@@ -55,6 +55,7 @@ ARGUMENTS = (
     ("namespace", "", "Namespace of nodes and topics, as for a second camera"),
     ("depth_params", _shared("config", "depth.param.yaml"), "Parameter file of the depth node"),
     ("odometry_params", _shared("config", "odometry.param.yaml"), "And of the odometry node"),
+    ("one_process", "false", "Whether both nodes share a process, and images cross DDS once"),
     ("log_level", "info", "debug, info, warn, error or fatal"),
     ("respawn", "false", "Whether a node that ended is started again"),
     ("rviz", "false", "Whether to open RViz"),
@@ -65,23 +66,23 @@ VIEWED = ("depth/color", "points", "odom", "path")
 """Topics of ours in sdepth.rviz, where they are absolute."""
 
 
-def _given(node: str, context: LaunchContext) -> dict[str, ParameterValue]:
-    """Return the parameters of a node that arguments give, typed: text would be guessed at."""
+def _given(nodes: tuple[str, ...], context: LaunchContext) -> dict[str, ParameterValue]:
+    """Return the parameters of nodes that arguments give, typed: text would be guessed at."""
     return {
         parameter: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, nodes, parameter, kind, _ in PARAMETERS
-        if node in nodes and context.launch_configurations[name] != AS_FILE
+        for name, takers, parameter, kind, _ in PARAMETERS
+        if {*nodes} & {*takers} and context.launch_configurations[name] != AS_FILE
     }
 
 
-def _node(name: str, context: LaunchContext) -> Node:
-    """Return one of our nodes: its parameter file first, arguments over it."""
+def _process(executable: str, nodes: tuple[str, ...], context: LaunchContext) -> Node:
+    """Return a process of our nodes: their parameter files first, arguments over them."""
+    files = [LaunchConfiguration(f"{name}_params") for name in nodes]
     return Node(
         package="sdepth_ros",
-        executable=f"{name}_node",
-        name=name,
+        executable=executable,
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration(f"{name}_params"), _given(name, context)],
+        parameters=[*files, _given(nodes, context)],
         remappings=[
             ("image", LaunchConfiguration("image_topic")),
             ("camera_info", LaunchConfiguration("camera_info_topic")),
@@ -102,7 +103,7 @@ def _rviz(context: LaunchContext) -> Node:
         executable="rviz2",
         namespace=LaunchConfiguration("namespace"),
         arguments=["--display-config", LaunchConfiguration("rviz_config"), *frame],
-        parameters=[_given(RVIZ, context)],
+        parameters=[_given((RVIZ,), context)],
         remappings=[
             ("/camera/image_raw", LaunchConfiguration("image_topic")),
             *((f"/{topic}", topic) for topic in VIEWED),
@@ -113,7 +114,10 @@ def _rviz(context: LaunchContext) -> Node:
 
 def _start(context: LaunchContext) -> list[Node]:
     """Return what runs, once the arguments are known."""
-    return [_node(DEPTH, context), _node(ODOMETRY, context), _rviz(context)]
+    if IfCondition(LaunchConfiguration("one_process")).evaluate(context):
+        return [_process("vision_node", BOTH, context), _rviz(context)]
+    apart = [_process(f"{name}_node", (name,), context) for name in BOTH]
+    return [*apart, _rviz(context)]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -30,7 +30,7 @@ VEHICLE = {
     *("image_topic", "camera_info_topic", "image_transport", "camera_info_url", "rectify"),
     *("namespace", "depth_params", "odometry_params", "day_model", "night_model"),
     *("odometry_model", "mode", "device", "base_frame", "odom_frame", "publish_tf"),
-    *("use_sim_time", "rviz", "rviz_config", "log_level", "autostart", "respawn"),
+    *("use_sim_time", "rviz", "rviz_config", "one_process", "log_level", "autostart", "respawn"),
 }
 REPLAY = {"bag", "rate", "loop", "start_delay"}
 
@@ -105,8 +105,9 @@ def test_arguments_win_over_files_and_files_over_defaults(
 
 @pytest.mark.ros
 @pytest.mark.slow
+@pytest.mark.parametrize("together", ["false", "true"], ids=["two processes", "one process"])
 def test_a_bag_is_played_once_both_nodes_listen(
-    installed: Path, peer: Peer, weights: Path, tmp_path: Path
+    installed: Path, peer: Peer, weights: Path, tmp_path: Path, together: str
 ) -> None:
     from nav_msgs.msg import Odometry
     from sensor_msgs.msg import Image
@@ -116,6 +117,7 @@ def test_a_bag_is_played_once_both_nodes_listen(
     depths, odoms = peer.listen(Image, "/depth/image_rect"), peer.listen(Odometry, "/odom")
     models = [f"{name}_model:={weights}" for name in ("day", "night", "odometry")]
     args = [f"bag:={tmp_path / 'bag'}", "rviz:=false", "rate:=0.2", *models]
+    args.append(f"one_process:={together}")
     with launched(installed, "replay.launch.py", *args):
         assert peer.spin_until(lambda: len(odoms) == 8, 90)
     stamps = [stamp_ns(msg.header) for msg in odoms]

@@ -16,6 +16,7 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image
 
 from sdepth_ros.conversions import read_transform, stamp_ns
+from tests.conftest import ROOT
 from tests.ros import processes
 from tests.ros.manager import Manager
 from tests.ros.test_lifecycle import roll
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tests.ros.processes import Peer
 
 pytestmark = pytest.mark.ros
+CONFIG = ROOT / "ros2_ws/src/sdepth_ros/config"
 
 
 def arguments(weights: Path) -> list[str]:
@@ -101,3 +103,13 @@ def test_each_node_keeps_its_own_states_and_says_whom_it_misses(peer: Peer, weig
         assert odometry.change("deactivate", "activate") == [True] * 2
         roll(camera, odoms, 1)
     assert np.abs(path(odoms)[-1] - np.eye(4)).max() < 1e-9  # begun anew
+
+
+def test_both_parameter_files_serve_one_process(peer: Peer, weights: Path) -> None:
+    files = [f"--params-file {CONFIG}/{name}.param.yaml" for name in ("depth", "odometry")]
+    options = [*" ".join(files).split(), "-p", "autostart:=false", "-p", "odom_fram:=map"]
+    with processes.running("vision_node", *arguments(weights), *options) as node:
+        assert Manager(peer, "odometry").state() == "unconfigured"
+        output = processes.finish(node)
+    assert output.count("no parameter odom_fram, ignored") == 2
+    assert output.count("no parameter") == 2

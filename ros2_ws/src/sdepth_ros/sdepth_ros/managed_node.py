@@ -12,7 +12,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from sdepth.errors import ConfigError, SdepthError
-from sdepth_ros.node_params import InputParams
+from sdepth_ros.node_params import DepthParams, InputParams, OdometryParams
 from sdepth_ros.parameters import declare, read, updated
 
 P = TypeVar("P", bound=InputParams)
@@ -31,7 +31,7 @@ class ManagedNode(LifecycleNode, Generic[P]):
         super().__init__(name)
         self.params = params()
         self.failure = ""
-        self._unusable = declare(self, params)
+        self._unusable = declare(self, params, (DepthParams, OdometryParams))
         self.add_on_set_parameters_callback(self._on_set)
         self.create_service(SetBool, "~/enable", self._on_enable)
 

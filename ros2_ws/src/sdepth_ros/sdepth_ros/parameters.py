@@ -55,10 +55,11 @@ def build(kind: type[T], values: dict[str, Any], prefix: str = "") -> T:
     return kind(**parts)
 
 
-def declare(node: Node, kind: type) -> dict[str, str]:
+def declare(node: Node, kind: type, others: Iterable[type] = ()) -> dict[str, str]:
     """Declare every field of a dataclass as a parameter of the node.
 
-    Warns of parameters given to the node that it does not have.
+    Warns of parameters given to the node that it does not have, unless one of ``others`` does:
+    what is given to a process of several nodes is given to each of them.
 
     Returns:
         By name, what is wrong with a given value that ROS cannot even keep (another type, out of
@@ -75,7 +76,8 @@ def declare(node: Node, kind: type) -> dict[str, str]:
                 f"parameter {name}: {err}; expected {type(item.default).__name__}"
                 f"{_range_text(item)} such as {item.default!r}"
             )
-    _warn_of_unknown(node, [name for name, _ in leaves(kind)])
+    theirs = {name for other in others for name, _ in leaves(other)}
+    _warn_of_unknown(node, [name for name, _ in leaves(kind)], theirs)
     return unusable
 
 
@@ -143,10 +145,10 @@ def _get(params: Any, name: str) -> Any:
     return params
 
 
-def _warn_of_unknown(node: Node, known: list[str]) -> None:
+def _warn_of_unknown(node: Node, known: list[str], theirs: set[str]) -> None:
     """Warn of overrides that no parameter takes: ROS ignores a misspelt name in silence."""
     for name in getattr(node, "_parameter_overrides", {}):
-        if name in known or name.startswith(_OF_ROS):
+        if name in known or name in theirs or name.startswith(_OF_ROS):
             continue
         close = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"
