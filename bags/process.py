@@ -5,7 +5,7 @@
 
 LIST is a folder of bags, or a file that names one per line. Each bag's trajectory and summary
 appear in OUT/NAME when it is done, so that the same command goes on where it was stopped. The work
-is spread by Ray (pip install ray); a worker that dies has its bag done again. A cluster's machines
+is spread by Ray; a worker that dies has its bag done again. A cluster's machines
 need the same checkout and packages, and LIST and OUT where they all see them. --workers 0 works
 one by one, without Ray.
 """
