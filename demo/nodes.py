@@ -29,7 +29,7 @@ _START_S, _DRAIN_S = 180.0, 60.0
 _STILL = 4
 """So many diagnostics without a change, one a second, mean that a node has come to rest."""
 _PROFILE = Path(__file__).parents[1] / "ros2_ws/src/sdepth_ros/config/fastdds.xml"
-_CAMERA = ["-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
+CAMERA_ARGS = ["-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
 
 
 class Watcher(Node):
@@ -70,7 +70,7 @@ class Watcher(Node):
     def settled(self, frames: int) -> bool:
         """Tell whether both nodes have dealt with all frames, or with no other one lately.
 
-        A frame the middleware lost on a busy machine is never dealt with.
+        A frame the middleware lost on a busy machine may never be dealt with.
         """
         return all(
             _handled(self.values[name]) >= frames or self._still[name] >= _STILL for name in NODES
@@ -104,7 +104,7 @@ def run_nodes(config: DemoConfig, console: Console) -> None:
     domain = os.getpid() % 90 + 10
     watcher = Watcher(domain)
     try:
-        with processes(config.logs, _environment(domain)) as group:
+        with processes(config.logs, environment(domain)) as group:
             _run(config, watcher, group, console)
     finally:
         watcher.close()
@@ -123,9 +123,9 @@ def _run(config: DemoConfig, watcher: Watcher, group: Processes, console: Consol
         *_parameter("model.day_path", config.day_weights),
         *_parameter("model.night_path", config.night_weights),
     ]
-    group.start("depth", "sdepth_ros.depth_node", "--ros-args", *_CAMERA, *settings)
+    group.start("depth", "sdepth_ros.depth_node", "--ros-args", *CAMERA_ARGS, *settings)
     model = _parameter("model.path", config.day_weights)
-    group.start("odometry", "sdepth_ros.odometry_node", "--ros-args", *_CAMERA, *model)
+    group.start("odometry", "sdepth_ros.odometry_node", "--ros-args", *CAMERA_ARGS, *model)
     group.start("record", "sdepth_ros.record", str(config.result), *RECORDED)
     console.print("  depth_node, odometry_node and record are starting, each a process ...")
     watcher.spin_until(watcher.alive, _START_S, group, "the nodes' first diagnostics")
@@ -149,7 +149,7 @@ def _parameter(name: str, value: float | str) -> list[str]:
     return ["-p", f"{name}:={value}"] if value != "" else []
 
 
-def _environment(domain: int) -> dict[str, str]:
+def environment(domain: int) -> dict[str, str]:
     """Return what the processes need besides our environment."""
     renamed = os.environ.get("ROS_DISTRO") not in ("humble", "iron", "jazzy")  # in Fast DDS 3
     variable = f"{'FASTDDS' if renamed else 'FASTRTPS'}_DEFAULT_PROFILES_FILE"
@@ -163,5 +163,5 @@ def _environment(domain: int) -> dict[str, str]:
 
 
 def _handled(values: dict[str, str]) -> int:
-    """Return the number of frames a node has answered, dropped or refused."""
-    return sum(int(values.get(f"frames {fate}", 0)) for fate in ("out", "dropped", "bad"))
+    """Return the number of frames a node has answered, dropped or refused, or did not get."""
+    return sum(int(values.get(f"frames {fate}", 0)) for fate in ("out", "dropped", "bad", "lost"))

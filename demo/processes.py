@@ -57,6 +57,10 @@ class Processes:
         self.check()
         return self._running[name].poll() is not None
 
+    def pid(self, name: str) -> int:
+        """Return the id of a process."""
+        return self._running[name].pid
+
     def tail(self, name: str, lines: int = 12) -> str:
         """Return where a process's log is, and its last lines."""
         log = self._logs / f"{name}.log"

@@ -1,0 +1,102 @@
+"""Send a real drive's images at the pace of a camera: what is answered, what dropped, how old.
+
+An image is stamped when it is sent; its age is that of its answer when it is heard. The newest
+image wins, so with a network slower than the camera an answer is at most two inferences old (the
+one at work, then its own), plus the way there and back. Lost images never reached a node.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks.depth import make_checkpoint
+from benchmarks.stream import Stream, streaming
+from demo.nodes import NODES
+from demo.processes import Processes
+from sdepth.cli import make_parser, run
+from training.data.drive import Drive, read_drive
+
+_EXAMPLES = """examples:
+  python -m benchmarks.replay KITTI/sequences/06                  at 10 and 30 Hz
+  python -m benchmarks.replay KITTI/sequences/06 --hz 30 --network resnet18 --size 1280x384
+"""
+_PATIENCE_S, _STILL_S = 60.0, 4.0
+
+
+def play(
+    stream: Stream, group: Processes, images: list[NDArray[np.uint8]], hz: float, count: int
+) -> None:
+    """Send so many images in time, whatever becomes of them; return when the nodes rest.
+
+    Raises:
+        ProcessError: a node ended.
+    """
+    start_s = time.monotonic()
+    for k in tqdm(range(count), unit="frame", leave=False):
+        due_s = start_s + k / hz
+        stream.spin_until(lambda due=due_s: time.monotonic() >= due, _PATIENCE_S, group, "a frame")  # type: ignore[misc]
+        stream.send(images[k % len(images)])
+    last_s = time.monotonic()
+    stream.spin_until(
+        lambda: time.monotonic() - last_s > _STILL_S and stream.settled(count),
+        _PATIENCE_S, group, "an end",
+    )  # fmt: skip
+
+
+def rows(stream: Stream, hz: float) -> list[str]:
+    """Return the table's lines of a rate, one per node."""
+    lines = []
+    for name in NODES:
+        ages = [ages[0] for ages in stream.ages_ms[name].values()]
+        p50, p95 = np.percentile(ages, [50, 95])
+        work = float(np.median(stream.work_ms[name]))
+        fates = [stream.count(name, fate) for fate in ("out", "dropped", "lost")]
+        cells = [f"{hz:g}", name, len(stream.sent), *fates, f"{work:.0f}", f"{p50:.0f}"]
+        lines.append(f"| {' | '.join(map(str, [*cells, f'{p95:.0f}']))} |")
+    return lines
+
+
+def measure(drive: Drive, hz: float, count: int, params: list[str]) -> list[str]:
+    """Return the table's lines of a drive sent at a rate."""
+    images = [drive.read(frame) for frame in drive.frames]
+    with streaming(drive.camera, *params) as (stream, group):
+        play(stream, group, images, hz, count)
+    return rows(stream, hz)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Print the table; return the exit code."""
+    parser = make_parser("python -m benchmarks.replay", __doc__, _EXAMPLES)
+    parser.add_argument("drive", type=Path, help="folder, KITTI odometry or raw layout")
+    parser.add_argument("--hz", type=float, nargs="+", default=[10.0, 30.0])
+    parser.add_argument("--frames", type=int, default=150, help="over and over (%(default)s)")
+    parser.add_argument("--network", choices=("light", "resnet18"), help="untrained, of --size; "
+                        "without it, the one that ships")  # fmt: skip
+    parser.add_argument("--size", default="640x192", help="WxH of --network (%(default)s)")
+    options = parser.parse_args(args)
+
+    def work() -> None:
+        drive = read_drive(options.drive)
+        with tempfile.TemporaryDirectory() as folder:
+            params = ["depth.resolution:=model"]
+            if options.network:
+                width, height = map(int, options.size.split("x"))
+                path = make_checkpoint(Path(folder), options.network, (height, width))
+                params += [f"model.{domain}_path:={path}" for domain in ("day", "night")]
+            print("| Hz | node | sent | out | dropped | lost | work, ms | age p50, ms | p95 |")
+            print("|---" * 9 + "|")
+            for hz in options.hz:
+                print("\n".join(measure(drive, hz, options.frames, params)))
+
+    return run(parser.prog, work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
