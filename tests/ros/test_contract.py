@@ -46,6 +46,7 @@ FRONT = {  # in the namespace the nodes are in
     "/front/depth/color": Topic("depth", Image, 2),
     "/front/points": Topic("depth", PointCloud2, 2),
     "/front/mode": Topic("depth", String, 1, latched=True),
+    "/front/scale": Topic("depth", Float64, 1, latched=True),
     "/front/depth/debug/processing_time_ms": Topic("depth", Float64, 2),
     "/front/depth/debug/pipeline_latency_ms": Topic("depth", Float64, 2),
     "/front/odom": Topic("odometry", Odometry, 10),
@@ -58,6 +59,7 @@ GLOBAL = {
     "/diagnostics": Topic("depth", DiagnosticArray, 10),
 }
 TOPICS = FRONT | GLOBAL
+OCCASIONAL = ("/front/mode", "/front/scale", "/diagnostics")
 DERIVED = ("depth/image_rect", "depth/camera_info", "depth/color", "points")
 
 
@@ -104,7 +106,7 @@ def listen(peer: Peer) -> Heard:
         received.clear()
     camera.stamps.clear()
     camera.send_and_wait(3, messages["/front/path"])
-    frames = [name for name in TOPICS if name not in ("/front/mode", "/diagnostics")]
+    frames = [name for name in TOPICS if name not in OCCASIONAL]
     assert peer.spin_until(lambda: all(len(messages[name]) == 3 for name in frames))
     late_modes = peer.listen(String, "/front/mode", LATCHED)
     assert peer.spin_until(lambda: late_modes and messages["/diagnostics"])
