@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,8 @@ class FrameNode(ManagedNode[P]):
         self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
         compressed = self.params.image_transport == "compressed"
         kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
-        heard = self.subscribe(kind, image + suffix, on_image)
+        count = partial(self.stats.count, stats.LOST)
+        heard = self.subscribe(kind, image + suffix, on_image, on_lost=count)
         self._refresher = self.create_timer(0.5, self._refresh, clock=self._steady)
         self.get_logger().info(f"ready, waiting for images on {heard.topic}")
 
@@ -138,12 +140,11 @@ class FrameNode(ManagedNode[P]):
         self._heard, self._heard_s = self.stats[stats.IN], time.monotonic()
 
     def subscribe(
-        self, kind: type, topic: str, callback: Callable[[Any], None]
+        self, kind: type, topic: str, callback: Callable[[Any], None], **more: Any
     ) -> InputSubscription:
-        """Return a new input that follows its publishers' reliability."""
-        reliability = self.params.input_reliability
-        latched = kind is CameraInfo
-        self._inputs.append(InputSubscription(self, kind, topic, callback, reliability, latched))
+        """Return a new input that follows its publishers' reliability; ``more``: ``on_lost``."""
+        how = self.params.input_reliability, kind is CameraInfo
+        self._inputs.append(InputSubscription(self, kind, topic, callback, *how, **more))
         return self._inputs[-1]
 
     def offer(self, frame: Frame) -> None:

@@ -44,9 +44,22 @@ class InputSubscription:
         callback: Callable[[Any], None],
         reliability: str,
         latched: bool = False,
+        on_lost: Callable[[int], None] = lambda number: None,
     ) -> None:
-        """Subscribe; ``reliability`` is auto, reliable or best_effort."""
+        """Subscribe.
+
+        Args:
+            node: that listens.
+            kind: type of the messages.
+            topic: its name.
+            callback: gets each message.
+            reliability: auto, reliable or best_effort.
+            latched: hear what was said before.
+            on_lost: gets the number of messages that were sent since the last one of the same
+                publisher and did not come, where the middleware numbers them (Kilted's does).
+        """
         self._node, self._kind, self._callback = node, kind, callback
+        self._on_lost, self._numbers = on_lost, dict[bytes, int]()
         self._automatic, self._latched = reliability == "auto", latched
         self._reliable = reliability != "best_effort"
         self._keeps = False
@@ -81,6 +94,17 @@ class InputSubscription:
         reason = "; they are best effort, set input_reliability to auto" if unmatched else ""
         return f"{self.topic} ({len(offered)} publishers{reason})"
 
+    def _receive(self, msg: Any, info: Any) -> None:
+        """Hand on a message, after how many there are missing before it."""
+        publisher, number = info.get("publisher_gid"), info.get("publication_sequence_number")
+        if publisher is not None and number is not None:
+            gid = bytes(publisher["data"])
+            lost = number - self._numbers.get(gid, number - 1) - 1
+            self._numbers[gid] = number
+            if lost > 0:
+                self._on_lost(lost)
+        self._callback(msg)
+
     def _offered(self) -> list[QoSProfile]:
         """Return what each publisher offers."""
         infos = self._node.get_publishers_info_by_topic(self.topic)
@@ -95,4 +119,4 @@ class InputSubscription:
             reliability=reliable if self._reliable else best_effort,
             durability=kept if self._keeps else volatile,
         )
-        return self._node.create_subscription(self._kind, topic, self._callback, qos)
+        return self._node.create_subscription(self._kind, topic, self._receive, qos)

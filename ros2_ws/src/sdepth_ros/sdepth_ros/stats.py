@@ -7,13 +7,15 @@ from collections import Counter, deque
 
 import numpy as np
 
-IN, OUT, DROPPED, BAD, IDLE = (
+IN, OUT, DROPPED, BAD, IDLE, LOST = (
     "frames in",
     "frames out",
     "frames dropped",
     "frames bad",
     "frames unheard",
+    "frames lost",
 )
+"""Every frame in is answered, dropped, bad or unheard by anybody; lost ones never came in."""
 
 
 class FrameStats:
@@ -51,7 +53,8 @@ class FrameStats:
     def values(self) -> dict[str, str]:
         """Return every count and the median and 95th percentile of the latency, as text."""
         with self._lock:
-            counts = {name: str(self._counts[name]) for name in (IN, OUT, DROPPED, BAD, IDLE)}
+            names = (IN, OUT, DROPPED, BAD, IDLE, LOST)
+            counts = {name: str(self._counts[name]) for name in names}
             latencies = list(self._latencies_ms)
         if latencies:
             p50, p95 = np.percentile(latencies, [50, 95])
