@@ -61,3 +61,12 @@ def test_luminance_of_white_is_one_and_green_outweighs_blue() -> None:
 def test_thresholds_out_of_order_are_refused() -> None:
     with pytest.raises(ConfigError, match="dark < bright"):
         DayNightConfig(dark_threshold=0.5, bright_threshold=0.4)
+
+
+def test_lux_have_limits_of_their_own() -> None:
+    config = DayNightConfig("topic", dark_lux=10, bright_lux=50, window_s=1.0, min_dwell_s=0.0)
+    selector = ModeSelector(config)
+    modes = run([400.0] * 10 + [3.0] * 20 + [30.0] * 20 + [60.0] * 20, selector)
+
+    assert [modes[i] for i in (9, 20, 49, 60)] == ["day", "night", "night", "day"]
+    assert selector.reason == "illuminance above 50.00 for 1.0 s, now 60.00"

@@ -13,7 +13,7 @@ pytest.importorskip("rclpy")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, Illuminance, Image, PointCloud2
 from std_msgs.msg import Float64, String
 
 from sdepth.checkpoint import bundled
@@ -214,3 +214,36 @@ def test_times_are_published_for_each_answer(peer: Peer, weights: Path) -> None:
     assert all(
         0 < now_ms - a.data - s * 1e-6 < 60_000 for a, s in zip(age, camera.stamps, strict=True)
     )
+
+
+def test_a_light_sensor_decides_where_asked(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    modes = peer.listen(String, "/mode", LATCHED)
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    light = peer.create_publisher(Illuminance, "/illuminance", 1)
+    camera = FakeCamera(peer, colour=(200, 200, 200))
+    camera._outputs.append(light)
+    args = arguments(weights, "day_night.source:=topic", "day_night.window_s:=0.0")
+    with processes.running("depth_node", *args):
+        camera.send_and_wait(1, depths)
+        silent = "no illuminance came on /illuminance: mode stays day"
+        assert peer.spin_until(lambda: reports and reports[-1].status[0].message == silent)
+        light.publish(Illuminance(illuminance=2.0))
+        assert peer.spin_until(lambda: reports[-1].status[0].message == "ok")
+        camera.send_and_wait(1, depths)
+        assert peer.spin_until(lambda: values_of(reports).get("mode") == "night")
+    assert [m.data for m in modes] == ["day", "night"]
+    assert values_of(reports)["mode because"] == "illuminance 2.00 at the first image"
+
+
+def test_images_beyond_the_rate_are_dropped_and_counted(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights, "max_rate_hz:=5.0")):
+        camera.send_and_wait(1, depths)
+        for _ in range(5):  # every second one of 10 Hz
+            camera.send()
+            camera.send_and_wait(1, depths)
+        assert peer.spin_until(lambda: values_of(reports).get("frames dropped") == "5")
+    assert [stamp_ns(m.header) for m in depths] == camera.stamps[::2]

@@ -101,8 +101,9 @@ def test_every_parameter_is_described_also_by_when_it_can_change(
     assert [d.name for d in descriptors if d.read_only] == ["autostart"]
     fixed = {d.name for d in descriptors if "while unconfigured" in d.additional_constraints}
     inputs = {"image_transport", "input_reliability", "rectify", "camera_info_url"}
+    sources = {"scale.source", "day_night.source"}
     models = {f"model.{n}" for n in ("day_path", "night_path", "device", "engine", "precision")}
-    assert fixed == inputs | models | {"depth.resolution", "depth.encoding", "scale.source"}
+    assert fixed == inputs | models | {"depth.resolution", "depth.encoding", *sources}
 
 
 def test_a_change_is_checked_like_a_start() -> None:

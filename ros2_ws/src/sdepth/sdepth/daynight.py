@@ -12,6 +12,8 @@ from sdepth.errors import ConfigError
 from sdepth.shapes import check_shape
 
 DAY, NIGHT, AUTO = "day", "night", "auto"
+IMAGE, TOPIC = "image", "topic"
+_NAMES = {IMAGE: "mean luminance", TOPIC: "illuminance"}
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
@@ -23,11 +25,25 @@ class DayNightConfig:
         ConfigError: the thresholds are not in order, or a number is negative.
     """
 
+    source: str = param(
+        IMAGE,
+        "What brightness is: that of the image, or of the topic illuminance, lux",
+        choices=(IMAGE, TOPIC),
+    )
     dark_threshold: float = param(
         0.18, "Mean luminance (0..1) below which it is night", range=(0.0, 1.0), dynamic=True
     )
     bright_threshold: float = param(
         0.28, "Mean luminance (0..1) above which it is day", range=(0.0, 1.0), dynamic=True
+    )
+    dark_lux: float = param(
+        10.0,
+        "Illuminance below which it is night, of source topic",
+        range=(0.0, 1e6),
+        dynamic=True,
+    )
+    bright_lux: float = param(
+        50.0, "Illuminance above which it is day, lux", range=(0.0, 1e6), dynamic=True
     )
     window_s: float = param(
         2.0,
@@ -58,11 +74,23 @@ class DayNightConfig:
                 f"day_night: dark_threshold {self.dark_threshold} and bright_threshold "
                 f"{self.bright_threshold}: expected 0 <= dark < bright <= 1"
             )
+        if not 0 <= self.dark_lux < self.bright_lux:
+            raise ConfigError(
+                f"day_night: dark_lux {self.dark_lux} and bright_lux {self.bright_lux}: expected "
+                "0 <= dark < bright"
+            )
         for name in ("window_s", "min_dwell_s", "crossfade_frames", "scale_return_per_s"):
             if getattr(self, name) < 0:
                 raise ConfigError(
                     f"day_night.{name}: got {getattr(self, name)}, expected 0 or more"
                 )
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What is dark and what is bright, in the unit of the source."""
+        if self.source == TOPIC:
+            return self.dark_lux, self.bright_lux
+        return self.dark_threshold, self.bright_threshold
 
 
 def mean_luminance(image: NDArray[np.uint8]) -> float:
@@ -86,22 +114,23 @@ class ModeSelector:
         self._changed_ns: int | None = None
         self._last_ns: int | None = None
 
-    def update(self, luminance: float, stamp_ns: int) -> str:
-        """Return the mode after an image of this mean luminance (0..1) at this time.
+    def update(self, brightness: float, stamp_ns: int) -> str:
+        """Return the mode after an image at this time.
 
         Args:
-            luminance: mean luminance of the raw image.
+            brightness: mean luminance of the raw image, 0..1, or illuminance, lux: whatever the
+                configuration's source is.
             stamp_ns: time of the image; where it goes back (a bag looped) the timers start anew.
         """
         if self._last_ns is not None and stamp_ns < self._last_ns:
             self._beyond_since_ns = self._changed_ns = None
         self._last_ns = stamp_ns
-        dark, bright = self.config.dark_threshold, self.config.bright_threshold
+        (dark, bright), name = self.config.limits, _NAMES[self.config.source]
         if self.mode is None:
-            self.mode = NIGHT if luminance < (dark + bright) / 2 else DAY
-            self.reason = f"mean luminance {luminance:.2f} of the first image"
+            self.mode = NIGHT if brightness < (dark + bright) / 2 else DAY
+            self.reason = f"{name} {brightness:.2f} at the first image"
             return self.mode
-        beyond = luminance < dark if self.mode == DAY else luminance > bright
+        beyond = brightness < dark if self.mode == DAY else brightness > bright
         if not beyond:
             self._beyond_since_ns = None
         elif self._beyond_since_ns is None:
@@ -109,7 +138,7 @@ class ModeSelector:
         if self._may_change(stamp_ns):
             limit = f"below {dark:.2f}" if self.mode == DAY else f"above {bright:.2f}"
             lasted_s = (stamp_ns - (self._beyond_since_ns or stamp_ns)) * 1e-9
-            self.reason = f"mean luminance {limit} for {lasted_s:.1f} s, now {luminance:.2f}"
+            self.reason = f"{name} {limit} for {lasted_s:.1f} s, now {brightness:.2f}"
             self.mode = NIGHT if self.mode == DAY else DAY
             self.changes += 1
             self._changed_ns, self._beyond_since_ns = stamp_ns, None

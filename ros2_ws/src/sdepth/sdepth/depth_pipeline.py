@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from sdepth.daynight import AUTO, DayNightConfig, ModeSelector, mean_luminance
+from sdepth.daynight import AUTO, DAY, TOPIC, DayNightConfig, ModeSelector, mean_luminance
 from sdepth.errors import ConfigError
 from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth.ground import find_ground
@@ -62,7 +62,12 @@ class DepthPipeline:
         self._order = StampOrder()
 
     def choose(
-        self, image: NDArray[np.uint8], stamp_ns: int, mode: str, config: DayNightConfig
+        self,
+        image: NDArray[np.uint8],
+        stamp_ns: int,
+        mode: str,
+        config: DayNightConfig,
+        lux: float | None = None,
     ) -> str:
         """Return ``mode``, or where that is ``auto`` day or night.
 
@@ -71,10 +76,14 @@ class DepthPipeline:
             stamp_ns: time of the image.
             mode: ``auto``, ``day`` or ``night``.
             config: when it is night.
+            lux: illuminance, where that is the configuration's source; while nobody tells it the
+                mode stays, and is ``day`` at first.
         """
         self.selector.config = config
-        seen = self.selector.update(mean_luminance(image), self._in_order(stamp_ns))
-        return seen if mode == AUTO else mode
+        brightness = lux if config.source == TOPIC else mean_luminance(image)
+        if brightness is not None:
+            self.selector.update(brightness, self._in_order(stamp_ns))
+        return (self.selector.mode or DAY) if mode == AUTO else mode
 
     def __call__(
         self,

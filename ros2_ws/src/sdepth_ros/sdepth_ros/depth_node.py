@@ -6,17 +6,19 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from rclpy.qos import qos_profile_sensor_data
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, Illuminance, Image, PointCloud2, PointField
 from std_msgs.msg import Float64, Header, String
 
 from sdepth.checkpoint import bundled
-from sdepth.daynight import AUTO, DAY, NIGHT
+from sdepth.daynight import AUTO, DAY, NIGHT, TOPIC
 from sdepth.depth_pipeline import DepthPipeline
 from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
@@ -28,6 +30,7 @@ from sdepth_ros.node_params import DepthParams
 from sdepth_ros.qos import LATCHED
 from sdepth_ros.vehicle import VehicleSpeed
 
+_JITTER = 0.1  # share of a period by which an image may come early
 _SCALE_STEP = 0.005  # a smaller change is not announced
 
 
@@ -42,6 +45,9 @@ class DepthNode(FrameNode[DepthParams]):
         self._scale: Scale | None = None
         self._told = 1.0
         self._vehicle: VehicleSpeed | None = None
+        self._light: Subscription | None = None
+        self._lux: float | None = None
+        self._taken_ns = 0
         self.followers: list[Callable[[Frame], None]] = []
 
     def configure(self) -> None:
@@ -70,10 +76,18 @@ class DepthNode(FrameNode[DepthParams]):
         self._scale = None
         if scale.source in SPEED_SOURCES:
             self._vehicle = VehicleSpeed(self, scale.source, self._pipeline.tracker)
+        self._lux, self._taken_ns = None, 0
+        if self.params.day_night.source == TOPIC:
+            self._light = self.create_subscription(
+                Illuminance, "illuminance", self._on_illuminance, qos_profile_sensor_data
+            )
         self.listen(self._on_image)
 
     def deactivate(self) -> None:
-        """Stop listening, to the vehicle, too."""
+        """Stop listening, to the vehicle and the light, too."""
+        if self._light is not None:
+            self.destroy_subscription(self._light)
+            self._light = None
         if self._vehicle is not None:
             self._vehicle.close()
             self._vehicle = None
@@ -110,7 +124,11 @@ class DepthNode(FrameNode[DepthParams]):
         }
 
     def doubt(self) -> str:
-        """Return that depth is not in metres, where it is not."""
+        """Return that depth is not in metres, or that it is not known whether it is night."""
+        night = self.params.day_night
+        if self.params.mode == AUTO and night.source == TOPIC and self._lux is None:
+            topic = self.resolve_topic_name("illuminance")
+            return f"no illuminance came on {topic}: mode stays {self._mode or DAY}"
         if self._scale is None or self._scale.metric:
             return ""
         wanted = self.params.scale.source
@@ -140,13 +158,23 @@ class DepthNode(FrameNode[DepthParams]):
         return True
 
     def _on_image(self, msg: Any) -> None:
-        """Take an image."""
+        """Take an image, unless it follows the last one too soon."""
         self.stats.count(stats.IN)
+        stamp, rate_hz = stamp_ns(msg.header), self.params.max_rate_hz
+        if rate_hz > 0 and 0 <= stamp - self._taken_ns < (1 - _JITTER) * 1e9 / rate_hz:
+            self.stats.count(stats.DROPPED)
+            return
+        self._taken_ns = stamp
         self.offer(Frame(msg, received_s=time.monotonic()))
+
+    def _on_illuminance(self, msg: Illuminance) -> None:
+        """Keep how bright it is."""
+        self._lux = msg.illuminance if isfinite(msg.illuminance) else None
 
     def _choose_mode(self, image: NDArray[np.uint8], stamp: int) -> None:
         """Choose day or night by an image as it came, and announce it when it changes."""
-        mode = self._pipeline.choose(image, stamp, self.params.mode, self.params.day_night)
+        params = self.params
+        mode = self._pipeline.choose(image, stamp, params.mode, params.day_night, self._lux)
         if mode != self._mode:
             self._mode = mode
             self._mode_out.publish(String(data=mode))

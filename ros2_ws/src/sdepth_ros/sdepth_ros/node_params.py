@@ -123,6 +123,12 @@ class CloudParams:
 class DepthParams(InputParams):
     """Parameters of the depth node."""
 
+    max_rate_hz: float = param(
+        0.0,
+        "Images a second that are taken at most, by their stamps; 0: as many as come",
+        range=(0.0, 1000.0),
+        dynamic=True,
+    )
     mode: str = param(
         AUTO,
         "Which checkpoint: day, night, or auto by the image's brightness",
