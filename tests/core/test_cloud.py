@@ -44,10 +44,16 @@ def test_stride_takes_every_nth_point_unchanged() -> None:
     np.testing.assert_array_equal(xyzrgb_cloud(depth, IMAGE, CAMERA, stride=2), full[::2, ::2])
 
 
-def test_colour_of_another_size_is_resized_to_the_depth() -> None:
-    image = np.full((8, 16, 3), 7, np.uint8)
-    cloud = xyzrgb_cloud(DEPTH, image, CAMERA)
-    assert (cloud.view(np.uint32)[..., 3] == 0x00070707).all()
+@pytest.mark.parametrize("size", [(2, 4), (6, 12), (3, 5), (1, 2)])
+def test_points_have_the_colour_of_the_nearest_pixel(size: tuple[int, int]) -> None:
+    image = np.arange(3 * size[0] * size[1], dtype=np.uint8).reshape(*size, 3)
+    v, u = np.mgrid[:2, :4]
+    rows, columns = (v * 2 + 1) * size[0] // 4, (u * 2 + 1) * size[1] // 8
+
+    colour = xyzrgb_cloud(DEPTH, image, CAMERA).view(np.uint8)[..., 12:]
+
+    np.testing.assert_array_equal(colour[..., 2::-1], image[rows, columns])
+    assert not colour[..., 3].any()
 
 
 def test_wrong_size_and_stride_are_refused() -> None:

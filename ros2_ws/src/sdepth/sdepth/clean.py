@@ -54,8 +54,10 @@ def within_height(cloud: NDArray[np.float32], low_m: float, high_m: float) -> No
         high_m: highest.
     """
     check_shape("cloud", cloud, "h w 4")
-    height = -cloud[..., 1]
-    cloud[~((height >= low_m) & (height <= high_m)), :3] = np.nan
+    down = cloud[..., 1]
+    outside = (down > -low_m) | (down < -high_m)  # false for NaN, which stays as it is
+    if outside.any():
+        cloud[outside, :3] = np.nan
 
 
 def to_millimetres(depth: Depth) -> NDArray[np.uint16]:

@@ -24,7 +24,8 @@ def xyzrgb_cloud(
 
     Args:
         depth: (H, W) metres along z.
-        image: (., ., 3) uint8 RGB; resized to the depth where the sizes differ.
+        image: (., ., 3) uint8 RGB, of the depth's size or another; a point has the colour of the
+            nearest pixel.
         camera: intrinsics of the depth image.
         stride: take every so many-th row and column.
 
@@ -36,9 +37,6 @@ def xyzrgb_cloud(
         raise ConfigError(f"cloud stride {stride}: expected 1 or more")
     check_shape("depth", depth, f"{camera.height} {camera.width}")
     check_shape("image", image, "h w 3")
-    if image.shape[:2] != depth.shape:
-        size = (camera.width, camera.height)
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     z = depth[::stride, ::stride]
     z = np.where((z > 0) & (z < np.inf), z, np.float32(np.nan))  # also NaN, which compares false
     x_rays, y_rays = _rays(camera, stride)
@@ -46,10 +44,29 @@ def xyzrgb_cloud(
     np.multiply(x_rays, z, out=cloud[..., 0])
     np.multiply(y_rays, z, out=cloud[..., 1])
     cloud[..., 2] = z
-    colour = cloud.view(np.uint8)[..., 12:]
-    colour[..., :3] = image[::stride, ::stride, ::-1]
-    colour[..., 3] = 0
+    pixels = cv2.remap(image, *_nearest(image.shape[:2], depth.shape, stride), cv2.INTER_NEAREST)
+    bgra = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA)
+    np.bitwise_and(bgra.view(np.uint32)[..., 0], 0x00FFFFFF, out=cloud.view(np.uint32)[..., 3])
     return cloud
+
+
+@lru_cache(maxsize=4)
+def _nearest(
+    size: tuple[int, int], wanted: tuple[int, int], stride: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return columns and rows (h, w) of the pixels nearest to those taken of another size.
+
+    Args:
+        size: (height, width) of the image.
+        wanted: of the depth.
+        stride: every so many-th row and column of it.
+    """
+    v, u = (
+        np.floor((np.arange(0, want, stride) + 0.5) * have / want).astype(np.float32)
+        for have, want in zip(size, wanted, strict=True)
+    )
+    columns, rows = np.meshgrid(u, v)
+    return columns, rows
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,7 +100,8 @@ def mean_luminance(image: NDArray[np.uint8]) -> float:
     Every fourth row and column is enough for a mean.
     """
     check_shape("image", image, "H W 3")
-    return float(image[::4, ::4].mean((0, 1)) @ _LUMA / 255)
+    few = np.ascontiguousarray(image[::4, ::4])  # NumPy's own mean takes eight times as long
+    return float(np.array(cv2.mean(few)[:3]) @ _LUMA / 255)
 
 
 class ModeSelector:
