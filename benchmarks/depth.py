@@ -5,11 +5,9 @@ python -m benchmarks.depth --size 640x192 --threads 2
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,9 +16,9 @@ import cv2
 import numpy as np
 import torch
 
+from benchmarks.timing import median_ms, timing_parser
 from sdepth.camera import Camera
 from sdepth.checkpoint import Card, bundled, load_depth, read_card, save
-from sdepth.cli import make_parser
 from sdepth.estimator import DepthEstimator
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import PoseNet
@@ -50,26 +48,6 @@ def naive(checkpoint: Path) -> Callable[[np.ndarray, Camera], np.ndarray]:
             return disp_to_depth(full, card.depth_range_m)[0, 0].numpy()
 
     return estimate
-
-
-def median_ms(calls: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Return the median of each call, milliseconds; calls take turns, so that noise is shared."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(runs + 3):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: float(np.median(values[3:])) for name, values in times.items()}
-
-
-def timing_parser(name: str, description: str | None) -> argparse.ArgumentParser:
-    """Return the parser of a benchmark, with what every timing takes."""
-    parser = make_parser(f"python -m benchmarks.{name}", description)
-    parser.add_argument("--size", default="640x192", help="WxH; multiples of 32 (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=15)
-    return parser
 
 
 def main(args: list[str] | None = None) -> int:

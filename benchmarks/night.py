@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.depth import timing_parser
 from benchmarks.refine import kept, table, triplets
+from benchmarks.timing import timing_parser
 from sdepth.config import load_config
 from training.config import TrainConfig
 from training.prior import Critic, DayPrior

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.depth import median_ms, timing_parser
+from benchmarks.timing import median_ms, timing_parser
 from sdepth import geometry, se3
 from sdepth.config import load_config
 from sdepth.engines.graph import fuse

@@ -1,0 +1,79 @@
+"""How benchmarks time: calls take turns, medians, on a machine that is described."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from sdepth.cli import make_parser
+from sdepth.engines.source import device_name
+
+Calls = Mapping[str, Callable[[], object]]
+_WARM_UP = 3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a call took, milliseconds.
+
+    Attributes:
+        median: by the clock.
+        p95: likewise, of nineteen in twenty at most.
+        cpu: median of processor time, all threads together; other programs change it little.
+    """
+
+    median: float
+    p95: float
+    cpu: float
+
+
+def measure(calls: Calls, runs: int) -> dict[str, Timing]:
+    """Return what each call takes; calls take turns, so that noise is shared."""
+    clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for _ in range(runs + _WARM_UP):
+        for name, call in calls.items():
+            start, start_cpu = time.perf_counter(), time.process_time()
+            call()
+            end, end_cpu = time.perf_counter(), time.process_time()
+            clocks[name].append((1e3 * (end - start), 1e3 * (end_cpu - start_cpu)))
+    found = {}
+    for name, pairs in clocks.items():
+        wall, cpu = np.array(pairs[_WARM_UP:]).T
+        median, p95 = np.percentile(wall, (50, 95))
+        found[name] = Timing(float(median), float(p95), float(np.median(cpu)))
+    return found
+
+
+def median_ms(calls: Calls, runs: int) -> dict[str, float]:
+    """Return the median of each call, milliseconds; calls take turns."""
+    return {name: timing.median for name, timing in measure(calls, runs).items()}
+
+
+def machine() -> dict[str, object]:
+    """Return what the numbers were measured on, and how busy it was."""
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cpu": device_name(torch.device("cpu")),
+        "cores": os.cpu_count(),
+        "flags": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def timing_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark, with what every timing takes."""
+    parser = make_parser(f"python -m benchmarks.{name}".rstrip("."), description)
+    parser.add_argument("--size", default="640x192", help="WxH; multiples of 32 (%(default)s)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=15)
+    return parser
