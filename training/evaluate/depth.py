@@ -57,7 +57,12 @@ def pixel_prior(root: Path, size: tuple[int, int], cap_m: float, stride: int = 5
 
 
 def evaluate(
-    checkpoint: Path, examples: Iterator[Example], protocol: Protocol, prior: Depth | None
+    checkpoint: Path,
+    examples: Iterator[Example],
+    protocol: Protocol,
+    prior: Depth | None,
+    engine: str = "torch",
+    precision: str = "fp32",
 ) -> tuple[dict[str, DepthErrors], list[tuple[Example, Depth]], NDArray[np.float64]]:
     """Return mean errors per predictor, examples with their depth, and each image's scale.
 
@@ -67,12 +72,14 @@ def evaluate(
             most ``SHOWN`` of them, evenly spread.
         protocol: how they are scored.
         prior: depth (h, w) that takes part as "per-pixel mean", or None.
+        engine: as ``DepthEstimator`` takes it; so is ``precision``.
+        precision: likewise.
 
     Raises:
         DataError: an image has no truth that counts, or a size that is not the protocol's.
         CheckpointError: the checkpoint cannot be used.
     """
-    estimator = DepthEstimator(checkpoint, resolution="model")
+    estimator = DepthEstimator(checkpoint, "auto", "model", engine, precision)
     size = estimator.card.input_size
     errors: dict[str, list[DepthErrors]] = {checkpoint.stem: [], "constant": []}
     if prior is not None:
