@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PACKAGES := ros2_ws/src/sdepth/sdepth ros2_ws/src/sdepth_ros/sdepth_ros
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo train-smoke ros-build clean clean-venv
+.PHONY: help setup lint test demo bench train-smoke ros-build clean clean-venv
 export TORCH_INDEX
 
 help:  ## list the targets
@@ -23,6 +23,9 @@ test: setup  ## all tests, with the reason of each skipped one
 
 demo: setup  ## a day-to-night drive through the real nodes; writes demo/report.html
 	$(PY) -m demo
+
+bench: setup  ## time networks and messages; name what got slower than the committed results
+	$(PY) -m benchmarks $(BENCH)
 
 train-smoke: setup  ## two steps of training on synthetic frames, on the CPU
 	$(PY) -m pytest -q -rs tests/training -k loss_falls

@@ -10,7 +10,6 @@ are given to sensor_msgs_py), and the light network in the engine ``auto`` picks
 
 from __future__ import annotations
 
-import json
 import struct
 import sys
 import tempfile
@@ -26,11 +25,10 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from benchmarks.depth import make_checkpoint
-from benchmarks.timing import Timing, machine, measure, timing_parser
+from benchmarks.timing import Timing, measure, run_tables
 from sdepth.camera import Camera
 from sdepth.checkpoint import read_card
 from sdepth.clean import drop_edges, within, within_height
-from sdepth.cli import run
 from sdepth.cloud import xyzrgb_cloud
 from sdepth.daynight import mean_luminance
 from sdepth.engines import Source, choose
@@ -138,21 +136,7 @@ def messages(size: tuple[int, int], runs: int) -> dict[str, object]:
 
 def main(args: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
-    parser = timing_parser("messages", __doc__)
-    parser.add_argument("--json", type=Path, help="write the numbers here, too")
-    options = parser.parse_args(args)
-
-    def work() -> None:
-        width, height = (int(n) for n in options.size.split("x"))
-        torch.set_num_threads(options.threads)
-        cv2.setNumThreads(options.threads)
-        about = {**machine(), "size": options.size, "runs": options.runs}
-        print(", ".join(f"{key} {value}" for key, value in about.items()))
-        found = messages((height, width), options.runs)
-        if options.json:
-            options.json.write_text(json.dumps({**about, "messages": found}, indent=2) + "\n")
-
-    return run(parser.prog, work)
+    return run_tables("messages", __doc__, messages, args)
 
 
 if __name__ == "__main__":

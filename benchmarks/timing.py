@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
-from sdepth.cli import make_parser
+from sdepth.cli import make_parser, run
 from sdepth.engines.source import device_name
 
 Calls = Mapping[str, Callable[[], object]]
@@ -77,3 +80,46 @@ def timing_parser(name: str, description: str | None) -> argparse.ArgumentParser
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=15)
     return parser
+
+
+def run_tables(
+    name: str,
+    description: str | None,
+    tables: Callable[[tuple[int, int], int], dict[str, object]],
+    args: list[str] | None,
+) -> int:
+    """Run a benchmark of its own; return the exit code.
+
+    Args:
+        name: of its module.
+        description: of it.
+        tables: prints the tables for an input (height, width) and a number of runs, and returns
+            them.
+        args: of the command line.
+    """
+    parser = timing_parser(name, description)
+    parser.add_argument("--json", type=Path, help="write the numbers here, too")
+    options = parser.parse_args(args)
+
+    def work() -> None:
+        about = prepare(options)
+        found = {**about, name: tables(size_of(options), options.runs)}
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+    return run(parser.prog, work)
+
+
+def prepare(options: argparse.Namespace) -> dict[str, object]:
+    """Set the threads asked for; print and return what the numbers are of."""
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(options.threads)
+    about = {**machine(), "size": options.size, "runs": options.runs}
+    print(", ".join(f"{key} {value}" for key, value in about.items()))
+    return about
+
+
+def size_of(options: argparse.Namespace) -> tuple[int, int]:
+    """Return the network's (height, width) asked for."""
+    width, height = (int(n) for n in options.size.split("x"))
+    return height, width

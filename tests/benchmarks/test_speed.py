@@ -1,0 +1,74 @@
+"""What the speed benchmarks measure and compare."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+pytest.importorskip("sensor_msgs", reason="needs ROS 2's messages")
+
+from benchmarks.__main__ import RESULTS, compare, ratios, slower
+from benchmarks.depth import make_checkpoint
+from benchmarks.engines import EAGER, LIMIT, network, operations
+from benchmarks.messages import CAMERA, message, ours, pack_tuples, unprepared
+from benchmarks.timing import measure
+from sdepth.estimator import DepthEstimator
+from sdepth_ros.node_params import DepthParams
+
+
+def test_a_call_that_takes_longer_is_measured_as_longer() -> None:
+    calls = {"short": lambda: time.sleep(0.001), "long": lambda: time.sleep(0.02)}
+    found = measure(calls, 3)
+    assert found["long"].median > 18 > found["short"].median
+    assert found["long"].cpu < 0.5 * found["long"].median  # sleeping takes no processor time
+
+
+def test_operations_are_two_per_multiplication() -> None:
+    conv = torch.nn.Conv2d(4, 8, 3, padding=1)
+    assert operations(conv, torch.zeros(1, 4, 10, 20)) == 2 * 4 * 8 * 9 * 10 * 20
+
+
+def test_every_way_through_the_network_is_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDEPTH_CACHE", str(tmp_path / "cache"))
+    gflop, found = network(make_checkpoint(tmp_path, "tiny", (64, 96)), runs=1)
+    assert gflop > 0.01
+    assert {EAGER, LIMIT, "torch, fp32", "onnxruntime, fp32"} <= found.keys()
+    assert all(timing.median > 0 for timing in found.values())
+
+
+def test_all_ways_to_the_messages_give_the_same_messages(tmp_path: Path) -> None:
+    estimator = DepthEstimator(make_checkpoint(tmp_path, "tiny", (64, 96)), "cpu", "model")
+    msg, params = message(), DepthParams()
+    depth, info, cloud = ours(msg, estimator, params)
+    seen = np.frombuffer(depth.data, np.float32).reshape(64, 96)
+    for pack in (np.ndarray.tobytes, pack_tuples):
+        others = unprepared(msg, seen, params.cloud.stride, pack)
+        assert np.array_equal(np.frombuffer(others[0].data, np.float32), seen.ravel())
+        assert np.allclose(others[1].k, info.k)
+        points, expected = (
+            np.frombuffer(c.data, np.float32).reshape(-1, 4)[:, :3] for c in (others[2], cloud)
+        )
+        assert np.allclose(points, expected, rtol=1e-4, equal_nan=True)
+    assert (CAMERA.width, CAMERA.height) == (msg.width, msg.height)
+
+
+def test_what_got_slower_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = json.loads(RESULTS.read_text())
+    found = copy.deepcopy(before)
+    found["engines"]["light"]["ways"]["torch, fp32"]["it_over_limit"] *= 1.5
+
+    (line,) = slower(found, before, 0.25)
+    assert line.startswith("light, torch, fp32: time over the limit: ")
+    assert slower(before, before, 0.0) == slower(found, before, 0.6) == []
+    assert len(ratios(before)) > 8
+    assert compare({**before, "threads": 99}, RESULTS, 0.25) == 0
+    assert "not compared with speed.json" in capsys.readouterr().out
