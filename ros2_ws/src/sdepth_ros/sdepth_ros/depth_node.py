@@ -25,8 +25,9 @@ from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
 from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, stamp_ns, to_rgb
 from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
-from sdepth_ros.frame_node import Frame, FrameNode, run
+from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.node_params import DepthParams
+from sdepth_ros.node_process import run
 from sdepth_ros.qos import LATCHED
 from sdepth_ros.vehicle import VehicleSpeed
 

@@ -30,11 +30,12 @@ from sdepth.odometry import Odometry, OdometryState
 from sdepth.stamps import StampOrder
 from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_depth, write_transform
-from sdepth_ros.frame_node import Frame, FrameNode, run
+from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.frames import StaticFrames
 from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
+from sdepth_ros.node_process import run
 from sdepth_ros.qos import LATCHED, STATE, TF, TF_STATIC
 from sdepth_ros.sync import StampSync
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from sdepth_ros.depth_node import DepthNode
-from sdepth_ros.frame_node import run
+from sdepth_ros.node_process import run
 from sdepth_ros.odometry_node import OdometryNode
 
 
