@@ -27,11 +27,13 @@ class Choices:
         mode: ``day``, ``night``, or ``auto`` by the images' brightness.
         day_night: when it is night.
         scale: where metres come from.
+        confidence: whether to find how sure depth is.
     """
 
     mode: str = AUTO
     day_night: DayNightConfig = field(default_factory=DayNightConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)
+    confidence: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def perceive(
             raise
         stamp, camera, night = shot.stamp_ns, recording.camera, choices.day_night
         mode = pipeline.choose(image, stamp, choices.mode, night)
-        seen = pipeline(image, camera, mode, stamp, night, choices.scale)
+        seen = pipeline(image, camera, mode, stamp, night, choices.scale, choices.confidence)
         yield Perceived(shot, image, seen, odometry.update(image, seen.depth.depth, camera, stamp))
         count += 1
     if not count:

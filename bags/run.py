@@ -125,7 +125,7 @@ def _depth_outputs(frame: Perceived, params: DepthParams) -> Iterator[tuple[str,
     stamp, seen = frame.shot.stamp_ns, frame.seen.depth
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))[1]
     yield "/image_rect/compressed", stamp, messages.compressed_image(jpeg, "jpeg", stamp)
-    clean = clean_depth(seen.depth, params.depth)
+    clean = clean_depth(frame.seen, params)
     depth, color = depth_fields(clean, params.depth), color_fields(seen.depth, params.depth)
     yield "/depth/image_rect", stamp, messages.of_fields("sensor_msgs/Image", depth, stamp)
     yield "/depth/camera_info", stamp, messages.camera_info(seen.camera, stamp)
@@ -156,7 +156,7 @@ def run_over(options: Namespace) -> None:
         for mode, path in checkpoints.items()
     }
     odometry = Odometry(checkpoints[DAY], model.device, refiner=fixed_refiner())
-    choices = Choices(params.mode, params.day_night, params.scale)
+    choices = Choices(params.mode, params.day_night, params.scale, params.confidence.min > 0)
     frames = perceive(found, estimators, odometry, choices, options.skip_broken)
     height = options.camera_height
     T_base_cam = None if height is None else base_from_camera(height)

@@ -43,6 +43,7 @@ class Topic(NamedTuple):
 FRONT = {  # in the namespace the nodes are in
     "/front/depth/image_rect": Topic("depth", Image, 2),
     "/front/depth/camera_info": Topic("depth", CameraInfo, 2),
+    "/front/depth/confidence": Topic("depth", Image, 2),
     "/front/depth/color": Topic("depth", Image, 2),
     "/front/points": Topic("depth", PointCloud2, 2),
     "/front/mode": Topic("depth", String, 1, latched=True),
@@ -60,7 +61,13 @@ GLOBAL = {
 }
 TOPICS = FRONT | GLOBAL
 OCCASIONAL = ("/front/mode", "/front/scale", "/diagnostics")
-DERIVED = ("depth/image_rect", "depth/camera_info", "depth/color", "points")
+DERIVED = (
+    "depth/image_rect",
+    "depth/camera_info",
+    "depth/confidence",
+    "depth/color",
+    "points",
+)
 
 
 class Heard(NamedTuple):
@@ -173,10 +180,14 @@ def test_the_camera_of_the_depth_is_scaled_to_it_and_has_no_distortion(heard: He
 
 
 def test_images_say_how_their_bytes_lie(heard: Heard) -> None:
-    for name, encoding, pixel in (("depth/image_rect", "32FC1", 4), ("depth/color", "bgr8", 3)):
+    metres, bgr = ("32FC1", 4), ("bgr8", 3)
+    kinds = {"depth/image_rect": metres, "depth/confidence": metres, "depth/color": bgr}
+    for name, (encoding, pixel) in kinds.items():
         image = heard.messages[f"/front/{name}"][0]
         assert (image.encoding, image.is_bigendian, image.step) == (encoding, 0, pixel * 128)
         assert len(image.data) == image.step * image.height == pixel * 128 * 64
+    sure = to_depth(heard.messages["/front/depth/confidence"][0])
+    assert 0 < sure.min() <= sure.max() <= 1
 
 
 def test_a_cloud_is_organised_xyzrgb_with_colours_as_bgra(heard: Heard) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
+from sdepth.confidence import mirror_confidence
 from sdepth.daynight import AUTO, DAY, TOPIC, DayNightConfig, ModeSelector, mean_luminance
 from sdepth.errors import ConfigError
 from sdepth.estimator import DepthEstimator, DepthMap
@@ -28,11 +29,13 @@ class Seen:
         depth: and its camera; metres, if ``scale`` says so.
         mode: whose network saw it, ``day`` or ``night``.
         scale: contained in the depth.
+        confidence: (h, w), 0..1, 1 is sure; where it was asked for.
     """
 
     depth: DepthMap
     mode: str
     scale: Scale
+    confidence: NDArray[np.float32] | None = None
 
 
 class DepthPipeline:
@@ -93,6 +96,7 @@ class DepthPipeline:
         stamp_ns: int,
         config: DayNightConfig,
         scale: ScaleConfig,
+        confidence: bool = False,
     ) -> Seen:
         """Return what the network of a mode sees in an image.
 
@@ -103,12 +107,16 @@ class DepthPipeline:
             stamp_ns: time of the image; where it goes far back, nothing is carried over.
             config: how depth goes over after a change of mode.
             scale: where metres come from: the source as at the start.
+            confidence: find that, too; the network runs once more.
 
         Raises:
             ShapeError: the image is not of the camera's size.
         """
         stamp_ns = self._in_order(stamp_ns)
         seen = self.handover(image, camera, mode, stamp_ns, config)
+        sure = None
+        if confidence:
+            sure = mirror_confidence(seen, self._estimators[mode], image, camera)
         self.tracker.config = scale
         if scale.source == CAMERA_HEIGHT:
             ground = find_ground(seen.depth, seen.camera)
@@ -117,7 +125,7 @@ class DepthPipeline:
         found = self.tracker.at(stamp_ns)
         if found.factor != 1:
             np.multiply(seen.depth, np.float32(found.factor), out=seen.depth)
-        return Seen(seen, mode, found)
+        return Seen(seen, mode, found, sure)
 
     def _in_order(self, stamp_ns: int) -> int:
         """Return the stamp, or for a late image the newest one; forget all where time is anew."""

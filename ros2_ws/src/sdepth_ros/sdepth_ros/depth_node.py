@@ -19,11 +19,11 @@ from std_msgs.msg import Float64, Header, String
 
 from sdepth.checkpoint import bundled
 from sdepth.daynight import AUTO, DAY, NIGHT, TOPIC
-from sdepth.depth_pipeline import DepthPipeline
+from sdepth.depth_pipeline import DepthPipeline, Seen
 from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
-from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, stamp_ns, to_rgb
+from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields, stamp_ns, to_rgb
 from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
 from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.node_params import DepthParams
@@ -65,6 +65,7 @@ class DepthNode(FrameNode[DepthParams]):
         self.start()
         self._depth = self.advertise(Image, "depth/image_rect")
         self._info = self.advertise(CameraInfo, "depth/camera_info")
+        self._confidence = self.advertise(Image, "depth/confidence")
         self._color = self.advertise(Image, "depth/color")
         self._points = self.advertise(PointCloud2, "points")
         self._mode_out = self.advertise(String, "mode", LATCHED)
@@ -142,16 +143,19 @@ class DepthNode(FrameNode[DepthParams]):
         self._choose_mode(raw, stamp)
         image, camera = self.camera.develop(raw)
         wants_cloud = self.params.cloud.enable and _heard(self._points)
-        heard = wants_cloud or any(map(_heard, (self._depth, self._info, self._color)))
-        if not heard and not self.followers:
+        outputs = self._depth, self._info, self._confidence, self._color
+        if not wants_cloud and not any(map(_heard, outputs)) and not self.followers:
             return False
         params = self.params
-        seen = self._pipeline(image, camera, self._mode, stamp, params.day_night, params.scale)
+        unsure = params.confidence.min > 0 or _heard(self._confidence)
+        seen = self._pipeline(
+            image, camera, self._mode, stamp, params.day_night, params.scale, unsure
+        )
         self._tell_scale(seen.scale)
-        clean = clean_depth(seen.depth.depth, params.depth)
+        clean = clean_depth(seen, params)
         for follow in self.followers:
             follow(replace(frame, views=(image, camera, clean)))
-        self._publish_depth(seen.depth, clean, frame.image.header)
+        self._publish_depth(seen, clean, frame.image.header)
         if wants_cloud:
             points = points_fields(DepthMap(clean, seen.depth.camera), image, params.cloud)
             points["fields"] = [PointField(**field) for field in CLOUD_FIELDS]
@@ -194,15 +198,19 @@ class DepthNode(FrameNode[DepthParams]):
         selector = self._pipeline.selector
         return selector.reason if self.params.mode == AUTO else "set by parameter mode"
 
-    def _publish_depth(self, seen: DepthMap, clean: NDArray[np.float32], header: Header) -> None:
-        """Publish clean depth, its camera and a picture of what was seen, each where heard."""
+    def _publish_depth(self, seen: Seen, clean: NDArray[np.float32], header: Header) -> None:
+        """Publish clean depth, its camera, confidence and a picture, each where heard."""
         limits = self.params.depth
         if _heard(self._info):
-            self._info.publish(CameraInfo(header=header, **camera_info_fields(seen.camera)))
+            self._info.publish(CameraInfo(header=header, **camera_info_fields(seen.depth.camera)))
+        if _heard(self._confidence) and seen.confidence is not None:
+            self._confidence.publish(
+                Image(header=header, **image_fields(seen.confidence, "32FC1"))
+            )
         if _heard(self._depth):
             self._depth.publish(Image(header=header, **depth_fields(clean, limits)))
         if _heard(self._color):
-            self._color.publish(Image(header=header, **color_fields(seen.depth, limits)))
+            self._color.publish(Image(header=header, **color_fields(seen.depth.depth, limits)))
 
     def _load(self, domain: str, path: str) -> DepthEstimator:
         """Return the network of a checkpoint; without a path, of the one that ships."""

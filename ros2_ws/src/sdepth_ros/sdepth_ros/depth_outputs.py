@@ -10,15 +10,21 @@ from numpy.typing import NDArray
 from sdepth.clean import drop_edges, to_millimetres, within, within_height
 from sdepth.cloud import xyzrgb_cloud
 from sdepth.colorize import colorize
+from sdepth.depth_pipeline import Seen
 from sdepth.estimator import DepthMap
 from sdepth_ros.conversions import cloud_fields, image_fields
-from sdepth_ros.node_params import CloudParams, DepthOutputParams
+from sdepth_ros.node_params import CloudParams, DepthOutputParams, DepthParams
 
 
-def clean_depth(depth: NDArray[np.float32], limits: DepthOutputParams) -> NDArray[np.float32]:
-    """Return depth (H, W), metres, without flying pixels and what is out of range (REP 117)."""
+def clean_depth(seen: Seen, params: DepthParams) -> NDArray[np.float32]:
+    """Return depth (H, W), metres, without what is out of range (REP 117), flying or unsure."""
+    limits = params.depth
     beyond = {"inf": np.inf, "nan": np.nan, "clip": limits.max_m}[limits.sky]
-    return within(drop_edges(depth, limits.edge_filter), limits.min_m, limits.max_m, beyond)
+    depth = drop_edges(seen.depth.depth, limits.edge_filter)
+    depth = within(depth, limits.min_m, limits.max_m, beyond)
+    if seen.confidence is not None and params.confidence.min > 0:
+        depth[seen.confidence < params.confidence.min] = np.nan
+    return depth
 
 
 def depth_fields(clean: NDArray[np.float32], limits: DepthOutputParams) -> dict[str, Any]:

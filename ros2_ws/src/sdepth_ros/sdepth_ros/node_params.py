@@ -96,6 +96,18 @@ class DepthOutputParams:
 
 
 @dataclass(frozen=True)
+class ConfidenceParams:
+    """What is too unsure to be published."""
+
+    min: float = param(
+        0.0,
+        "Depth less sure than this, 0..1, is NaN, and no point; 0: none. The network runs twice",
+        range=(0.0, 1.0),
+        dynamic=True,
+    )
+
+
+@dataclass(frozen=True)
 class CloudParams:
     """What the point cloud looks like."""
 
@@ -137,6 +149,7 @@ class DepthParams(InputParams):
     )
     model: DepthModelParams = field(default_factory=DepthModelParams)
     depth: DepthOutputParams = field(default_factory=DepthOutputParams)
+    confidence: ConfidenceParams = field(default_factory=ConfidenceParams)
     cloud: CloudParams = field(default_factory=CloudParams)
     day_night: DayNightConfig = field(default_factory=DayNightConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)

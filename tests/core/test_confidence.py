@@ -1,0 +1,69 @@
+"""How sure depth is, by the mirrored image."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from sdepth.camera import Camera
+from sdepth.checkpoint import bundled
+from sdepth.confidence import mirror_confidence
+from sdepth.daynight import DAY, DayNightConfig
+from sdepth.depth_pipeline import DepthPipeline
+from sdepth.estimator import DepthEstimator, DepthMap
+from sdepth.scale import ScaleConfig
+from sdepth_ros.depth_outputs import clean_depth
+from sdepth_ros.node_params import ConfidenceParams, DepthParams
+
+CAMERA = Camera(190.0, 190.0, 159.5, 47.5, 320, 96)
+
+
+@pytest.fixture(scope="module")
+def estimator() -> DepthEstimator:
+    """The day weights that ship."""
+    return DepthEstimator(bundled(DAY), "cpu")
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    """Something to look at."""
+    noise = np.random.default_rng(0).integers(0, 255, (6, 20, 3), np.uint8)
+    return np.asarray(cv2.resize(noise, (320, 96)), np.uint8)
+
+
+def test_what_is_its_own_mirror_image_is_sure(
+    estimator: DepthEstimator, image: np.ndarray
+) -> None:
+    depth = estimator(np.ascontiguousarray(image[:, ::-1]), CAMERA).depth[:, ::-1].copy()
+    sure = mirror_confidence(DepthMap(depth, CAMERA), estimator, image, CAMERA)
+
+    assert sure == pytest.approx(1.0)
+
+
+def test_one_factor_changes_nothing_and_a_wrong_spot_is_unsure(
+    estimator: DepthEstimator, image: np.ndarray
+) -> None:
+    seen = estimator(image, CAMERA)
+    plain = mirror_confidence(seen, estimator, image, CAMERA)
+    wrong = seen.depth * np.float32(3)
+    wrong[10:20, 50:60] *= 2
+    other = mirror_confidence(DepthMap(wrong, CAMERA), estimator, image, CAMERA)
+
+    assert plain.shape == (96, 320)
+    assert 0 < plain.min() < plain.max() <= 1
+    spot = np.zeros((96, 320), bool)
+    spot[10:20, 50:60] = True
+    assert other[~spot] == pytest.approx(plain[~spot], abs=0.01)
+    assert other[spot].mean() < 0.5 * plain[spot].mean()
+
+
+def test_what_is_too_unsure_is_not_a_number(estimator: DepthEstimator, image: np.ndarray) -> None:
+    scale, params = ScaleConfig(), DepthParams(confidence=ConfidenceParams(min=0.8))
+    pipeline = DepthPipeline({DAY: estimator}, scale)
+    seen = pipeline(image, CAMERA, DAY, 0, DayNightConfig(), scale, confidence=True)
+
+    assert seen.confidence is not None
+    unsure = seen.confidence < 0.8
+    assert 0 < unsure.mean() < 1
+    assert np.array_equal(np.isnan(clean_depth(seen, params)), unsure)
