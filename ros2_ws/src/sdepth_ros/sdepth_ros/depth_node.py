@@ -28,7 +28,7 @@ from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, po
 from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.node_params import DepthParams
 from sdepth_ros.node_process import run
-from sdepth_ros.qos import LATCHED
+from sdepth_ros.qos import LARGE, LATCHED
 from sdepth_ros.vehicle import VehicleSpeed
 
 _JITTER = 0.1  # share of a period by which an image may come early
@@ -67,7 +67,7 @@ class DepthNode(FrameNode[DepthParams]):
         self._info = self.advertise(CameraInfo, "depth/camera_info")
         self._confidence = self.advertise(Image, "depth/confidence")
         self._color = self.advertise(Image, "depth/color")
-        self._points = self.advertise(PointCloud2, "points")
+        self._points = self.advertise(PointCloud2, "points", LARGE)
         self._mode_out = self.advertise(String, "mode", LATCHED)
         self._scale_out = self.advertise(Float64, "scale", LATCHED)
 

@@ -36,7 +36,7 @@ from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.node_process import run
-from sdepth_ros.qos import LATCHED, STATE, TF, TF_STATIC
+from sdepth_ros.qos import LARGE, LATCHED, STATE, TF, TF_STATIC
 from sdepth_ros.sync import StampSync
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._trail = deque(maxlen=self.params.path.max_poses)
         self.start()
         self._odom = self.advertise(OdometryMsg, "odom", STATE)
-        self._path = self.advertise(Path, "path")
+        self._path = self.advertise(Path, "path", LARGE)
         self._tf = self.advertise(TFMessage, "/tf", TF)
 
     def activate(self) -> None:

@@ -10,6 +10,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 # A reliable publisher serves both kinds of subscriber; a short queue keeps frames young.
 OUTPUT = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
+LARGE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 STATE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(
     depth=1,
