@@ -100,6 +100,7 @@ def test_every_image_is_answered_once_or_counted_as_dropped(
         assert stamps[-1] == sent[-1]  # the newest image wins
         assert int(said[node]["frames in"]) + int(said[node]["frames lost"]) == len(sent)
         assert said[node]["frames bad"] == "0"
-        assert int(said[node]["frames out"]) == len(stamps)
+        unheard = int(said[node]["frames out"]) - len(stamps)
+        assert 0 <= unheard <= sent.index(stamps[0])  # the node had not found this listener yet
     if network == "slow_weights":
         assert int(said["depth"]["frames dropped"]) > len(sent) / 2
