@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from sdepth.errors import DataError
 from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry
+from sdepth.scale import Scale
 from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import DepthParams
@@ -99,7 +99,8 @@ def outputs(
         params: of the depth node.
         T_base_cam: (4, 4), or None for odometry of the camera itself.
     """
-    tracker, mode, scale = MotionTracker(), "", 0.0
+    tracker, mode = MotionTracker(), ""
+    told: Scale | None = None
     child = BASE_FRAME if T_base_cam is not None else CAMERA_FRAME
     for number, frame in enumerate(frames):
         stamp, seen = frame.shot.stamp_ns, frame.seen
@@ -109,10 +110,9 @@ def outputs(
         if seen.mode != mode:
             mode = seen.mode
             yield "/mode", stamp, make("std_msgs/String", data=mode)
-        told = seen.scale.factor if seen.scale.metric else nan
-        if number == 0 or not np.isclose(told, scale, rtol=0.005, equal_nan=True):
-            scale = told
-            yield "/scale", stamp, make("std_msgs/Float64", data=scale)
+        if seen.scale.is_news(told):
+            told = seen.scale
+            yield "/scale", stamp, make("std_msgs/Float64", data=told.announced)
         yield from _depth_outputs(frame, params)
         motion = tracker.update(frame.state.T_world_cam, frame.state.covariance, T_base_cam, stamp)
         yield from _odometry_outputs(

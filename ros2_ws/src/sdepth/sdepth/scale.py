@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
-from math import exp, inf, isfinite, log
+from math import exp, inf, isfinite, log, nan
 
 import numpy as np
 
@@ -21,6 +21,7 @@ MODEL_SIGMA = 0.12
 
 _LEAST = 5  # observations before anything is believed
 _MAX_SIGMA = 0.2  # relative: worse knowledge is none
+_STEP = 0.005  # relative: a smaller change is not announced
 _REMEMBERED = 300  # frames of which the factor they were given is still known
 
 
@@ -90,6 +91,17 @@ class Scale:
     def metric(self) -> bool:
         """Whether depth is in metres."""
         return isfinite(self.sigma)
+
+    @property
+    def announced(self) -> float:
+        """What topic ``scale`` says of it: the factor, or NaN where metres are not known."""
+        return self.factor if self.metric else nan
+
+    def is_news(self, told: Scale | None) -> bool:
+        """Tell whether it has another source than the one told last, or has moved from it."""
+        if told is None or told.source != self.source:
+            return True
+        return abs(self.factor / told.factor - 1) > _STEP
 
 
 class ScaleTracker:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from math import isfinite, nan
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from sdepth_ros.qos import LARGE, LATCHED
 from sdepth_ros.vehicle import VehicleSpeed
 
 _JITTER = 0.1  # share of a period by which an image may come early
-_SCALE_STEP = 0.005  # a smaller change is not announced
 
 
 class DepthNode(FrameNode[DepthParams]):
@@ -44,7 +43,7 @@ class DepthNode(FrameNode[DepthParams]):
         self._estimators: dict[str, DepthEstimator] = {}
         self._mode = ""
         self._scale: Scale | None = None
-        self._told = 1.0
+        self._told: Scale | None = None
         self._vehicle: VehicleSpeed | None = None
         self._light: Subscription | None = None
         self._lux: float | None = None
@@ -75,7 +74,7 @@ class DepthNode(FrameNode[DepthParams]):
         """Listen to the camera; its first image decides on day or night."""
         scale = self.params.scale
         self._pipeline = DepthPipeline(self._estimators, scale)
-        self._scale = None
+        self._scale = self._told = None
         if scale.source in SPEED_SOURCES:
             self._vehicle = VehicleSpeed(self, scale.source, self._pipeline.tracker)
         self._lux, self._taken_ns = None, 0
@@ -187,11 +186,10 @@ class DepthNode(FrameNode[DepthParams]):
 
     def _tell_scale(self, scale: Scale) -> None:
         """Announce a scale that moved or has another source; NaN while metres are not known."""
-        new = self._scale is None or scale.source != self._scale.source
         self._scale = scale
-        if new or abs(scale.factor / self._told - 1) > _SCALE_STEP:
-            self._told = scale.factor
-            self._scale_out.publish(Float64(data=scale.factor if scale.metric else nan))
+        if scale.is_news(self._told):
+            self._told = scale
+            self._scale_out.publish(Float64(data=scale.announced))
 
     def _reason(self) -> str:
         """Return why the mode is what it is."""
