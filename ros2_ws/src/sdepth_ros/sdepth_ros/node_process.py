@@ -4,39 +4,61 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from sdepth_ros.frame_node import FrameNode
 
+_STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
+
 
 def run(make_nodes: Callable[[], Iterable[FrameNode[Any]]], args: list[str] | None) -> int:
-    """Spin nodes until they are told to stop; return the exit code of their process."""
-    rclpy.init(args=args)
+    """Spin nodes until they are told to stop; return the exit code of their process.
+
+    The signals are ours: rclpy's handlers shut ROS down under the callback that runs.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, _stop)
     nodes: list[FrameNode[Any]] = []
     try:
         nodes.extend(make_nodes())
-        executor = SingleThreadedExecutor()
-        for node in nodes:
-            executor.add_node(node)
-        if all(node.autostart() for node in nodes):
-            executor.spin()
-        elif rclpy.ok():  # else: told to stop meanwhile
+        if not all(node.autostart() for node in nodes):
             return 1
+        _spin(nodes)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except Exception:
-        if rclpy.ok():  # else: told to stop in the middle of a callback
-            raise
     finally:
-        signal.signal(signal.SIGINT, lambda *_: None)  # systemd and then ros2 launch send it
         for node in nodes:
             if not node.failure:
                 totals = (f"{key} {value}" for key, value in node.stats.values().items())
                 node.get_logger().info(", ".join(totals))
             node.close()
-        rclpy.try_shutdown()  # gives the signal back to Python, which may still be long at its end
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        rclpy.try_shutdown()
     return 1 if any(node.crashed for node in nodes) else 0
+
+
+def _spin(nodes: Iterable[FrameNode[Any]]) -> None:
+    """Run callbacks in a thread of their own, so that no signal interrupts one halfway."""
+    executor = SingleThreadedExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    stopped: Future[None] = Future()
+    with ThreadPoolExecutor(1, "callbacks") as pool:
+        spinning = pool.submit(executor.spin_until_future_complete, stopped)
+        try:
+            spinning.result()
+        finally:
+            stopped.set_result(None)
+
+
+def _stop(*_: object) -> None:
+    """End the main thread's work; systemd and then ros2 launch send the signal again."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
