@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,6 +17,7 @@ from bags.read import count_messages
 from bags.write import IMAGE
 from demo.config import DemoConfig
 from demo.processes import ProcessError, Processes, processes
+from sdepth_ros.middleware import PROFILES_VARIABLE, profile_file
 
 RECORDED = (
     *("/camera/image_raw", "/camera/camera_info", "/ground_truth/odometry", "/tf", "/tf_static"),
@@ -28,7 +28,6 @@ NODES = ("depth", "odometry")
 _START_S, _DRAIN_S = 180.0, 60.0
 _STILL = 4
 """So many diagnostics without a change, one a second, mean that a node has come to rest."""
-_PROFILE = Path(__file__).parents[1] / "ros2_ws/src/sdepth_ros/config/fastdds.xml"
 CAMERA_ARGS = ["-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
 
 
@@ -151,13 +150,11 @@ def _parameter(name: str, value: float | str) -> list[str]:
 
 def environment(domain: int) -> dict[str, str]:
     """Return what the processes need besides our environment."""
-    renamed = os.environ.get("ROS_DISTRO") not in ("humble", "iron", "jazzy")  # in Fast DDS 3
-    variable = f"{'FASTDDS' if renamed else 'FASTRTPS'}_DEFAULT_PROFILES_FILE"
     threads = max(1, (os.cpu_count() or 2) // 2)  # two networks share the cores
     return {
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        variable: str(_PROFILE),
+        PROFILES_VARIABLE: str(profile_file()),
         "OMP_NUM_THREADS": str(threads),
     }
 

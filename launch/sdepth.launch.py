@@ -5,8 +5,6 @@ ros2 launch sdepth_ros sdepth.launch.py image_topic:=/front/image_raw
 
 from __future__ import annotations
 
-from os import environ
-
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
@@ -15,14 +13,9 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription
+from sdepth_ros.middleware import PROFILES_VARIABLE
 
 SHARE = FindPackageShare("sdepth_ros")
-# Fast DDS 3 renamed it, and reads a file twice, with errors, where both are set.
-PROFILES_VARIABLE = (
-    "FASTRTPS_DEFAULT_PROFILES_FILE"
-    if environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
-    else "FASTDDS_DEFAULT_PROFILES_FILE"
-)
 DEPTH, ODOMETRY, RVIZ = "depth", "odometry", "rviz"
 BOTH = (DEPTH, ODOMETRY)
 AS_FILE = "as in the parameter file"

@@ -21,13 +21,12 @@ from rclpy.qos import ReliabilityPolicy
 
 from sdepth.cli import make_parser
 from sdepth.doctor import Finding, machine, models, report
+from sdepth_ros.middleware import PROFILES_VARIABLE, TRANSPORTS_VARIABLE, profile_file
 from sdepth_ros.qos import STATE
 from sdepth_ros.tool import run_tool
 
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 OUTPUTS = ("depth/image_rect", "depth/color")
-PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 FAULTS = 2
 """Exit code where something needs to be done."""
 
@@ -42,14 +41,14 @@ def middleware() -> Iterator[Finding]:
     name = rclpy.get_rmw_implementation_identifier()
     domain = os.environ.get("ROS_DOMAIN_ID", "0")
     yield Finding("middleware", f"{name}, domain {domain}")
-    large = [v for v in (*PROFILES, TRANSPORTS) if os.environ.get(v)]
+    large = [v for v in (PROFILES_VARIABLE, TRANSPORTS_VARIABLE) if os.environ.get(v)]
     if "fastrtps" not in name or large:
         yield Finding("large images", f"by {', '.join(large) or name}")
         return
     yield Finding(
         "large images",
-        "Fast DDS at its defaults loses best-effort images beyond 0.5 MB",
-        f"export {TRANSPORTS}=LARGE_DATA for every process (sdepth.launch.py sets a profile)",
+        "Fast DDS at its defaults delays images beyond 0.5 MB, and loses best-effort ones",
+        f"export {PROFILES_VARIABLE}={profile_file()} for every process, the camera's, too",
     )
 
 
