@@ -139,6 +139,14 @@ def test_other_urls_are_refused(
         calibration_path(url)
 
 
+def test_a_package_is_refused_where_no_workspace_is_sourced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
+    with pytest.raises(ConfigError, match="no package 'my_car' is installed here; source"):
+        calibration_path("package://my_car/a.yaml")
+
+
 def test_a_missing_or_malformed_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.yaml: no calibration"):
         camera_input(camera_info_url=str(tmp_path / "none.yaml"))

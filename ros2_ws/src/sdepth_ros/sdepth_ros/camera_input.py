@@ -128,7 +128,7 @@ def calibration_path(url: str) -> Path:
         )
     try:
         return Path(get_package_share_directory(package)) / unquote(path)
-    except (PackageNotFoundError, ValueError) as err:
+    except (PackageNotFoundError, ValueError, OSError) as err:
         raise ConfigError(
             f"parameter camera_info_url: no package {package!r} is installed here; "
             "source its workspace, or give the path of the file"
