@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from training.data.drive import Drive, read_drive
 _EXAMPLES = """examples:
   python -m benchmarks.replay KITTI/sequences/06                  at 10 and 30 Hz
   python -m benchmarks.replay KITTI/sequences/06 --hz 30 --network resnet18 --size 1280x384
+  python -m benchmarks.replay KITTI/sequences/06 --hz 15 20 25 --nodes depth --network light
 """
 _PATIENCE_S, _STILL_S = 60.0, 4.0
 
@@ -53,7 +55,7 @@ def play(
 def rows(stream: Stream, hz: float) -> list[str]:
     """Return the table's lines of a rate, one per node."""
     lines = []
-    for name in NODES:
+    for name in stream.nodes:
         ages = [ages[0] for ages in stream.ages_ms[name].values()]
         p50, p95 = np.percentile(ages, [50, 95])
         work = float(np.median(stream.work_ms[name]))
@@ -63,10 +65,12 @@ def rows(stream: Stream, hz: float) -> list[str]:
     return lines
 
 
-def measure(drive: Drive, hz: float, count: int, params: list[str]) -> list[str]:
-    """Return the table's lines of a drive sent at a rate."""
+def measure(
+    drive: Drive, hz: float, count: int, params: list[str], nodes: Sequence[str]
+) -> list[str]:
+    """Return the table's lines of a drive sent to nodes at a rate."""
     images = [drive.read(frame) for frame in drive.frames]
-    with streaming(drive.camera, *params) as (stream, group):
+    with streaming(drive.camera, *params, nodes=nodes) as (stream, group):
         play(stream, group, images, hz, count)
     return rows(stream, hz)
 
@@ -76,6 +80,7 @@ def main(args: list[str] | None = None) -> int:
     parser = make_parser("python -m benchmarks.replay", __doc__, _EXAMPLES)
     parser.add_argument("drive", type=Path, help="folder, KITTI odometry or raw layout")
     parser.add_argument("--hz", type=float, nargs="+", default=[10.0, 30.0])
+    parser.add_argument("--nodes", nargs="+", default=[*NODES], choices=NODES)
     parser.add_argument("--frames", type=int, default=150, help="over and over (%(default)s)")
     parser.add_argument("--network", choices=("light", "resnet18"), help="untrained, of --size; "
                         "without it, the one that ships")  # fmt: skip
@@ -93,7 +98,7 @@ def main(args: list[str] | None = None) -> int:
             print("| Hz | node | sent | out | dropped | lost | work, ms | age p50, ms | p95 |")
             print("|---" * 9 + "|")
             for hz in options.hz:
-                print("\n".join(measure(drive, hz, options.frames, params)))
+                print("\n".join(measure(drive, hz, options.frames, params, options.nodes)))
 
     return run(parser.prog, work)
 

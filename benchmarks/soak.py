@@ -42,10 +42,10 @@ def blobs(width: int, height: int) -> NDArray[np.uint8]:
     return np.repeat(grey[..., None], 3, 2)
 
 
-def resident_mb(pid: int) -> float:
-    """Return the resident memory of a process, MB."""
+def memory_mb(pid: int, what: str = "VmRSS") -> float:
+    """Return the resident memory of a process, MB; ``VmHWM``: what it was at most."""
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    return int(status.split(f"{what}:")[1].split()[0]) / 1024
 
 
 def soak(
@@ -72,7 +72,7 @@ def soak(
             stream.spin_until(room, 2 * _PATIENCE_S, group, "a pose")
             if (k + 1) % every == 0:
                 for name in NODES:
-                    memory[name].append(resident_mb(group.pid(name)))
+                    memory[name].append(memory_mb(group.pid(name)))
     rest_s = time.monotonic() + _REST_S  # until the last diagnostics are here
     stream.spin_until(lambda: time.monotonic() > rest_s, 2 * _REST_S, group, "a rest")
     return {name: np.array(values) for name, values in memory.items()}

@@ -1,11 +1,11 @@
-"""A camera that both real nodes listen to over DDS, and what becomes of its images."""
+"""A camera that the real nodes listen to over DDS, and what becomes of its images."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,18 @@ class Stream(Watcher):
         work_ms: per node, what it took for each frame.
     """
 
-    def __init__(self, domain: int, camera: Camera) -> None:
+    def __init__(self, domain: int, camera: Camera, nodes: Sequence[str] = NODES) -> None:
         """Join the domain; nothing is sent yet."""
-        super().__init__(domain)
+        super().__init__(domain, nodes)
         self._camera = camera
         self.sent: list[int] = []
-        self.ages_ms: dict[str, dict[int, list[float]]] = {name: {} for name in NODES}
-        self.work_ms: dict[str, list[float]] = {name: [] for name in NODES}
+        self.ages_ms: dict[str, dict[int, list[float]]] = {name: {} for name in nodes}
+        self.work_ms: dict[str, list[float]] = {name: [] for name in nodes}
         self._image = self.create_publisher(Image, "/camera/image_raw", 20)
         self._info = self.create_publisher(CameraInfo, "/camera/camera_info", 20)
         self._static = self.create_publisher(TFMessage, "/tf_static", TF_STATIC)
-        for name, (kind, topic) in ANSWERS.items():
+        for name in nodes:
+            kind, topic = ANSWERS[name]
             self.create_subscription(kind, topic, self._keeper(name, kind), 10, raw=True)
             took = f"/{name}/debug/processing_time_ms"
             self.create_subscription(
@@ -63,9 +64,9 @@ class Stream(Watcher):
         self._send_mounting()
 
     def listened_to(self) -> bool:
-        """Tell whether both nodes are there, and hear the camera."""
+        """Tell whether all nodes are there, and hear the camera."""
         heard = (self._image.get_subscription_count(), self._info.get_subscription_count())
-        return self.alive() and min(heard) >= len(NODES)
+        return self.alive() and min(heard) >= len(self.nodes)
 
     def send(self, image: NDArray[np.uint8]) -> int:
         """Publish an image (H, W, 3), RGB, or (H, W), grey, taken now; return its stamp."""
@@ -104,29 +105,32 @@ class Stream(Watcher):
 
 
 @contextmanager
-def streaming(camera: Camera, *depth_params: str) -> Iterator[tuple[Stream, Processes]]:
-    """Run both nodes, and give a camera they hear, while the block runs.
+def streaming(
+    camera: Camera, *depth_params: str, nodes: Sequence[str] = NODES
+) -> Iterator[tuple[Stream, Processes]]:
+    """Run nodes, and give a camera they hear, while the block runs.
 
     Args:
         camera: of the images.
         depth_params: ``NAME:=VALUE`` of the depth node's parameters.
+        nodes: which.
 
     Raises:
         ProcessError: a node failed, or did not come up.
     """
     domain = os.getpid() % 90 + 10
     settings = [word for value in depth_params for word in ("-p", value)]
-    stream = Stream(domain, camera)
+    stream = Stream(domain, camera, nodes)
     try:
         with (
             tempfile.TemporaryDirectory() as logs,
             processes(Path(logs), environment(domain)) as group,
         ):
             more = {"depth": settings, "odometry": []}
-            for name in NODES:
+            for name in nodes:
                 module = f"sdepth_ros.{name}_node"
                 group.start(name, module, "--ros-args", *CAMERA_ARGS, *more[name])
-            stream.spin_until(stream.listened_to, _PATIENCE_S, group, "both nodes listening")
+            stream.spin_until(stream.listened_to, _PATIENCE_S, group, "all nodes listening")
             yield stream, group
     finally:
         stream.close()

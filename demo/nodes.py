@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -34,8 +34,9 @@ CAMERA_ARGS = ["-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/cam
 class Watcher(Node):
     """Listens to the nodes' diagnostics: which are alive, and how many frames they are through."""
 
-    def __init__(self, domain: int) -> None:
-        """Join the domain in a context of our own."""
+    def __init__(self, domain: int, nodes: Sequence[str] = NODES) -> None:
+        """Join the domain in a context of our own, to watch ``nodes``."""
+        self.nodes = nodes
         self._own_context = rclpy.Context()
         rclpy.init(context=self._own_context, domain_id=domain)
         super().__init__("demo", context=self._own_context)
@@ -58,21 +59,22 @@ class Watcher(Node):
         while not condition():
             group.check()
             if time.monotonic() > end_s:
-                logs = "\n".join(group.tail(name) for name in NODES)
+                logs = "\n".join(map(group.tail, group.names()))
                 raise ProcessError(f"{what}: not within {timeout_s:.0f} s\n{logs}")
             self._spinner.spin_once(timeout_sec=0.1)
 
     def alive(self) -> bool:
-        """Tell whether both nodes have reported."""
-        return all(name in self.values for name in NODES)
+        """Tell whether all nodes have reported."""
+        return all(name in self.values for name in self.nodes)
 
     def settled(self, frames: int) -> bool:
-        """Tell whether both nodes have dealt with all frames, or with no other one lately.
+        """Tell whether all nodes have dealt with all frames, or with no other one lately.
 
         A frame the middleware lost on a busy machine may never be dealt with.
         """
         return all(
-            _handled(self.values[name]) >= frames or self._still[name] >= _STILL for name in NODES
+            _handled(self.values[name]) >= frames or self._still[name] >= _STILL
+            for name in self.nodes
         )
 
     def close(self) -> None:
@@ -155,7 +157,7 @@ def environment(domain: int) -> dict[str, str]:
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         PROFILES_VARIABLE: str(profile_file()),
-        "OMP_NUM_THREADS": str(threads),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
 
 

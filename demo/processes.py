@@ -57,6 +57,10 @@ class Processes:
         self.check()
         return self._running[name].poll() is not None
 
+    def names(self) -> list[str]:
+        """Return the names of those started and not stopped."""
+        return [*self._running]
+
     def pid(self, name: str) -> int:
         """Return the id of a process."""
         return self._running[name].pid
