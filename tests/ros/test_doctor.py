@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 pytest.importorskip("rclpy")
+
+from sensor_msgs.msg import Image
 
 from sdepth_ros.doctor import FAULTS
 from tests.ros import processes
@@ -39,3 +42,13 @@ def test_it_tells_what_a_running_node_waits_for(peer: Peer, weights: Path) -> No
     assert code == FAULTS
     assert "depth: frames" in output
     assert "-> waiting for a camera_info on /camera/camera_info" in output
+
+
+def test_it_tells_what_a_frame_takes(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights)):
+        camera.send_and_wait(1, depths)
+        _, output = processes.outcome("doctor", "--graph")
+
+    assert re.search(r"ms, median: decode [\d.]+, .*network [\d.]+, .*processing [\d.]+", output)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -50,6 +52,7 @@ class DepthEstimator:
         card: of the checkpoint.
         device: it runs on.
         engine: which library runs it, and why that one.
+        timed: makes what is entered while the network alone runs; set it to time that.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class DepthEstimator:
         source = Source(checkpoint, self.card, self.device, precision)
         self._engine, self.engine = choose(source, engine)
         self._resolution = resolution
+        self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def warm_up(self) -> None:
         """Answer a black image of the canonical camera: a network's first answers are slow."""
@@ -108,7 +112,8 @@ class DepthEstimator:
         if image.shape[:2] != (height, width):
             small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             image = np.asarray(small, np.uint8)
-        depth = self._engine(image, camera.focal_ratio / self.card.focal_ratio)
+        with self.timed():
+            depth = self._engine(image, camera.focal_ratio / self.card.focal_ratio)
         if self._resolution == "model":
             camera = camera.resized(width, height)
         elif depth.shape != (camera.height, camera.width):

@@ -14,7 +14,7 @@ from sdepth.calibration import read_calibration
 from sdepth.camera import Camera, check_same_size
 from sdepth.errors import ConfigError, ImageError
 from sdepth.lens import Develop, Lens
-from sdepth_ros.conversions import to_lens, to_rgb
+from sdepth_ros.conversions import to_lens
 from sdepth_ros.node_params import InputParams
 
 
@@ -27,9 +27,9 @@ class _View(NamedTuple):
 
 
 class CameraInput:
-    """Makes images of a pinhole camera of image messages.
+    """Makes images of a pinhole camera of images as they came.
 
-    ``update`` and ``read`` may be called from two threads.
+    ``update`` and ``develop`` may be called from two threads.
     """
 
     def __init__(self, params: InputParams, logger: Any) -> None:
@@ -67,15 +67,6 @@ class CameraInput:
             CameraError: it cannot be used; the one before holds.
         """
         self._use(to_lens(info))
-
-    def read(self, msg: Any) -> tuple[NDArray[np.uint8], Camera]:
-        """Return an image message as (H, W, 3) RGB, rectified where asked, and its camera.
-
-        Raises:
-            ImageError: the image cannot be decoded.
-            CameraError: the image is not of the camera's size.
-        """
-        return self.develop(to_rgb(msg))
 
     def develop(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Camera]:
         """Return an image (H, W, 3) as it came, rectified where asked, and its camera.

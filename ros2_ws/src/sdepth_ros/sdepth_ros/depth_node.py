@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -138,27 +139,36 @@ class DepthNode(FrameNode[DepthParams]):
 
     def process(self, frame: Frame) -> bool:
         """Publish the answers to a frame that somebody listens to."""
-        raw, stamp = to_rgb(frame.image), stamp_ns(frame.image.header)
-        self._choose_mode(raw, stamp)
-        image, camera = self.camera.develop(raw)
+        part, stamp = self.stats.part, stamp_ns(frame.image.header)
+        with part("decode"):
+            raw = to_rgb(frame.image)
+        with part("mode"):
+            self._choose_mode(raw, stamp)
+        with part("rectify"):
+            image, camera = self.camera.develop(raw)
         wants_cloud = self.params.cloud.enable and _heard(self._points)
         outputs = self._depth, self._info, self._confidence, self._color
         if not wants_cloud and not any(map(_heard, outputs)) and not self.followers:
             return False
         params = self.params
         unsure = params.confidence.min > 0 or _heard(self._confidence)
-        seen = self._pipeline(
-            image, camera, self._mode, stamp, params.day_night, params.scale, unsure
-        )
+        with part("rescale"):  # around the network, which is a part within
+            seen = self._pipeline(
+                image, camera, self._mode, stamp, params.day_night, params.scale, unsure
+            )
         self._tell_scale(seen.scale)
-        clean = clean_depth(seen, params)
+        with part("clean"):
+            clean = clean_depth(seen, params)
         for follow in self.followers:
             follow(replace(frame, views=(image, camera, clean)))
-        self._publish_depth(seen, clean, frame.image.header)
+        with part("publish"):
+            self._publish_depth(seen, clean, frame.image.header)
         if wants_cloud:
-            points = points_fields(DepthMap(clean, seen.depth.camera), image, params.cloud)
-            points["fields"] = [PointField(**field) for field in CLOUD_FIELDS]
-            self._points.publish(PointCloud2(header=frame.image.header, **points))
+            with part("cloud"):
+                points = points_fields(DepthMap(clean, seen.depth.camera), image, params.cloud)
+                points["fields"] = [PointField(**field) for field in CLOUD_FIELDS]
+            with part("publish"):
+                self._points.publish(PointCloud2(header=frame.image.header, **points))
         return True
 
     def _on_image(self, msg: Any) -> None:
@@ -208,7 +218,9 @@ class DepthNode(FrameNode[DepthParams]):
         if _heard(self._depth):
             self._depth.publish(Image(header=header, **depth_fields(clean, limits)))
         if _heard(self._color):
-            self._color.publish(Image(header=header, **color_fields(seen.depth.depth, limits)))
+            with self.stats.part("color"):
+                fields = color_fields(seen.depth.depth, limits)
+            self._color.publish(Image(header=header, **fields))
 
     def _load(self, domain: str, path: str) -> DepthEstimator:
         """Return the network of a checkpoint; without a path, of the one that ships."""
@@ -217,6 +229,7 @@ class DepthNode(FrameNode[DepthParams]):
         estimator = DepthEstimator(
             checkpoint, model.device, resolution, model.engine, model.precision
         )
+        estimator.timed = partial(self.stats.part, "network")
         card = estimator.card
         height, width = card.input_size
         self.get_logger().info(f"{domain}: {checkpoint} ({width}x{height}, {card.domain})")

@@ -95,6 +95,9 @@ def _of_node(name: str, status: DiagnosticStatus) -> Iterator[Finding]:
     counts = ", ".join(f"{key} {values[key]}" for key in values if key.startswith("frames"))
     message = "" if fine else status.message
     yield Finding(name, counts or status.message, message)
+    ending = " p50 ms"
+    if times := [f"{k.removesuffix(ending)} {values[k]}" for k in values if k.endswith(ending)]:
+        yield Finding("", f"ms, median: {', '.join(times)}")
     if error := values.get("last error"):
         yield Finding("", f"last bad frame: {error}")
 

@@ -205,10 +205,11 @@ class FrameNode(ManagedNode[P]):
 
     def _work(self, frame: Frame) -> None:
         """Answer one frame; only a fault of ours ends the node."""
-        since = time.monotonic()
         try:
-            if self.process(frame):
-                self._tell_times(frame, since)
+            with self.stats.frame():
+                answered = self.process(frame)
+            if answered:
+                self._tell_times(frame)
             else:
                 self.stats.count(stats.IDLE)
         except SdepthError as err:
@@ -222,11 +223,10 @@ class FrameNode(ManagedNode[P]):
             if self.crashed:
                 rclpy.try_shutdown()
 
-    def _tell_times(self, frame: Frame, since_s: float) -> None:
+    def _tell_times(self, frame: Frame) -> None:
         """Count a frame as answered, and publish how long it took and how old it is now."""
-        now_s = time.monotonic()
-        self.stats.done((now_s - frame.received_s) * 1e3)
-        self._processing.publish(Float64(data=(now_s - since_s) * 1e3))
+        processing_ms = self.stats.done((time.monotonic() - frame.received_s) * 1e3)
+        self._processing.publish(Float64(data=processing_ms))
         age_ns = self.get_clock().now().nanoseconds - stamp_ns(frame.image.header)
         self._latency.publish(Float64(data=age_ns * 1e-6))
 

@@ -29,7 +29,7 @@ from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
 from sdepth.stamps import StampOrder
 from sdepth_ros import stats
-from sdepth_ros.conversions import stamp_ns, to_depth, write_transform
+from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb, write_transform
 from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.frames import StaticFrames
 from sdepth_ros.managed_node import ACTIVE
@@ -154,25 +154,32 @@ class OdometryNode(FrameNode[OdometryParams]):
 
     def process(self, frame: Frame) -> bool:
         """Publish the pose at a frame; always, since it builds on every frame."""
-        image, camera, depth = frame.views or (
-            *self.camera.read(frame.image),
-            to_depth(frame.depth),
-        )
+        image, camera, depth = frame.views or self._read(frame)
         assert self._odometry is not None
         stamp = stamp_ns(frame.image.header)
         self._check_order(stamp)
         if self._anew.is_set():
             self._start_anew()
-        state = self._odometry.update(image, depth, camera, stamp)
+        with self.stats.part("align"):
+            state = self._odometry.update(image, depth, camera, stamp)
         if self._state is None or state.tracking != self._state.tracking:
             self.get_logger().info(f"tracking {state.tracking}")
         if self._state is not None:  # the first frame has nothing to be refined against
             self._refused.append(state.tracking != "ok")
         self._state = state
-        T_base_cam = self._base_from_camera(frame)
-        motion = self._tracker.update(state.T_world_cam, state.covariance, T_base_cam, stamp)
-        self._publish(motion if self._metric else up_to_scale(motion), frame)
+        with self.stats.part("pose"):
+            T_base_cam = self._base_from_camera(frame)
+            motion = self._tracker.update(state.T_world_cam, state.covariance, T_base_cam, stamp)
+        with self.stats.part("publish"):
+            self._publish(motion if self._metric else up_to_scale(motion), frame)
         return True
+
+    def _read(self, frame: Frame) -> tuple[NDArray[np.uint8], Camera, NDArray[np.float32]]:
+        """Return image (H, W, 3), camera and depth (h, w) of messages."""
+        with self.stats.part("decode"):
+            image, depth = to_rgb(frame.image), to_depth(frame.depth)
+        with self.stats.part("rectify"):
+            return *self.camera.develop(image), depth
 
     def _check_order(self, stamp: int) -> None:
         """Refuse a frame that is late or comes twice; start anew where time does.

@@ -1,9 +1,12 @@
-"""What became of the frames: counts and latencies, for diagnostics."""
+"""What became of the frames: counts and times, for diagnostics."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -19,13 +22,18 @@ IN, OUT, DROPPED, BAD, IDLE, LOST = (
 
 
 class FrameStats:
-    """Counts from several threads, and the latencies of the last 300 frames."""
+    """Counts from several threads, and the times of the last 300 frames.
+
+    One thread works on frames: it says where a frame begins and what its parts are.
+    """
 
     def __init__(self) -> None:
         """Start at zero."""
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._latencies_ms: deque[float] = deque(maxlen=300)
+        self._parts_ms: dict[str, float] = {}
+        self._inner_ms = 0.0
+        self._frames_ms: deque[dict[str, float]] = deque(maxlen=300)
         self.last_error = ""
 
     def count(self, what: str, number: int = 1) -> None:
@@ -33,11 +41,33 @@ class FrameStats:
         with self._lock:
             self._counts[what] += number
 
-    def done(self, latency_ms: float) -> None:
-        """Count a frame answered this long after it came in."""
+    @contextmanager
+    def frame(self) -> Iterator[None]:
+        """Time a frame; what belongs to no ``part`` of it is "other"."""
+        self._parts_ms = {}
+        with self.part("other"):
+            yield
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time a part of a frame, less the parts within; one that comes twice is added up."""
+        outer_ms, self._inner_ms = self._inner_ms, 0.0
+        since_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            took_ms = 1e3 * (time.perf_counter() - since_s)
+            self._parts_ms[name] = self._parts_ms.get(name, 0.0) + took_ms - self._inner_ms
+            self._inner_ms = outer_ms + took_ms
+
+    def done(self, latency_ms: float) -> float:
+        """Count a frame answered this long after it came in; return what it took, ms."""
+        processing_ms = sum(self._parts_ms.values())
         with self._lock:
             self._counts[OUT] += 1
-            self._latencies_ms.append(latency_ms)
+            times = {"processing": processing_ms, "latency": latency_ms}
+            self._frames_ms.append(self._parts_ms | times)
+        return processing_ms
 
     def bad(self, error: str) -> None:
         """Count a frame that could not be used, and keep why."""
@@ -51,12 +81,12 @@ class FrameStats:
             return self._counts[what]
 
     def values(self) -> dict[str, str]:
-        """Return every count and the median and 95th percentile of the latency, as text."""
+        """Return every count, and median and 95th percentile of each time, as text."""
         with self._lock:
             names = (IN, OUT, DROPPED, BAD, IDLE, LOST)
-            counts = {name: str(self._counts[name]) for name in names}
-            latencies = list(self._latencies_ms)
-        if latencies:
-            p50, p95 = np.percentile(latencies, [50, 95])
-            counts |= {"latency p50 ms": f"{p50:.1f}", "latency p95 ms": f"{p95:.1f}"}
-        return counts | ({"last error": self.last_error} if self.last_error else {})
+            values = {name: str(self._counts[name]) for name in names}
+            frames = list(self._frames_ms)
+        for name in dict.fromkeys(name for times in frames for name in times):
+            p50, p95 = np.percentile([f[name] for f in frames if name in f], [50, 95])
+            values |= {f"{name} p50 ms": f"{p50:.2f}", f"{name} p95 ms": f"{p95:.2f}"}
+        return values | ({"last error": self.last_error} if self.last_error else {})
