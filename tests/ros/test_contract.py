@@ -17,7 +17,7 @@ from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMsg
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Float64, String
 from tf2_msgs.msg import TFMessage
 
@@ -42,6 +42,7 @@ class Topic(NamedTuple):
 
 FRONT = {  # in the namespace the nodes are in
     "/front/depth/image_rect": Topic("depth", Image, 2),
+    "/front/depth/image_rect/compressedDepth": Topic("depth", CompressedImage, 2),
     "/front/depth/camera_info": Topic("depth", CameraInfo, 2),
     "/front/depth/confidence": Topic("depth", Image, 2),
     "/front/depth/color": Topic("depth", Image, 2),
@@ -63,6 +64,7 @@ TOPICS = FRONT | GLOBAL
 OCCASIONAL = ("/front/mode", "/front/scale", "/diagnostics")
 DERIVED = (
     "depth/image_rect",
+    "depth/image_rect/compressedDepth",
     "depth/camera_info",
     "depth/confidence",
     "depth/color",

@@ -247,3 +247,14 @@ def test_images_beyond_the_rate_are_dropped_and_counted(peer: Peer, weights: Pat
             camera.send_and_wait(1, depths)
         assert peer.spin_until(lambda: values_of(reports).get("frames dropped") == "5")
     assert [stamp_ns(m.header) for m in depths] == camera.stamps[::2]
+
+
+def test_clouds_come_at_a_rate_of_their_own(peer: Peer, weights: Path) -> None:
+    depths = peer.listen(Image, "/depth/image_rect")
+    clouds = peer.listen(PointCloud2, "/points")
+    camera = FakeCamera(peer)
+    with processes.running("depth_node", *arguments(weights, "cloud.max_rate_hz:=5.0")):
+        camera.send_and_wait(7, depths)
+        assert peer.spin_until(lambda: len(clouds) == 4)
+    assert [stamp_ns(m.header) for m in depths] == camera.stamps
+    assert [stamp_ns(m.header) for m in clouds] == camera.stamps[::2]

@@ -15,24 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, Illuminance, Image, PointCloud2, PointField
-from std_msgs.msg import Float64, Header, String
+from sensor_msgs.msg import Illuminance
+from std_msgs.msg import Float64, String
 
 from sdepth.checkpoint import bundled
 from sdepth.daynight import AUTO, DAY, NIGHT, TOPIC
-from sdepth.depth_pipeline import DepthPipeline, Seen
-from sdepth.estimator import DepthEstimator, DepthMap
+from sdepth.depth_pipeline import DepthPipeline
+from sdepth.estimator import DepthEstimator
 from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
-from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields, stamp_ns, to_rgb
-from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
+from sdepth_ros.conversions import stamp_ns, to_rgb
+from sdepth_ros.depth_outputs import clean_depth
+from sdepth_ros.depth_publishers import CONFIDENCE, DepthPublishers, too_soon
 from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.node_params import DepthParams
 from sdepth_ros.node_process import run
-from sdepth_ros.qos import LARGE, LATCHED
+from sdepth_ros.qos import LATCHED
 from sdepth_ros.vehicle import VehicleSpeed
-
-_JITTER = 0.1  # share of a period by which an image may come early
 
 
 class DepthNode(FrameNode[DepthParams]):
@@ -63,11 +62,7 @@ class DepthNode(FrameNode[DepthParams]):
         self._estimators[NIGHT] = self._load(NIGHT, model.night_path)
         self._pipeline = DepthPipeline(self._estimators, self.params.scale)
         self.start()
-        self._depth = self.advertise(Image, "depth/image_rect")
-        self._info = self.advertise(CameraInfo, "depth/camera_info")
-        self._confidence = self.advertise(Image, "depth/confidence")
-        self._color = self.advertise(Image, "depth/color")
-        self._points = self.advertise(PointCloud2, "points", LARGE)
+        self._depth_out = DepthPublishers(self)
         self._mode_out = self.advertise(String, "mode", LATCHED)
         self._scale_out = self.advertise(Float64, "scale", LATCHED)
 
@@ -146,12 +141,11 @@ class DepthNode(FrameNode[DepthParams]):
             self._choose_mode(raw, stamp)
         with part("rectify"):
             image, camera = self.camera.develop(raw)
-        wants_cloud = self.params.cloud.enable and _heard(self._points)
-        outputs = self._depth, self._info, self._confidence, self._color
-        if not wants_cloud and not any(map(_heard, outputs)) and not self.followers:
+        heard = self._depth_out.heard(stamp, self.params.cloud)
+        if not heard and not self.followers:
             return False
         params = self.params
-        unsure = params.confidence.min > 0 or _heard(self._confidence)
+        unsure = params.confidence.min > 0 or CONFIDENCE in heard
         with part("rescale"):  # around the network, which is a part within
             seen = self._pipeline(
                 image, camera, self._mode, stamp, params.day_night, params.scale, unsure
@@ -161,21 +155,14 @@ class DepthNode(FrameNode[DepthParams]):
             clean = clean_depth(seen, params)
         for follow in self.followers:
             follow(replace(frame, views=(image, camera, clean)))
-        with part("publish"):
-            self._publish_depth(seen, clean, frame.image.header)
-        if wants_cloud:
-            with part("cloud"):
-                points = points_fields(DepthMap(clean, seen.depth.camera), image, params.cloud)
-                points["fields"] = [PointField(**field) for field in CLOUD_FIELDS]
-            with part("publish"):
-                self._points.publish(PointCloud2(header=frame.image.header, **points))
+        self._depth_out.publish(heard, seen, clean, image, frame.image.header, params)
         return True
 
     def _on_image(self, msg: Any) -> None:
         """Take an image, unless it follows the last one too soon."""
         self.stats.count(stats.IN)
-        stamp, rate_hz = stamp_ns(msg.header), self.params.max_rate_hz
-        if rate_hz > 0 and 0 <= stamp - self._taken_ns < (1 - _JITTER) * 1e9 / rate_hz:
+        stamp = stamp_ns(msg.header)
+        if too_soon(stamp, self._taken_ns, self.params.max_rate_hz):
             self.stats.count(stats.DROPPED)
             return
         self._taken_ns = stamp
@@ -206,22 +193,6 @@ class DepthNode(FrameNode[DepthParams]):
         selector = self._pipeline.selector
         return selector.reason if self.params.mode == AUTO else "set by parameter mode"
 
-    def _publish_depth(self, seen: Seen, clean: NDArray[np.float32], header: Header) -> None:
-        """Publish clean depth, its camera, confidence and a picture, each where heard."""
-        limits = self.params.depth
-        if _heard(self._info):
-            self._info.publish(CameraInfo(header=header, **camera_info_fields(seen.depth.camera)))
-        if _heard(self._confidence) and seen.confidence is not None:
-            self._confidence.publish(
-                Image(header=header, **image_fields(seen.confidence, "32FC1"))
-            )
-        if _heard(self._depth):
-            self._depth.publish(Image(header=header, **depth_fields(clean, limits)))
-        if _heard(self._color):
-            with self.stats.part("color"):
-                fields = color_fields(seen.depth.depth, limits)
-            self._color.publish(Image(header=header, **fields))
-
     def _load(self, domain: str, path: str) -> DepthEstimator:
         """Return the network of a checkpoint; without a path, of the one that ships."""
         checkpoint = Path(path) if path else bundled(domain)
@@ -235,11 +206,6 @@ class DepthNode(FrameNode[DepthParams]):
         self.get_logger().info(f"{domain}: {checkpoint} ({width}x{height}, {card.domain})")
         self.get_logger().info(f"{domain}: engine {estimator.engine}")
         return estimator
-
-
-def _heard(output: Any) -> bool:
-    """Tell whether anybody listens to a publisher."""
-    return output.get_subscription_count() > 0
 
 
 def main(args: list[str] | None = None) -> int:

@@ -112,6 +112,12 @@ class CloudParams:
     """What the point cloud looks like."""
 
     enable: bool = param(True, "Whether to publish points where somebody listens", dynamic=True)
+    max_rate_hz: float = param(
+        0.0,
+        "Clouds a second at most, by the images' stamps; 0: one for every image",
+        range=(0.0, 1000.0),
+        dynamic=True,
+    )
     stride: int = param(
         2, "Every so many-th row and column becomes points", range=(1, 64), dynamic=True
     )
