@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,11 +18,10 @@ from std_msgs.msg import Float64
 
 from sdepth_ros.stats import FrameStats
 from tests.ros import processes, test_vision_node
+from tests.ros.camera_peer import values_of
 from tests.ros.test_odometry_node import FakeDepthCamera
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.ros.processes import Peer
 
 DEPTH = {"decode", "mode", "rectify", "network", "rescale", "clean", "color", "cloud", "publish"}
@@ -97,3 +98,16 @@ def test_the_parts_add_up_to_the_time_of_a_frame(
         assert found["processing"] == pytest.approx(processing, abs=0.01)
         assert sum(found[name] for name in names) == pytest.approx(processing, rel=0.05)
         assert found["latency"] >= found["processing"]
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from Linux's /proc")
+def test_the_process_tells_its_memory(peer: Peer) -> None:
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    with processes.running("depth_node", "--ros-args", "-p", "autostart:=false") as node:
+        assert peer.spin_until(lambda: len(reports) > 2)
+        lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
+        (resident,) = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+    values = values_of(reports)
+    assert float(values["memory MiB"]) == pytest.approx(resident, rel=0.05)
+    assert float(values["memory peak MiB"]) >= float(values["memory MiB"]) - 1

@@ -22,6 +22,7 @@ from std_msgs.msg import Float64
 
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, SdepthError
+from sdepth.memory import memory_mib
 from sdepth_ros import stats
 from sdepth_ros.camera_input import CameraInput
 from sdepth_ros.conversions import stamp_ns
@@ -241,6 +242,7 @@ class FrameNode(ManagedNode[P]):
         name = f"{self.get_fully_qualified_name().lstrip('/')}: frames"
         status = DiagnosticStatus(level=level, name=name, message=message, hardware_id="sdepth")
         values = {"state": self.state} | self.stats.values() | self.describe()
+        values |= {what: f"{mib:.0f}" for what, mib in memory_mib().items()}
         status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
         report = DiagnosticArray(status=[status])
         report.header.stamp = self.get_clock().now().to_msg()
