@@ -1,6 +1,13 @@
 """One network, several libraries that run it: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""
 
-from sdepth.engines.selection import ENGINES, PRECISIONS, Engine, choose, installed
+from sdepth.engines.selection import (
+    ENGINES,
+    PRECISIONS,
+    Engine,
+    candidates,
+    choose,
+    installed,
+)
 from sdepth.engines.source import Source
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "Source", "choose", "installed"]
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "Source", "candidates", "choose", "installed"]

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.engines.golden import FOCAL_SCALE, check, golden_frame
+from sdepth.engines import auto
+from sdepth.engines.golden import check
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.engines.openvino_engine import OpenVinoEngine
-from sdepth.engines.source import Source, atomic, cache_folder
+from sdepth.engines.source import Source, cache_folder
 from sdepth.engines.tensorrt_engine import TensorRtEngine
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import ConfigError, EngineError, SdepthError
 
 AUTO = "auto"
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
-_ROUNDS, _WORTH_IT = 7, 0.9
-"""Images each engine is timed on; share of PyTorch's time above which another is no gain."""
 
 
 class Engine(Protocol):
@@ -49,9 +45,9 @@ class Kind:
     cpu: tuple[str, ...] = ()
     cuda: tuple[str, ...] = ()
 
-    def does(self, source: Source) -> bool:
-        """Tell whether it has a source's precision on the source's device."""
-        return source.precision in {"cpu": self.cpu, "cuda": self.cuda}.get(source.device.type, ())
+    def precisions(self, device: torch.device) -> tuple[str, ...]:
+        """Return those it has on a device."""
+        return {"cpu": self.cpu, "cuda": self.cuda}.get(device.type, ())
 
 
 ENGINES = {
@@ -66,6 +62,11 @@ ENGINES = {
 def installed() -> list[str]:
     """Return the engines whose package is here."""
     return [name for name in ENGINES if importlib.util.find_spec(name)]
+
+
+def candidates(source: Source) -> list[str]:
+    """Return the engines that ``auto`` has to choose from."""
+    return [name for name in _able(source) if name in installed()]
 
 
 def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
@@ -85,13 +86,13 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
         raise ConfigError(f"engine {name!r}: expected one of {[AUTO, *ENGINES]}")
     if source.precision not in PRECISIONS:
         raise ConfigError(f"precision {source.precision!r}: expected one of {[*PRECISIONS]}")
-    able = [n for n, kind in ENGINES.items() if kind.does(source)]
+    able = _able(source)
     where = f"{source.precision} on {source.device.type}"
     if name == AUTO:
-        candidates = [n for n in able if n in installed()]
-        if not candidates:
+        names = candidates(source)
+        if not names:
             raise ConfigError(f"no engine here for {where}; {_install(able) or 'take fp32'}")
-        return _fastest(source, candidates)
+        return _fastest(source, names)
     if name not in able:
         raise ConfigError(f"engine {name!r} does not do {where}; expected one of {able}")
     if name not in installed():
@@ -99,17 +100,14 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
     return _make(source, name), f"{name} {source.precision}, as asked for"
 
 
+def _able(source: Source) -> list[str]:
+    """Return the engines that have a source's precision on its device."""
+    return [n for n, kind in ENGINES.items() if source.precision in kind.precisions(source.device)]
+
+
 def _install(names: list[str]) -> str:
     """Return how to get engines."""
     return " or ".join(f"pip install {name}" for name in names)
-
-
-def _version(name: str) -> str:
-    """Return the version of a package, "" where it was not installed by pip."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _make(source: Source, name: str) -> Engine:
@@ -133,16 +131,16 @@ def _fastest(source: Source, names: list[str]) -> tuple[Engine, str]:
     """Return the fastest engine: by the times of an earlier start, or as timed now."""
     if len(names) == 1:
         return _make(source, names[0]), f"{names[0]} {source.precision}, the only one here"
-    versions = (f"{name} {_version(name)}" for name in names)
-    known = source.cached("json", *versions, f"{torch.get_num_threads()} threads")
-    if known.is_file():
-        times: dict[str, float] = json.loads(known.read_text())
-        return _make(source, _pick(times)), _reason(source, times)
-    engines = _all(source, names)
-    times = best_ms(engines, source.card.input_size)
-    with atomic(known) as partial:
-        partial.write_text(json.dumps(times) + "\n")
-    return engines[_pick(times)], _reason(source, times)
+    engines: dict[str, Engine] = {}
+    times = auto.kept(source, names)
+    if not times:
+        engines = _all(source, names)
+        rounds = auto.times_ms(engines, source.card.input_size)
+        times = {name: min(values) for name, values in rounds.items()}
+        auto.keep(source, names, times)
+    name = auto.fastest(times)
+    reason = f"{name} {source.precision}: {auto.in_words(times)}"
+    return engines.get(name) or _make(source, name), reason
 
 
 def _all(source: Source, names: list[str]) -> dict[str, Engine]:
@@ -158,32 +156,3 @@ def _all(source: Source, names: list[str]) -> dict[str, Engine]:
     if not engines:
         raise errors[0]
     return engines
-
-
-def best_ms(
-    engines: Mapping[str, Engine], size: tuple[int, int], rounds: int = _ROUNDS
-) -> dict[str, float]:
-    """Return the shortest time of each engine, milliseconds; they take turns, noise is shared."""
-    frame = golden_frame(size)
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(rounds + 2):
-        for name, engine in engines.items():
-            since = time.perf_counter()
-            engine(frame, FOCAL_SCALE)
-            times[name].append(1e3 * (time.perf_counter() - since))
-    return {name: min(values[2:]) for name, values in times.items()}
-
-
-def _pick(times: Mapping[str, float]) -> str:
-    """Return the fastest; PyTorch, unless another is clearly faster."""
-    fastest = min(times, key=times.__getitem__)
-    gains = times[fastest] < _WORTH_IT * times.get("torch", float("inf"))
-    return fastest if gains else "torch"
-
-
-def _reason(source: Source, times: Mapping[str, float]) -> str:
-    """Return the engine picked and all times, in words."""
-    listed = ", ".join(
-        f"{name} {ms:.1f} ms" for name, ms in sorted(times.items(), key=lambda item: item[1])
-    )
-    return f"{_pick(times)} {source.precision}: {listed}"

@@ -1,0 +1,76 @@
+"""Which engine is the fastest on a machine: timed in turns, and kept for later starts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from sdepth.engines.golden import FOCAL_SCALE, Answer, golden_frame
+from sdepth.engines.source import Source, atomic
+
+ROUNDS, _WARM_UP = 7, 2
+"""Images each engine is timed on, and those before."""
+WORTH_IT = 0.9
+"""Share of another engine's time above which one is no gain over it."""
+
+
+def times_ms(
+    engines: Mapping[str, Answer], size: tuple[int, int], rounds: int = ROUNDS
+) -> dict[str, list[float]]:
+    """Return what each engine took for images of (height, width), milliseconds.
+
+    They take turns: what else the machine does meanwhile, all share.
+    """
+    frame = golden_frame(size)
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(rounds + _WARM_UP):
+        for name, engine in engines.items():
+            since = time.perf_counter()
+            engine(frame, FOCAL_SCALE)
+            times[name].append(1e3 * (time.perf_counter() - since))
+    return {name: values[_WARM_UP:] for name, values in times.items()}
+
+
+def fastest(times: Mapping[str, float]) -> str:
+    """Return the engine of the shortest time; PyTorch, unless another is clearly faster."""
+    first = min(times, key=times.__getitem__)
+    gains = times[first] < WORTH_IT * times.get("torch", float("inf"))
+    return first if gains else "torch"
+
+
+def kept(source: Source, names: Iterable[str]) -> dict[str, float]:
+    """Return what engines took when a node first started, milliseconds; {} where none did."""
+    path = _path(source, names)
+    times: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+    return times
+
+
+def keep(source: Source, names: Iterable[str], times: Mapping[str, float]) -> None:
+    """Keep what engines took, milliseconds: starts with the same ``names`` go by it."""
+    with atomic(_path(source, names)) as partial:
+        partial.write_text(json.dumps(times) + "\n")
+
+
+def in_words(times: Mapping[str, float]) -> str:
+    """Return times, the shortest first."""
+    ranked = sorted(times.items(), key=lambda item: item[1])
+    return ", ".join(f"{name} {ms:.1f} ms" for name, ms in ranked)
+
+
+def _path(source: Source, names: Iterable[str]) -> Path:
+    """Return where times are kept; another version or number of threads is timed by itself."""
+    versions = (f"{name} {_version(name)}" for name in names)
+    return source.cached("json", *versions, f"{torch.get_num_threads()} threads")
+
+
+def _version(name: str) -> str:
+    """Return the version of a package, "" where it was not installed by pip."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
