@@ -27,7 +27,7 @@ from sdepth_ros import stats
 from sdepth_ros.camera_input import CameraInput
 from sdepth_ros.conversions import stamp_ns
 from sdepth_ros.managed_node import ACTIVE, ManagedNode, P
-from sdepth_ros.qos import OUTPUT, STATE, InputSubscription
+from sdepth_ros.qos import OUTPUT, STATE, InputSubscription, unheard
 from sdepth_ros.worker import Worker
 
 _QUIET_S = 5.0  # between two warnings of one kind
@@ -239,6 +239,9 @@ class FrameNode(ManagedNode[P]):
     def _diagnose(self) -> None:
         """Publish the state of the node, and how it goes."""
         level, message = self._health()
+        if found := self._unheard():
+            level = max(level, DiagnosticStatus.WARN)
+            message = found if message == "ok" else f"{message}; {found}"
         name = f"{self.get_fully_qualified_name().lstrip('/')}: frames"
         status = DiagnosticStatus(level=level, name=name, message=message, hardware_id="sdepth")
         values = {"state": self.state} | self.stats.values() | self.describe()
@@ -247,6 +250,15 @@ class FrameNode(ManagedNode[P]):
         report = DiagnosticArray(status=[status])
         report.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(report)
+
+    def _unheard(self) -> str:
+        """Return which publishers cannot be heard, and warn of them; empty where all can."""
+        if self.state != ACTIVE:
+            return ""
+        self._refresh()  # what can follow its publishers has done so
+        if found := "; ".join(unheard(self)):
+            self.get_logger().warning(found, throttle_duration_sec=60.0)
+        return found
 
     def _health(self) -> tuple[bytes, str]:
         """Return level and message of the diagnostics; warn while a frame waits for something."""

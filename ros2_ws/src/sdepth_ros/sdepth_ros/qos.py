@@ -28,6 +28,46 @@ TF_STATIC = QoSProfile(
 _INPUT_DEPTH = 5
 
 
+# Our inputs ask for nothing else that a publisher may not offer.
+_MISMATCHES = (
+    (
+        "reliability",
+        (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE),
+        "let it publish reliable, or set input_reliability to auto",
+    ),
+    (
+        "durability",
+        (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL),
+        "let it publish latched; a bag: ros2 bag play --qos-profile-overrides-path",
+    ),
+)
+
+
+def unheard(node: Node) -> list[str]:
+    """Return, in words, which publishers a node's subscriptions do not match, and the way out.
+
+    By what the publishers of the moment offer: events of the middleware tell when one comes that
+    does not match, and never that it left.
+    """
+    found = []
+    for mine in node.subscriptions:
+        for theirs in node.get_publishers_info_by_topic(mine.topic_name):
+            for policy, (offered, asked), way_out in _MISMATCHES:
+                pair = getattr(theirs.qos_profile, policy), getattr(mine.qos_profile, policy)
+                if pair == (offered, asked):
+                    who = f"{theirs.node_namespace.rstrip('/')}/{theirs.node_name}"
+                    found.append(
+                        f"{mine.topic_name}: {who} is not heard, its {policy} is "
+                        f"{_name(offered)}, expected {_name(asked)}; {way_out}"
+                    )
+    return found
+
+
+def _name(policy: ReliabilityPolicy | DurabilityPolicy) -> str:
+    """Return a policy's value in words."""
+    return policy.name.lower().replace("_", " ")
+
+
 class InputSubscription:
     """A subscription as reliable as its publishers.
 
@@ -88,12 +128,8 @@ class InputSubscription:
         self._node.destroy_subscription(self._subscription)
 
     def describe(self) -> str:
-        """Return topic and number of publishers in words, and why they may not match."""
-        offered = self._offered()
-        best_effort = any(qos.reliability == ReliabilityPolicy.BEST_EFFORT for qos in offered)
-        unmatched = self._reliable and best_effort
-        reason = "; they are best effort, set input_reliability to auto" if unmatched else ""
-        return f"{self.topic} ({len(offered)} publishers{reason})"
+        """Return topic and number of publishers in words."""
+        return f"{self.topic} ({len(self._offered())} publishers)"
 
     def _receive(self, msg: Any, info: Any) -> None:
         """Hand on a message, after how many there are missing before it."""
