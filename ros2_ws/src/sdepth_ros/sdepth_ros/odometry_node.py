@@ -37,6 +37,7 @@ from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.node_process import run
 from sdepth_ros.qos import LARGE, LATCHED, STATE, TF, TF_STATIC
+from sdepth_ros.rivals import Rivals
 from sdepth_ros.sync import StampSync
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._path_ns = 0
         self._anew = threading.Event()
         self._others: list[Subscription] = []
+        self._rivals = Rivals(self)
         self._metric = True
         self.create_service(Trigger, "~/reset_odometry", self._on_reset)
 
@@ -105,6 +107,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         """Unsubscribe also from the static transforms and the scale."""
         if self._depth_node is not None and self._follow in self._depth_node.followers:
             self._depth_node.followers.remove(self._follow)
+        self._rivals.close()
         while self._others:
             self.destroy_subscription(self._others.pop())
         super().deactivate()
@@ -138,6 +141,10 @@ class OdometryNode(FrameNode[OdometryParams]):
         if self._depth_node is None:
             return super().source()
         return f"{self._depth_node.get_fully_qualified_name()}, in this process"
+
+    def doubt(self) -> str:
+        """Return that somebody else moves the base frame, too."""
+        return self._rivals.look() if self.params.publish_tf else ""
 
     def describe(self) -> dict[str, str]:
         """Return how well the motion is known, at the last frame and over those before it."""
@@ -262,6 +269,7 @@ class OdometryNode(FrameNode[OdometryParams]):
             write_transform(
                 motion.T_odom_base, moved.transform.translation, moved.transform.rotation
             )
+            self._rivals.sent(moved)
             self._tf.publish(TFMessage(transforms=[moved]))
         self._publish_path(PoseStamped(header=header, pose=pose))
 
