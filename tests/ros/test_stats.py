@@ -86,6 +86,7 @@ def test_the_parts_add_up_to_the_time_of_a_frame(
 
     with processes.running(executable, *test_vision_node.arguments(weights)):
         camera.wait_for_node()
+        peer.spin_until(lambda: False, 1)  # the node finds who listens to it, too
         for number in (1, 2):  # the median of two is their mean: sums of medians are exact
             camera.send()
             assert peer.spin_until(lambda n=number: all(len(t) == n for t in took.values()))
