@@ -30,9 +30,9 @@ def colorize(
     if not 0 < near_m < far_m:
         raise ConfigError(f"colour range {near_m}..{far_m} m: expected 0 < near < far")
     check_shape("depth", depth, "H W")
-    nearness = np.log(far_m / np.clip(depth, near_m, far_m)) / np.log(far_m / near_m)
-    invalid = np.isnan(nearness)
-    levels = np.where(invalid, 0, nearness * 255).astype(np.uint8)
-    colours = np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), np.uint8)
-    colours[invalid] = 0
-    return colours
+    levels = cv2.log(np.clip(depth, near_m, far_m, dtype=np.float32))
+    levels -= np.float32(np.log(far_m))
+    levels *= np.float32(-255 / np.log(far_m / near_m))  # 0 is far, 255 near
+    colours = cv2.applyColorMap(cv2.convertScaleAbs(levels), cv2.COLORMAP_TURBO)
+    colours[np.isnan(depth)] = 0
+    return np.asarray(colours, np.uint8)
