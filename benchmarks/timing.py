@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from sdepth.cli import make_parser, run
 from sdepth.engines.source import device_name
@@ -40,7 +41,8 @@ class Timing:
 def measure(calls: Calls, runs: int) -> dict[str, Timing]:
     """Return what each call takes; calls take turns, so that noise is shared."""
     clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
-    for _ in range(runs + _WARM_UP):
+    rounds = range(runs + _WARM_UP)
+    for _ in tqdm(rounds, "timing", unit="round", leave=False, disable=None):  # terminals only
         for name, call in calls.items():
             start, start_cpu = time.perf_counter(), time.process_time()
             call()

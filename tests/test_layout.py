@@ -119,7 +119,7 @@ def test_manifests_name_what_is_imported(
 
 def test_images_are_sampled_in_one_place() -> None:
     users = [path.name for path in sources(*OURS[:-1]) if "grid_sample(" in path.read_text()]
-    assert users == ["warp.py"]
+    assert users == ["warp.py", "plain_training.py"]  # the latter is what ours is timed against
 
 
 def test_no_file_is_long() -> None:
