@@ -1,83 +1,81 @@
-"""Time the network in every engine and all that the node does beside it; name what got slower.
+"""Time what runs for every frame, and the training; name what got slower.
 
-python -m benchmarks                      # what `make bench` runs
-python -m benchmarks --threads 1 --write  # this run becomes the one that others are compared with
+python -m benchmarks                          # what `make bench` runs
+python -m benchmarks --only engines loader    # some sections
+python -m benchmarks --threads 1 --write      # this run becomes the one others are compared with
 
-Times differ from machine to machine, so what is compared is ratios of medians within one run: an
-engine's time over the limit that the same run measured, the node's over its network's. Exit code 1
-where a ratio is worse than in benchmarks/results/speed.json by more than --tolerance.
+Takes some four minutes on two idle cores, five on one; three times that on busy ones. Times differ
+from machine to machine, so what is compared is ratios within one run: an engine's time over the
+limit that the same run measured, ours over the plain way. Times are the least processor time of a
+call, which other work on the machine changes least: of 44 ratios measured twice with one thread on
+a busy machine none moved by more than 12 %, while of medians by the clock one moved by 73 %. With
+two threads waiting for each other counts, too: measure on an idle machine. Every number of threads
+has its own results to be compared with, benchmarks/results/speed-THREADS.json. Exit code 1 where a
+ratio is worse than there by more than --tolerance.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.engines import EAGER, LIMIT, tables
-from benchmarks.messages import OURS, messages
+from benchmarks import engines, loader, messages, refine, train_step
+from benchmarks.compare import compare
 from benchmarks.timing import prepare, size_of, timing_parser
 from sdepth.cli import run
 
-RESULTS = Path(__file__).parent / "results" / "speed.json"
+RESULTS = Path(__file__).parent / "results"
+Tables = Callable[[tuple[int, int], int], dict[str, Any]]
+SECTIONS: dict[str, tuple[str, Tables]] = {
+    "engines": ("depth networks, in every engine and precision there is", engines.tables),
+    "messages": ("what depth_node does beside its network", messages.tables),
+    "refine": ("pose refinement, as odometry_node runs it", refine.tables),
+    "loader": ("images for training", loader.tables),
+    "train_step": ("a training step", train_step.tables),
+}
 SLOWER = 1
 """Exit code."""
 
 
-def ratios(found: dict[str, Any]) -> dict[str, float]:
-    """Return what is compared between runs, by name; less is better."""
-    named = {}
-    for architecture, table in found["engines"].items():
-        for way, row in table["ways"].items():
-            if way not in (EAGER, LIMIT):  # PyTorch's own speed, and what all is measured by
-                named[f"{architecture}, {way}: time over the limit"] = row["it_over_limit"]
-    for way, row in found["messages"]["ways"].items():
-        if way != OURS:
-            named[f"messages: node's time over {way}"] = row["ours_over_it"]
-    return named
+def results(threads: int) -> Path:
+    """Return the file of the results that are committed for a number of threads."""
+    return RESULTS / f"speed-{threads}.json"
 
 
-def slower(found: dict[str, Any], before: dict[str, Any], tolerance: float) -> list[str]:
-    """Return a line for each ratio that is worse than before by more than a share of it."""
-    now, then = ratios(found), ratios(before)
-    return [
-        f"{name}: {now[name]:.3f}, was {then[name]:.3f}"
-        for name in now.keys() & then.keys()
-        if now[name] > (1 + tolerance) * then[name]
-    ]
-
-
-def compare(found: dict[str, Any], path: Path, tolerance: float) -> int:
-    """Say what got slower than in the results at ``path``; return how many ratios did."""
-    before = json.loads(path.read_text())
-    of = {key: (found[key], before[key]) for key in ("size", "threads", "flags")}
-    if other := {key: pair for key, pair in of.items() if pair[0] != pair[1]}:
-        print(f"\nnot compared with {path.name}, which is of other conditions: {other}")
-        return 0
-    lines = sorted(slower(found, before, tolerance))
-    print(f"\nagainst {path.name} of {before['date']}, tolerance {tolerance:.0%}:")
-    print("\n".join(f"slower: {line}" for line in lines) or "nothing got slower")
-    return len(lines)
+def read(path: Path) -> dict[str, Any]:
+    """Return the sections of a file, none where there is no file."""
+    return json.loads(path.read_text()) if path.is_file() else {}  # type: ignore[no-any-return]
 
 
 def main(args: list[str] | None = None) -> int:
     """Print tables and comparison; return the exit code."""
     parser = timing_parser("", __doc__)
-    parser.add_argument("--tolerance", type=float, default=0.25, help="(default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help=f"replace {RESULTS.name}")
+    add = parser.add_argument
+    add("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS], help="sections (all)")
+    add("--tolerance", type=float, default=0.25, help="(default: %(default)s)")
+    add("--write", action="store_true", help="put these sections in the place of the committed")
     options = parser.parse_args(args)
     worse = 0
 
     def work() -> None:
         nonlocal worse
-        found = prepare(options)
-        size, runs = size_of(options), options.runs
-        found |= {"engines": tables(size, runs), "messages": messages(size, runs)}
+        about, found = prepare(options), {}
+        path = results(options.threads)
+        before = read(path)
+        for number, name in enumerate(options.only, 1):
+            heading, tables = SECTIONS[name]
+            print(f"\n[{number}/{len(options.only)}] {name}: {heading}", flush=True)
+            found[name] = {"of": about, "tables": tables(size_of(options), options.runs)}
+            if options.write:  # each as it comes: what is measured is kept, whatever comes next
+                path.write_text(json.dumps(before | found, indent=2) + "\n")
         if options.write:
-            RESULTS.write_text(json.dumps(found, indent=2) + "\n")
-        else:
-            worse = compare(found, RESULTS, options.tolerance)
+            print(f"\n{path}")
+            return
+        lines, worse = compare(found, before, options.tolerance)
+        print("", f"against {path.name}:", *lines, sep="\n")
 
     return run(parser.prog, work) or (SLOWER if worse else 0)
 

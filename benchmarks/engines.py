@@ -9,12 +9,15 @@ time does not depend on values; what it costs in accuracy, training.quantize tel
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.depth import make_checkpoint
+from benchmarks.table import show
 from benchmarks.timing import Timing, measure, run_tables
 from sdepth.checkpoint import load_depth, read_card
 from sdepth.engines import ENGINES, Source, choose, installed
@@ -30,7 +34,7 @@ from sdepth.errors import SdepthError
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from training.quantize import quantize
 
-EAGER, LIMIT = "torch as it comes, fp32", "limit, fp32"
+EAGER, LIMIT = "PyTorch as it comes", "limit"
 _CHANNELS, _SIZE = 256, (48, 160)
 """Of the convolution that tells the machine's rate: the best of several shapes tried."""
 
@@ -60,7 +64,8 @@ def engine_calls(checkpoint: Path, image: np.ndarray) -> dict[str, Callable[[], 
     """Return a call per engine and precision that runs here; say why others do not."""
     card = read_card(checkpoint)
     noise = np.random.default_rng(0).integers(0, 255, (2, 1, *image.shape), np.uint8)
-    quantize(checkpoint, iter(noise))
+    with redirect_stdout(io.StringIO()):  # ONNX Runtime talks while it counts
+        quantize(checkpoint, iter(noise))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     calls: dict[str, Callable[[], object]] = {}
     for name, kind in ENGINES.items():
@@ -95,28 +100,16 @@ def network(checkpoint: Path, runs: int) -> tuple[float, dict[str, Timing]]:
     return ops / 1e9, found
 
 
-def report(title: str, found: dict[str, Timing]) -> dict[str, dict[str, float]]:
-    """Print a table and return it; ratios are of medians."""
-    print(f"\n{title}")
-    print(f"{'':26} {'median':>9} {'p95':>9} {'CPU':>9}   {'eager / it':>10} {'it / limit':>10}")
-    rows = {}
-    for name, timing in found.items():
-        faster, over = found[EAGER].median / timing.median, timing.median / found[LIMIT].median
-        ms = f"{timing.median:6.1f} ms {timing.p95:6.1f} ms {timing.cpu:6.1f} ms"
-        print(f"{name:26} {ms}   {faster:9.2f}x {over:9.2f}x")
-        rows[name] = {**asdict(timing), "eager_over_it": faster, "it_over_limit": over}
-    return rows
-
-
-def engines(architecture: str, size: tuple[int, int], runs: int) -> dict[str, object]:
+def engines(architecture: str, size: tuple[int, int], runs: int) -> dict[str, Any]:
     """Print and return the table of one architecture with random weights."""
     with tempfile.TemporaryDirectory() as folder:
         gflop, found = network(make_checkpoint(Path(folder), architecture, size), runs)
     title = f"{architecture} at {size[1]}x{size[0]}, {gflop:.1f} GFLOP, batch 1"
-    return {"gflop": gflop, "ways": report(title, found)}
+    ours = [name for name in found if name not in (EAGER, LIMIT)]
+    return {**show(title, found, {EAGER: ours, LIMIT: ours}), "gflop": gflop}
 
 
-def tables(size: tuple[int, int], runs: int) -> dict[str, object]:
+def tables(size: tuple[int, int], runs: int) -> dict[str, Any]:
     """Print and return the table of each architecture."""
     return {name: engines(name, size, runs) for name in ("resnet18", "light")}
 

@@ -1,5 +1,6 @@
 """Time the training loader against a plain OpenCV loop, and how long training waits for it.
 
+python -m benchmarks.loader                  # on a few rendered frames of KITTI's size
 python -m benchmarks.loader KITTI/2011_09_26/2011_09_26_drive_0052_sync --size 640x192
 
 The plain loop reads, resizes and scales the three images of a triplet and does nothing else; the
@@ -17,23 +18,29 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import count, repeat
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.table import show
+from benchmarks.timing import Timing, measure, one_thread, size_of
 from sdepth.cli import make_parser, run
+from sdepth.errors import DataError
 from training.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.drive import Drive, read_drive
 from training.data.recording import recording
 from training.data.trim import Trim
 from training.data.triplets import DataConfig, Triplets
 from training.data.write import WriteConfig, write_recording
+from training.synth import __main__ as synth
 from training.trainer import build_model, load_batches, parameter_groups, take_step
 
 _WARM_UP = 2
@@ -59,20 +66,46 @@ def _next_sample(triplets: Triplets, turns: Iterator[int]) -> dict[str, Tensor]:
     return triplets[draw % len(triplets), draw]
 
 
-def reading(data: dict[str, Path], size: tuple[int, int], runs: int) -> dict[str, float]:
-    """Return images per second of one core, by way of reading and by what is read."""
+@contextmanager
+def drives(drive: Path | None, size: tuple[int, int]) -> Iterator[dict[str, Path]]:
+    """Give a drive as recorded, rendered if there is none, and as prepared for ``size``."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        drive = drive or render(folder / "rendered")
+        small = recording(replace(read_drive(drive), name="small"), Trim(size=size[::-1]))
+        write_recording(folder, small, WriteConfig())
+        yield {"recorded": drive, "prepared": folder / "sequences/small"}
+
+
+def render(out: Path) -> Path:
+    """Return a short drive of KITTI's image size, rendered by ``training.synth``.
+
+    Raises:
+        DataError: the renderer, which says why, could not.
+    """
+    args = "--sequences 1 --frames 5 --size 1242x375 --supersample 1 --workers 1"
+    if synth.main([str(out), *args.split()]) != 0:
+        raise DataError("no drive could be rendered; name one: python -m benchmarks.loader DRIVE")
+    return out / "sequences/00"
+
+
+def reading(data: dict[str, Path], size: tuple[int, int], runs: int) -> dict[str, Timing]:
+    """Return what a triplet takes, by way of reading and by what is read."""
     calls: dict[str, Callable[[], object]] = {}
     for name, folder in data.items():
         triplets = Triplets(DataConfig(train=(str(folder),), size=size), 1.0, seed=0)
         calls[f"plain loop, {name}"] = partial(_next_plain, read_drive(folder), size, count())
         calls[f"loader, {name}"] = partial(_next_sample, triplets, count())
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(runs + _WARM_UP):
-        for name, call in calls.items():
-            start = time.process_time()
-            call()
-            seconds[name].append(time.process_time() - start)
-    return {name: 3 / float(np.median(s[_WARM_UP:])) for name, s in seconds.items()}
+    return measure(calls, runs)
+
+
+def tables(size: tuple[int, int], runs: int, drive: Path | None = None) -> dict[str, Any]:
+    """Print and return the table of reading a drive, one that is rendered for it by default."""
+    with drives(drive, size) as data, one_thread():
+        found, camera = reading(data, size, runs), read_drive(data["recorded"]).camera
+    of = f"recorded at {camera.width}x{camera.height}, wanted at {size[1]}x{size[0]}"
+    over = {f"plain loop, {name}": [f"loader, {name}"] for name in data}
+    return {"triplet": show(f"a triplet {of}, one thread", found, over)}
 
 
 def steps_s(
@@ -116,7 +149,7 @@ def main(args: list[str] | None = None) -> int:
     """Print the tables; return the exit code."""
     parser = make_parser("python -m benchmarks.loader", __doc__)
     add = parser.add_argument
-    add("drive", type=Path, help="a drive of images as they were recorded")
+    add("drive", type=Path, nargs="?", help="images as recorded (default: a few are rendered)")
     add("--size", default="640x192", help="WxH; multiples of 32 (%(default)s)")
     add("--runs", type=int, default=40, help="triplets of each way of reading (%(default)s)")
     add("--steps", type=int, default=5, help="of training (%(default)s)")
@@ -124,17 +157,12 @@ def main(args: list[str] | None = None) -> int:
     options = parser.parse_args(args)
 
     def work() -> None:
-        width, height = (int(n) for n in options.size.split("x"))
-        drive = read_drive(options.drive)
-        with tempfile.TemporaryDirectory() as folder:
-            small = recording(replace(drive, name="small"), Trim(size=(width, height)))
-            write_recording(Path(folder), small, WriteConfig())
-            data = {"recorded": options.drive, "prepared": Path(folder) / "sequences/small"}
-            cv2.setNumThreads(1)
-            torch.set_num_threads(1)
-            rates = reading(data, (height, width), options.runs)
-            step = training(options.drive, (height, width), options.steps)
-        report(options, drive, rates, step)
+        size = size_of(options)
+        with drives(options.drive, size) as data, one_thread():
+            found = reading(data, size, options.runs)
+            rates = {name: 3e3 / timing.cpu for name, timing in found.items()}
+            step = training(data["recorded"], size, options.steps)
+            report(options, read_drive(data["recorded"]), rates, step)
 
     return run(parser.prog, work)
 

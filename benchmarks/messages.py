@@ -14,9 +14,9 @@ import struct
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from benchmarks.depth import make_checkpoint
+from benchmarks.table import show
 from benchmarks.timing import Timing, measure, run_tables
 from sdepth.camera import Camera
 from sdepth.checkpoint import read_card
@@ -119,24 +120,18 @@ def timings(checkpoint: Path, runs: int) -> tuple[str, dict[str, Timing]]:
     return why, measure(calls, runs)
 
 
-def messages(size: tuple[int, int], runs: int) -> dict[str, object]:
+def tables(size: tuple[int, int], runs: int) -> dict[str, Any]:
     """Print and return the table."""
     with tempfile.TemporaryDirectory() as folder:
         why, found = timings(make_checkpoint(Path(folder), "light", size), runs)
-    print(f"\n1242x375 bgr8 in, depth and points of {size[1]}x{size[0]} out; network: {why}")
-    first = found[OURS]
-    rows = {}
-    for name, timing in found.items():
-        ratio = first.median / timing.median
-        ms = f"{timing.median:6.2f} ms {timing.p95:6.2f} ms {timing.cpu:6.2f} ms"
-        print(f"{name:20} {ms}   {OURS} / it {ratio:6.3f}  CPU {first.cpu / timing.cpu:6.3f}")
-        rows[name] = {**asdict(timing), "ours_over_it": ratio}
-    return {"network": why, "ways": rows}
+    title = f"1242x375 bgr8 in, depth and points of {size[1]}x{size[0]} out; network: {why}"
+    over = {base: [OURS] for base in (PLAIN, NAIVE, NETWORK)}
+    return {"node": show(title, found, over)}
 
 
 def main(args: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
-    return run_tables("messages", __doc__, messages, args)
+    return run_tables("messages", __doc__, tables, args)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.timing import median_ms, timing_parser
+from benchmarks.table import show
+from benchmarks.timing import measure, median_ms, timing_parser
 from sdepth import geometry, se3
 from sdepth.config import load_config
 from sdepth.engines.graph import fuse
@@ -32,6 +34,8 @@ from training.trainer import build_model, parameter_groups, take_step
 
 CONFIG = Path(__file__).parents[1] / "training/configs/sa4depth.yaml"
 DEPTH_M = 8.0
+NETWORK, SEARCH = "depth network, light", "search 8 4, 3 steps"
+AUTOGRAD = "search 8 4, autograd"
 Calls = dict[str, Callable[[], object]]
 
 
@@ -116,17 +120,28 @@ def inference_calls(size: tuple[int, int], device: str) -> Calls:
     two, three = (levels_of(s, size, device) for s in ((8, 4), (8, 4, 2)))
     fixed = RefineConfig(iterations=3, stop_below=0)
     return {
-        "depth network, light": partial(depth, image, 1),
+        NETWORK: partial(depth, image, 1),
         "U-Net features 8 4 2, a frame": partial(unet, image),
         "U-Net features 8 4, a frame": partial(small_unet, image),
         "fixed features 8 4 2, a frame": partial(fixed_net, image),
-        "search 8 4, 3 steps": partial(refine, two, start, fixed),
+        SEARCH: partial(refine, two, start, fixed),
+        AUTOGRAD: partial(naive, two, start, 3, fixed.damping),
         "search 8 4, 3 steps, 1 pixel in 4": partial(refine, two, start, replace(fixed, cell=2)),
         "search 8 4 2, 3 steps": partial(refine, three, start, fixed),
         "search 8 4 2, until it stops": partial(refine, three, start, RefineConfig()),
         "the same, 1 pixel in 4": partial(refine, three, start, RefineConfig(cell=2)),
-        "search 8 4, 3 steps, autograd": partial(naive, two, start, 3, fixed.damping),
     }
+
+
+def tables(size: tuple[int, int], runs: int) -> dict[str, Any]:
+    """Print and return the table of a frame, with the processor's time."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.no_grad():
+        calls = inference_calls(size, device)
+        found = measure({name: synchronised(c, device) for name, c in calls.items()}, runs)
+    title = f"pose refinement of a frame of {size[1]}x{size[0]}, beside its depth network"
+    ours = [name for name in found if name not in (NETWORK, AUTOGRAD)]
+    return {"frame": show(title, found, {NETWORK: ours, AUTOGRAD: [SEARCH]})}
 
 
 def training_step(refinement: list[str], device: str) -> tuple[Callable[[], object], int]:

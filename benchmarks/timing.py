@@ -7,7 +7,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Timing:
     Attributes:
         median: by the clock.
         p95: likewise, of nineteen in twenty at most.
-        cpu: median of processor time, all threads together; other programs change it little.
+        cpu: least processor time, all threads together; other programs change it least.
     """
 
     median: float
@@ -52,7 +53,7 @@ def measure(calls: Calls, runs: int) -> dict[str, Timing]:
     for name, pairs in clocks.items():
         wall, cpu = np.array(pairs[_WARM_UP:]).T
         median, p95 = np.percentile(wall, (50, 95))
-        found[name] = Timing(float(median), float(p95), float(np.median(cpu)))
+        found[name] = Timing(float(median), float(p95), float(cpu.min()))
     return found
 
 
@@ -68,6 +69,7 @@ def machine() -> dict[str, object]:
         "cpu": device_name(torch.device("cpu")),
         "cores": os.cpu_count(),
         "flags": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
@@ -119,6 +121,19 @@ def prepare(options: argparse.Namespace) -> dict[str, object]:
     about = {**machine(), "size": options.size, "runs": options.runs}
     print(", ".join(f"{key} {value}" for key, value in about.items()))
     return about
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Give PyTorch and OpenCV one thread each for a while."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def size_of(options: argparse.Namespace) -> tuple[int, int]:

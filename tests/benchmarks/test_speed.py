@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import time
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import torch
 pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's messages")
 
-from benchmarks.__main__ import RESULTS, compare, ratios, slower
 from benchmarks.depth import make_checkpoint
 from benchmarks.engines import EAGER, LIMIT, network, operations
 from benchmarks.messages import CAMERA, message, ours, pack_tuples, unprepared
@@ -59,16 +56,3 @@ def test_all_ways_to_the_messages_give_the_same_messages(tmp_path: Path) -> None
         )
         assert np.allclose(points, expected, rtol=1e-4, equal_nan=True)
     assert (CAMERA.width, CAMERA.height) == (msg.width, msg.height)
-
-
-def test_what_got_slower_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = json.loads(RESULTS.read_text())
-    found = copy.deepcopy(before)
-    found["engines"]["light"]["ways"]["torch, fp32"]["it_over_limit"] *= 1.5
-
-    (line,) = slower(found, before, 0.25)
-    assert line.startswith("light, torch, fp32: time over the limit: ")
-    assert slower(before, before, 0.0) == slower(found, before, 0.6) == []
-    assert len(ratios(before)) > 8
-    assert compare({**before, "threads": 99}, RESULTS, 0.25) == 0
-    assert "not compared with speed.json" in capsys.readouterr().out

@@ -1,0 +1,102 @@
+"""How a run is compared with the committed one."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+pytest.importorskip("sensor_msgs", reason="needs ROS 2's messages")
+
+import benchmarks.__main__ as bench
+from benchmarks.compare import CONDITIONS, compare, ratios
+from tests.helpers import write_drive
+
+COMMITTED = sorted(bench.RESULTS.glob("speed-*.json"))
+
+
+@pytest.fixture
+def before() -> dict:
+    return json.loads(bench.results(1).read_text())
+
+
+def row(sections: dict, section: str, table: str, way: str) -> dict[str, float]:
+    return sections[section]["tables"][table]["ways"][way]
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_committed_results_hold_every_section(path: Path) -> None:
+    sections = json.loads(path.read_text())
+    assert sections.keys() == bench.SECTIONS.keys()
+    for made in sections.values():
+        assert {*CONDITIONS} <= made["of"].keys()
+        assert bench.results(made["of"]["threads"]) == path
+        assert all(0 < ratio < 100 for ratio in ratios(made["tables"]).values())
+
+
+def test_both_numbers_of_threads_have_results() -> None:
+    assert [path.name for path in COMMITTED] == ["speed-1.json", "speed-2.json"]
+
+
+def test_what_got_slower_is_named(before: dict) -> None:
+    found = copy.deepcopy(before)
+    row(found, "engines", "light", "torch, fp32")["cpu"] *= 1.5
+    row(found, "train_step", "light", "plain PyTorch")["cpu"] /= 1.5
+
+    lines, worse = compare(found, before, 0.25)
+    slower = [line for line in lines if line.startswith("slower: ")]
+    assert worse == len(slower) == 3
+    assert [line.split(": ")[1:3] for line in slower] == [
+        ["engines, light", "torch, fp32 / PyTorch as it comes"],
+        ["engines, light", "torch, fp32 / limit"],
+        ["train_step, light", "training step / plain PyTorch"],
+    ]
+    assert compare(found, before, 0.6)[1] == compare(before, found, 0.25)[1] == 0
+
+
+def test_a_slower_base_alone_is_no_regression(before: dict) -> None:
+    found = copy.deepcopy(before)
+    for name in ("limit", "PyTorch as it comes"):
+        row(found, "engines", "light", name)["cpu"] *= 2
+    assert compare(found, before, 0.0)[1] == 0
+
+
+def test_what_cannot_be_compared_is_said(before: dict) -> None:
+    found, known = copy.deepcopy(before), copy.deepcopy(before)
+    del known["loader"]
+    found["messages"]["of"]["flags"] = "AVX512"
+    found["engines"]["tables"]["light"]["over"]["limit"].remove("openvino, int8")
+    known["engines"]["tables"]["light"]["over"]["limit"].remove("torch, fp32")
+
+    lines, worse = compare(found, known, 0.25)
+    assert worse == 0
+    assert "new: loader" in lines
+    assert "new: engines, light: torch, fp32 / limit" in lines
+    assert "not measured now: engines, light: openvino, int8 / limit" in lines
+    (other,) = [line for line in lines if line.startswith("not compared: messages")]
+    assert f"flags AVX512, was {before['messages']['of']['flags']}" in other
+
+
+def test_sections_are_measured_written_and_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_drive(tmp_path, frames=4, size=(96, 320))
+    monkeypatch.setattr(bench, "RESULTS", tmp_path)
+    monkeypatch.setattr("benchmarks.loader.render", lambda out: tmp_path / "sequences/00")
+    command = ["--only", "loader", "refine", "--size", "96x64", "--runs", "1", "--threads", "1"]
+
+    assert bench.main(command) == 0
+    said = capsys.readouterr().out
+    assert "against speed-1.json:\nnew: loader\nnew: refine\nnone of 0 ratios" in said
+    assert bench.main([*command, "--write"]) == 0
+
+    path = tmp_path / "speed-1.json"
+    kept = json.loads(path.read_text())
+    assert kept.keys() == {"loader", "refine"}
+    row(kept, "loader", "triplet", "loader, prepared")["cpu"] /= 1000
+    path.write_text(json.dumps(kept))
+    assert bench.main([*command, "--tolerance", "99"]) == bench.SLOWER
+    assert "slower: loader, triplet: loader, prepared / plain loop" in capsys.readouterr().out
