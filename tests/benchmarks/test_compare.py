@@ -1,4 +1,4 @@
-"""How a run is compared with the committed one."""
+"""How a run is compared with the committed one, and drawn."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import copy
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 
 pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's messages")
 
 import benchmarks.__main__ as bench
+from benchmarks import plot
 from benchmarks.compare import CONDITIONS, compare, ratios
 from tests.helpers import write_drive
 
@@ -100,3 +102,13 @@ def test_sections_are_measured_written_and_compared(
     path.write_text(json.dumps(kept))
     assert bench.main([*command, "--tolerance", "99"]) == bench.SLOWER
     assert "slower: loader, triplet: loader, prepared / plain loop" in capsys.readouterr().out
+
+
+def test_results_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plot.main(["--results", str(tmp_path)]) == 2
+    assert "python -m benchmarks --write" in capsys.readouterr().err
+    for path in COMMITTED:
+        (tmp_path / path.name).symlink_to(path)
+    assert plot.main(["--results", str(tmp_path)]) == 0
+    height, width = cv2.imread(str(tmp_path / "speed.png")).shape[:2]
+    assert height == 400 * len(COMMITTED) < width
