@@ -24,7 +24,7 @@ test: setup  ## all tests, with the reason of each skipped one
 demo: setup  ## a day-to-night drive through the real nodes; writes demo/report.html
 	$(PY) -m demo
 
-bench: setup  ## time networks, messages, training (4 min); name what got slower than committed
+bench: setup  ## time networks, messages, training (minutes); name what got slower than committed
 	$(PY) -m benchmarks $(BENCH)
 
 train-smoke: setup  ## two steps of training on synthetic frames, on the CPU

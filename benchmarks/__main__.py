@@ -4,11 +4,12 @@ python -m benchmarks                          # what `make bench` runs
 python -m benchmarks --only engines loader    # some sections
 python -m benchmarks --threads 1 --write      # this run becomes the one others are compared with
 
-Takes some four minutes on two idle cores, five on one; three times that on busy ones. Times differ
-from machine to machine, so what is compared is ratios within one run: an engine's time over the
-limit that the same run measured, ours over the plain way. Times are the least processor time of a
-call, which other work on the machine changes least: of 44 ratios measured twice with one thread on
-a busy machine none moved by more than 12 %, while of medians by the clock one moved by 73 %. With
+By the processor time it needs, some four minutes on two idle cores, five on one. --runs 9 took 5
+and 13 minutes, with one and two threads, on two cores busy with other work. Times differ from
+machine to machine, so what is compared is ratios within one run: an engine's time over the limit
+that the same run measured, ours over the plain way. Times are the least processor time of a call,
+which other work on the machine changes least: of 44 ratios measured twice with one thread on a
+busy machine none moved by more than 12 %, while of medians by the clock one moved by 73 %. With
 two threads waiting for each other counts, too: of 42 ratios two got worse, by 48 and 79 %, so
 measure those on an idle machine. Every number of threads has its own results to be compared with,
 benchmarks/results/speed-THREADS.json. Exit code 1 where a ratio is worse than there by more than
