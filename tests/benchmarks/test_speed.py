@@ -32,10 +32,8 @@ def test_operations_are_two_per_multiplication() -> None:
     assert operations(conv, torch.zeros(1, 4, 10, 20)) == 2 * 4 * 8 * 9 * 10 * 20
 
 
-def test_every_way_through_the_network_is_timed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SDEPTH_CACHE", str(tmp_path / "cache"))
+@pytest.mark.usefixtures("engine_cache")
+def test_every_way_through_the_network_is_timed(tmp_path: Path) -> None:
     gflop, found = network(make_checkpoint(tmp_path, "tiny", (64, 96)), runs=1)
     assert gflop > 0.01
     assert {EAGER, LIMIT, "torch, fp32", "onnxruntime, fp32"} <= found.keys()

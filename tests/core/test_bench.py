@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
 
 from sdepth import bench
-from sdepth.checkpoint import read_card, save
 from sdepth.cli import MISTAKE
 from sdepth.engines import ENGINES, Source, auto, candidates, choose, installed
-from sdepth.models.depth_net import DepthNet
-from sdepth.models.pose_net import PoseNet
-from tests.core.test_checkpoint import CARD
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("SDEPTH_CACHE", str(tmp_path / "cache"))
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    torch.manual_seed(0)
-    path = tmp_path / "net.safetensors"
-    save(path, DepthNet("tiny"), PoseNet("tiny"), CARD)
-    return Source(path, read_card(path), CPU)
+pytestmark = pytest.mark.usefixtures("engine_cache", "threads_as_before")
 
 
 def run(source: Source, *options: str) -> int:

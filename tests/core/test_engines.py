@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sdepth.camera import Camera
-from sdepth.checkpoint import bundled, load_depth, read_card, save
+from sdepth.checkpoint import bundled, load_depth, save
 from sdepth.engines import ENGINES, Source, choose, golden, installed
 from sdepth.engines.graph import DepthGraph, write_onnx
 from sdepth.engines.torch_engine import TorchEngine
@@ -25,18 +25,7 @@ from tests.core.test_checkpoint import CARD
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SDEPTH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    torch.manual_seed(0)
-    path = tmp_path / "net.safetensors"
-    save(path, DepthNet("tiny"), PoseNet("tiny"), CARD)
-    return Source(path, read_card(path), CPU)
+pytestmark = pytest.mark.usefixtures("engine_cache")
 
 
 def need(name: str) -> None:
@@ -72,10 +61,10 @@ def test_an_answer_is_not_overwritten_by_the_next(name: str, source: Source) -> 
     assert np.array_equal(first, before)
 
 
-def test_auto_times_once_and_says_why(source: Source, cache: Path) -> None:
+def test_auto_times_once_and_says_why(source: Source, engine_cache: Path) -> None:
     need("onnxruntime")
     _, why = choose(source)
-    (known,) = cache.glob("*.json")
+    (known,) = engine_cache.glob("*.json")
     times = json.loads(known.read_text())
     known.write_text(json.dumps(dict.fromkeys(times, 2.0) | {"onnxruntime": 1.0}))
 

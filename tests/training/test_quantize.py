@@ -20,10 +20,7 @@ from tests.core.test_checkpoint import CARD
 from tests.helpers import write_drive
 from training.quantize import calibration_images, main
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SDEPTH_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("engine_cache")
 
 
 def test_quantised_network_answers_nearly_as_before(
