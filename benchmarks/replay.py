@@ -42,8 +42,8 @@ def play(
     """
     start_s = time.monotonic()
     for k in tqdm(range(count), unit="frame", leave=False):
-        due_s = start_s + k / hz
-        stream.spin_until(lambda due=due_s: time.monotonic() >= due, _PATIENCE_S, group, "a frame")  # type: ignore[misc]
+        stream.spin_to(start_s + k / hz)
+        group.check()
         stream.send(images[k % len(images)])
     last_s = time.monotonic()
     stream.spin_until(

@@ -63,6 +63,11 @@ class Watcher(Node):
                 raise ProcessError(f"{what}: not within {timeout_s:.0f} s\n{logs}")
             self._spinner.spin_once(timeout_sec=0.1)
 
+    def spin_to(self, due_s: float) -> None:
+        """Return at a time of ``time.monotonic``, to the millisecond."""
+        while (left_s := due_s - time.monotonic()) > 0:
+            self._spinner.spin_once(timeout_sec=left_s)
+
     def alive(self) -> bool:
         """Tell whether all nodes have reported."""
         return all(name in self.values for name in self.nodes)
