@@ -67,6 +67,23 @@ def test_command_prints_the_protocol_and_writes_files(
     assert cv2.imread(str(sheet)).shape[1] == 3 * 480
 
 
+def test_networks_are_scored_in_the_precision_asked_for(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, found = write_drive(tmp_path / "d", frames=2), {}
+    for precision in ("fp32", "bf16"):
+        out = tmp_path / f"{precision}.json"
+        command = [checkpoint, root, "--precision", precision, "--json", out]
+        assert main(["depth", *map(str, command)]) == 0
+        assert f"network in {precision}\n" in capsys.readouterr().out
+        found[precision] = json.loads(out.read_text())
+
+    assert found["bf16"]["precision"] == "bf16"
+    exact, rounded = (f["errors"]["net"]["abs_rel"] for f in found.values())
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, rel=0.05)
+
+
 def test_part_of_a_test_set_is_called_that(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

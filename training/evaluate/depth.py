@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sdepth.engines import PRECISIONS
 from sdepth.errors import ConfigError
 from sdepth.estimator import DepthEstimator
 from sdepth.metrics import DepthErrors, mean_errors
@@ -23,6 +24,7 @@ from training.sheet import write_sheet
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
 CONSTANT_M = 15.0
+PRECISION_HELP = "of the network (%(default)s); others in the engine that is fastest here"
 SHOWN = 8
 """Examples kept for the sheet: a test set does not fit into memory."""
 
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", choices=["median", "none"], help="none: judge metres")
     parser.add_argument("--prior", type=Path, help="training drives, for the per-pixel baseline")
     parser.add_argument("--stride", type=int, default=1, help="score every n-th frame")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help=PRECISION_HELP)
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     parser.add_argument("--sheet", type=Path, help="write a PNG: image, depth, truth")
 
@@ -121,9 +124,11 @@ def score(o: argparse.Namespace) -> None:
         raise ConfigError(f"--stride {o.stride}: expected 1 or more")
     prior = pixel_prior(o.prior, (96, 320), protocol.cap_m) if o.prior else None
     examples = read_examples(o.data, o.truth, o.stride, o.split)
-    rows, seen, scales = evaluate(o.checkpoint, examples, protocol, prior)
+    engine = "torch" if o.precision == "fp32" else "auto"
+    rows, seen, scales = evaluate(o.checkpoint, examples, protocol, prior, engine, o.precision)
     spread = {"median": float(np.median(scales)), "std": float(np.std(scales / np.median(scales)))}
     print(f"{o.data}: {len(scales)} images\n{protocol.describe()}\nsource: {protocol.source}")
+    print(f"network in {o.precision}")
     if protocol.images not in (0, len(scales)):
         print(
             f"{len(scales)} of the {protocol.images} images of {protocol.split}: not to be set "
@@ -135,6 +140,7 @@ def score(o: argparse.Namespace) -> None:
         found = {
             "data": str(o.data),
             "images": len(scales),
+            "precision": o.precision,
             "protocol": record(protocol),
             "errors": {name: dataclasses.asdict(row) for name, row in rows.items()},
             "scale": spread,
