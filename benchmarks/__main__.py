@@ -11,9 +11,9 @@ that the same run measured, ours over the plain way. Times are the least process
 which other work on the machine changes least: of 44 ratios measured twice with one thread on a
 busy machine none moved by more than 12 %, while of medians by the clock one moved by 73 %. With
 two threads waiting for each other counts, too: of 42 ratios two got worse, by 48 and 79 %, so
-measure those on an idle machine. Every number of threads has its own results to be compared with,
-benchmarks/results/speed-THREADS.json. Exit code 1 where a ratio is worse than there by more than
---tolerance.
+measure those on an idle machine. Every kind of CPU and number of threads has its own results to be
+compared with, benchmarks/results/speed-CPU-THREADS.json. Exit code 1 where a ratio is worse than
+there by more than --tolerance.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ SLOWER = 1
 """Exit code."""
 
 
-def results(threads: int) -> Path:
-    """Return the file of the results that are committed for a number of threads."""
-    return RESULTS / f"speed-{threads}.json"
+def results(flags: object, threads: object) -> Path:
+    """Return the file of the results that are committed for a CPU's instructions and threads."""
+    return RESULTS / f"speed-{str(flags).lower().replace(' ', '-')}-{threads}.json"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def main(args: list[str] | None = None) -> int:
     def work() -> None:
         nonlocal worse
         about, found = prepare(options), {}
-        path = results(options.threads)
+        path = results(about["flags"], options.threads)
         before = read(path)
         for number, name in enumerate(options.only, 1):
             heading, tables = SECTIONS[name]

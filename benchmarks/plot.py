@@ -1,6 +1,6 @@
-"""Draw the committed speeds, a row per number of threads: the figure of the README.
+"""Draw the committed speeds, a row per kind of CPU: the figure of the README.
 
-python -m benchmarks.plot        # from benchmarks/results/speed-*.json into speed.png beside them
+python -m benchmarks.plot        # benchmarks/results/speed-*-2.json become speed.png beside them
 """
 
 from __future__ import annotations
@@ -94,15 +94,17 @@ def main(args: list[str] | None = None) -> int:
     """Write the figure; return the exit code."""
     parser = make_parser("python -m benchmarks.plot", __doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder (%(default)s)")
-    folder = parser.parse_args(args).results
+    parser.add_argument("--threads", type=int, default=2, help="of the files (%(default)s)")
+    options = parser.parse_args(args)
+    folder, name = options.results, f"speed-*-{options.threads}.json"
 
     def work() -> None:
-        files = sorted(folder.glob("speed-*.json"))
+        files = sorted(folder.glob(name))
         found = [json.loads(path.read_text()) for path in files]
         drawn = [sections for sections in found if {"engines", "messages"} <= sections.keys()]
         if not drawn:
             raise DataError(
-                f"{folder}: no speed-*.json with engines and messages; "
+                f"{folder}: no {name} with engines and messages; "
                 "python -m benchmarks --write makes one"
             )
         draw(drawn, folder / "speed.png")

@@ -22,12 +22,14 @@ from benchmarks.stream import Stream, streaming
 from demo.nodes import NODES
 from demo.processes import Processes
 from sdepth.cli import make_parser, run
+from sdepth.engines import PRECISIONS
 from training.data.drive import Drive, read_drive
 
 _EXAMPLES = """examples:
   python -m benchmarks.replay KITTI/sequences/06                  at 10 and 30 Hz
   python -m benchmarks.replay KITTI/sequences/06 --hz 30 --network resnet18 --size 1280x384
   python -m benchmarks.replay KITTI/sequences/06 --hz 15 20 25 --nodes depth --network light
+  python -m benchmarks.replay KITTI/sequences/06 --hz 60 --nodes depth --precision bf16
 """
 _PATIENCE_S, _STILL_S = 60.0, 4.0
 
@@ -85,12 +87,13 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--network", choices=("light", "resnet18"), help="untrained, of --size; "
                         "without it, the one that ships")  # fmt: skip
     parser.add_argument("--size", default="640x192", help="WxH of --network (%(default)s)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(%(default)s)")
     options = parser.parse_args(args)
 
     def work() -> None:
         drive = read_drive(options.drive)
         with tempfile.TemporaryDirectory() as folder:
-            params = ["depth.resolution:=model"]
+            params = ["depth.resolution:=model", f"model.precision:={options.precision}"]
             if options.network:
                 width, height = map(int, options.size.split("x"))
                 path = make_checkpoint(Path(folder), options.network, (height, width))

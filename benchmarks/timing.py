@@ -68,13 +68,21 @@ def machine() -> dict[str, object]:
         "date": time.strftime("%Y-%m-%d"),
         "cpu": device_name(torch.device("cpu")),
         "cores": os.cpu_count(),
-        "flags": torch.backends.cpu.get_cpu_capability(),
+        "flags": instructions(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def instructions() -> str:
+    """Return the CPU's instructions that speed hangs on: ``AVX2``, ``AVX512``, ``AVX512 AMX``."""
+    vectors = torch.backends.cpu.get_cpu_capability()
+    known = Path("/proc/cpuinfo")  # Linux: PyTorch does not tell of matrix instructions
+    has_matrices = known.is_file() and "amx_tile" in known.read_text()
+    return f"{vectors} AMX" if has_matrices else vectors
 
 
 def timing_parser(name: str, description: str | None) -> argparse.ArgumentParser:

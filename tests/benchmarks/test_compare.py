@@ -15,6 +15,7 @@ pytest.importorskip("sensor_msgs", reason="needs ROS 2's messages")
 import benchmarks.__main__ as bench
 from benchmarks import plot
 from benchmarks.compare import CONDITIONS, compare, ratios
+from benchmarks.timing import instructions
 from tests.helpers import write_drive
 
 COMMITTED = sorted(bench.RESULTS.glob("speed-*.json"))
@@ -22,7 +23,7 @@ COMMITTED = sorted(bench.RESULTS.glob("speed-*.json"))
 
 @pytest.fixture
 def before() -> dict:
-    return json.loads(bench.results(1).read_text())
+    return json.loads(bench.results("AVX2", 1).read_text())
 
 
 def row(sections: dict, section: str, table: str, way: str) -> dict[str, float]:
@@ -35,12 +36,14 @@ def test_committed_results_hold_every_section(path: Path) -> None:
     assert sections.keys() == bench.SECTIONS.keys()
     for made in sections.values():
         assert {*CONDITIONS} <= made["of"].keys()
-        assert bench.results(made["of"]["threads"]) == path
+        assert bench.results(made["of"]["flags"], made["of"]["threads"]) == path
         assert all(0 < ratio < 100 for ratio in ratios(made["tables"]).values())
 
 
-def test_both_numbers_of_threads_have_results() -> None:
-    assert [path.name for path in COMMITTED] == ["speed-1.json", "speed-2.json"]
+def test_each_kind_of_cpu_has_results_of_both_numbers_of_threads() -> None:
+    kinds = ("avx2", "avx512-amx")
+    names = [f"speed-{kind}-{threads}.json" for kind in kinds for threads in (1, 2)]
+    assert [path.name for path in COMMITTED] == names
 
 
 def test_what_got_slower_is_named(before: dict) -> None:
@@ -69,7 +72,7 @@ def test_a_slower_base_alone_is_no_regression(before: dict) -> None:
 def test_what_cannot_be_compared_is_said(before: dict) -> None:
     found, known = copy.deepcopy(before), copy.deepcopy(before)
     del known["loader"]
-    found["messages"]["of"]["flags"] = "AVX512"
+    found["messages"]["of"]["flags"] = "AVX512 AMX"
     found["engines"]["tables"]["light"]["over"]["limit"].remove("openvino, int8")
     known["engines"]["tables"]["light"]["over"]["limit"].remove("torch, fp32")
 
@@ -79,7 +82,7 @@ def test_what_cannot_be_compared_is_said(before: dict) -> None:
     assert "new: engines, light: torch, fp32 / limit" in lines
     assert "not measured now: engines, light: openvino, int8 / limit" in lines
     (other,) = [line for line in lines if line.startswith("not compared: messages")]
-    assert f"flags AVX512, was {before['messages']['of']['flags']}" in other
+    assert f"flags AVX512 AMX, was {before['messages']['of']['flags']}" in other
 
 
 def test_sections_are_measured_written_and_compared(
@@ -88,14 +91,14 @@ def test_sections_are_measured_written_and_compared(
     write_drive(tmp_path, frames=4, size=(96, 320))
     monkeypatch.setattr(bench, "RESULTS", tmp_path)
     monkeypatch.setattr("benchmarks.loader.render", lambda out: tmp_path / "sequences/00")
+    path = bench.results(instructions(), 1)
     command = ["--only", "loader", "refine", "--size", "96x64", "--runs", "1", "--threads", "1"]
 
     assert bench.main(command) == 0
     said = capsys.readouterr().out
-    assert "against speed-1.json:\nnew: loader\nnew: refine\nnone of 0 ratios" in said
+    assert f"against {path.name}:\nnew: loader\nnew: refine\nnone of 0 ratios" in said
     assert bench.main([*command, "--write"]) == 0
 
-    path = tmp_path / "speed-1.json"
     kept = json.loads(path.read_text())
     assert kept.keys() == {"loader", "refine"}
     row(kept, "loader", "triplet", "loader, prepared")["cpu"] /= 1000
@@ -111,4 +114,5 @@ def test_results_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (tmp_path / path.name).symlink_to(path)
     assert plot.main(["--results", str(tmp_path)]) == 0
     height, width = cv2.imread(str(tmp_path / "speed.png")).shape[:2]
-    assert height == 400 * len(COMMITTED) < width
+    drawn = [path for path in COMMITTED if path.stem.endswith("-2")]
+    assert height == 400 * len(drawn) < width
