@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+pytest.importorskip("onnx", reason="pip install onnx")
 pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+
+import onnx
+from onnx import numpy_helper
 
 from sdepth.checkpoint import bundled, read_card, save
 from sdepth.engines import ENGINES, Source, choose, golden, installed
@@ -43,6 +47,18 @@ def test_quantised_network_answers_nearly_as_before(
         if "int8" in ENGINES[name].cpu:
             engine, _ = choose(int8, name)
             assert 1e-4 < golden.check(engine, int8, name) < golden.TOLERANCE["int8"]
+
+
+@pytest.mark.parametrize(("bits", "largest"), [(7, 64), (8, 127)])
+def test_weights_have_so_many_bits(tmp_path: Path, bits: int, largest: int) -> None:
+    checkpoint, drives = tmp_path / "net.safetensors", write_drive(tmp_path / "d", frames=2)
+    save(checkpoint, DepthNet("tiny"), PoseNet("tiny"), CARD)
+
+    assert main([str(checkpoint), str(drives), "--bits", str(bits)]) == 0
+
+    (path,) = tmp_path.glob("net.int8-*.onnx")
+    weights = [numpy_helper.to_array(w) for w in onnx.load(path).graph.initializer]
+    assert max(np.abs(w.astype(int)).max() for w in weights if w.dtype == np.int8) == largest
 
 
 def test_images_to_calibrate_on_are_spread_over_all_drives(tmp_path: Path) -> None:
