@@ -157,7 +157,8 @@ def test_a_change_of_mode_drops_no_frame_and_makes_no_step_in_depth(peer: Peer) 
         camera.send_and_wait(2, depths)
         assert not Manager(peer, "depth").set("mode", "night")
         camera.send_and_wait(6, depths)
-        assert peer.spin_until(lambda: values_of(reports).get("mode") == "night")
+        assert peer.spin_until(lambda: values_of(reports).get("frames out") == "8")
+    assert values_of(reports)["mode"] == "night"
     assert [m.data for m in modes] == ["day", "night"]
     assert [stamp_ns(m.header) for m in depths] == camera.stamps
     logs = [np.log(to_depth(m)) for m in depths]
