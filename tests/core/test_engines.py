@@ -99,6 +99,21 @@ def test_a_cached_graph_of_other_weights_is_refused(source: Source, tmp_path: Pa
         choose(source, "onnxruntime")
 
 
+@pytest.mark.parametrize("name", ["torch", "onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"garbage", "damaged"), (None, "not the weights of its card")]
+)
+def test_weights_that_changed_are_refused_whatever_was_kept_of_them(
+    name: str, source: Source, content: bytes | None, reason: str
+) -> None:
+    need(name)
+    DepthEstimator(source.checkpoint, "cpu", engine=name)
+    source.checkpoint.write_bytes(content or bundled("day").read_bytes())
+
+    with pytest.raises(CheckpointError, match=rf"{source.checkpoint.name}: {reason}"):
+        DepthEstimator(source.checkpoint, "cpu", engine=name)
+
+
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_a_damaged_graph_is_refused_with_the_way_out(name: str, source: Source) -> None:
     need(name)

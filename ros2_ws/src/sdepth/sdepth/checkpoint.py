@@ -158,6 +158,18 @@ def read_card(path: Path) -> Card:
     return card
 
 
+def check_weights(path: Path, card: Card) -> None:
+    """Hash the weights: those that were made of them once, and kept, would not notice a change.
+
+    Raises:
+        CheckpointError: missing, damaged, or not the weights of the card.
+    """
+    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == card.sha256:
+        return
+    read_tensors(path)  # says more of what is no checkpoint at all
+    raise CheckpointError(f"{path}: not the weights of its card {path.stem}.json; copy both again")
+
+
 def load_depth(path: Path, device: str | torch.device = "cpu") -> tuple[DepthNet, Card]:
     """Return the depth network of a checkpoint, ready for inference, and its card.
 
@@ -208,12 +220,10 @@ def load_refiner(path: Path, device: str | torch.device = "cpu") -> tuple[Refine
 
 def _fill(net: nn.Module, prefix: str, path: Path, card: Card) -> None:
     """Load the tensors named ``prefix`` + the network's names."""
-    tensors = read_tensors(path)
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
-        raise CheckpointError(
-            f"{path}: not the weights of its card {path.stem}.json; copy both again"
-        )
-    mine = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    check_weights(path, card)
+    mine = {
+        k.removeprefix(prefix): v for k, v in read_tensors(path).items() if k.startswith(prefix)
+    }
     try:
         net.load_state_dict(mine)
     except RuntimeError as err:
