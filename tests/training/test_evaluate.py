@@ -67,6 +67,7 @@ def test_command_prints_the_protocol_and_writes_files(
     assert cv2.imread(str(sheet)).shape[1] == 3 * 480
 
 
+@pytest.mark.usefixtures("engine_cache")
 def test_networks_are_scored_in_the_precision_asked_for(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
