@@ -73,8 +73,8 @@ def soak(
             if (k + 1) % every == 0:
                 for name in NODES:
                     memory[name].append(memory_mb(group.pid(name)))
-    rest_s = time.monotonic() + _REST_S  # until the last diagnostics are here
-    stream.spin_until(lambda: time.monotonic() > rest_s, 2 * _REST_S, group, "a rest")
+        rest_s = time.monotonic() + _REST_S  # until the last diagnostics are here
+        stream.spin_until(lambda: time.monotonic() > rest_s, 2 * _REST_S, group, "a rest")
     return {name: np.array(values) for name, values in memory.items()}
 
 
