@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from sdepth.checkpoint import check_weights, read_card
+from sdepth.checkpoint import read_card
 from sdepth.engines import Source, choose
 from sdepth.errors import ConfigError
 from sdepth.shapes import check_shape
@@ -82,7 +82,6 @@ class DepthEstimator:
             raise ConfigError(f"resolution {resolution!r}: expected 'input' or 'model'")
         self.device = pick_device(device)
         self.card = read_card(checkpoint)
-        check_weights(checkpoint, self.card)  # an engine from the cache would not look at them
         source = Source(checkpoint, self.card, self.device, precision)
         self._engine, self.engine = choose(source, engine)
         self._resolution = resolution

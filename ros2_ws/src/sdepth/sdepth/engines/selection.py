@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sdepth.checkpoint import check_weights
 from sdepth.engines import auto
 from sdepth.engines.golden import check
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
@@ -86,6 +87,7 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
         raise ConfigError(f"engine {name!r}: expected one of {[AUTO, *ENGINES]}")
     if source.precision not in PRECISIONS:
         raise ConfigError(f"precision {source.precision!r}: expected one of {[*PRECISIONS]}")
+    check_weights(source.checkpoint, source.card)  # an engine from the cache would not look
     able = _able(source)
     where = f"{source.precision} on {source.device.type}"
     if name == AUTO:
