@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +42,10 @@ SLOWER = 1
 """Exit code."""
 
 
-def results(flags: object, threads: object) -> Path:
-    """Return the file of the results that are committed for a CPU's instructions and threads."""
-    return RESULTS / f"speed-{str(flags).lower().replace(' ', '-')}-{threads}.json"
+def results(about: Mapping[str, object]) -> Path:
+    """Return the file of the results that are committed for such a CPU and number of threads."""
+    kind = str(about["flags"]).lower().replace(" ", "-")
+    return RESULTS / f"speed-{kind}-{about['threads']}.json"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def main(args: list[str] | None = None) -> int:
     def work() -> None:
         nonlocal worse
         about, found = prepare(options), {}
-        path = results(about["flags"], options.threads)
+        path = results(about)
         before = read(path)
         for number, name in enumerate(options.only, 1):
             heading, tables = SECTIONS[name]

@@ -23,7 +23,7 @@ COMMITTED = sorted(bench.RESULTS.glob("speed-*.json"))
 
 @pytest.fixture
 def before() -> dict:
-    return json.loads(bench.results("AVX2", 1).read_text())
+    return json.loads(bench.results({"flags": "AVX2", "threads": 1}).read_text())
 
 
 def row(sections: dict, section: str, table: str, way: str) -> dict[str, float]:
@@ -36,7 +36,7 @@ def test_committed_results_hold_every_section(path: Path) -> None:
     assert sections.keys() == bench.SECTIONS.keys()
     for made in sections.values():
         assert {*CONDITIONS} <= made["of"].keys()
-        assert bench.results(made["of"]["flags"], made["of"]["threads"]) == path
+        assert bench.results(made["of"]) == path
         assert all(0 < ratio < 100 for ratio in ratios(made["tables"]).values())
 
 
@@ -91,7 +91,7 @@ def test_sections_are_measured_written_and_compared(
     write_drive(tmp_path, frames=4, size=(96, 320))
     monkeypatch.setattr(bench, "RESULTS", tmp_path)
     monkeypatch.setattr("benchmarks.loader.render", lambda out: tmp_path / "sequences/00")
-    path = bench.results(instructions(), 1)
+    path = bench.results({"flags": instructions(), "threads": 1})
     command = ["--only", "loader", "refine", "--size", "96x64", "--runs", "1", "--threads", "1"]
 
     assert bench.main(command) == 0

@@ -24,7 +24,6 @@ from training.sheet import write_sheet
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
 CONSTANT_M = 15.0
-PRECISION_HELP = "of the network (%(default)s); others in the engine that is fastest here"
 SHOWN = 8
 """Examples kept for the sheet: a test set does not fit into memory."""
 
@@ -41,7 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", choices=["median", "none"], help="none: judge metres")
     parser.add_argument("--prior", type=Path, help="training drives, for the per-pixel baseline")
     parser.add_argument("--stride", type=int, default=1, help="score every n-th frame")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help=PRECISION_HELP)
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32",
+        help="of the network (%(default)s); others in the fastest engine here")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     parser.add_argument("--sheet", type=Path, help="write a PNG: image, depth, truth")
 
