@@ -8,12 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sdepth.errors import DataError
 from training.evaluate.__main__ import main
-from training.evaluate.trajectories import associate, read_trajectory
+from training.evaluate.trajectories import _nearest, associate, read_trajectory
 
 
 def road(count: int = 300) -> NDArray[np.float64]:
@@ -89,6 +91,72 @@ def test_stamps_are_associated_with_the_nearest_within_a_gap(tmp_path: Path) -> 
     assert T_true == pytest.approx(road(30)[[3, 7, 20]], abs=1e-9)
     assert np.allclose(T, T_true)
     assert rows.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("max_gap_s", [0.01, 0.05, 0.5])
+@pytest.mark.parametrize("hz", [10, 20, 30, 200])
+def test_an_exact_estimate_has_no_error_at_any_rate(
+    tmp_path: Path, hz: int, max_gap_s: float
+) -> None:
+    def at(stamps: NDArray[np.float64]) -> NDArray[np.float64]:
+        T = np.tile(np.eye(4), (len(stamps), 1, 1))
+        T[:, :3, 3] = np.stack([8 * stamps, 10 * np.sin(0.8 * stamps), 0 * stamps], 1)
+        return T
+
+    slow, fast = np.arange(300) / 10, np.arange(30 * hz) / hz
+    truth = write_tum(tmp_path / "t.txt", at(slow), 1000 + slow)
+    estimate = write_tum(tmp_path / "e.txt", at(fast), 1000 + fast)
+
+    T_true, T, rows = associate(read_trajectory(truth), read_trajectory(estimate), max_gap_s)
+
+    assert len(rows) == 300
+    assert np.allclose(T, T_true, atol=1e-6)  # the stamps' rounding
+
+
+@given(
+    truth=st.lists(st.integers(0, 300), min_size=3, max_size=40, unique=True),
+    estimate=st.lists(st.integers(0, 300), min_size=3, max_size=40, unique=True),
+    gap=st.integers(1, 60),
+)
+def test_poses_are_paired_one_to_one_in_order_and_nearest(
+    truth: list[int], estimate: list[int], gap: int
+) -> None:
+    true_s, found_s = (np.sort(np.array(stamps, np.float64)) for stamps in (truth, estimate))
+
+    rows, near = _nearest(true_s, found_s, gap)
+
+    gaps = np.abs(true_s[rows] - found_s[near])
+    assert (np.diff(rows) > 0).all()
+    assert (np.diff(near) > 0).all()
+    assert (gaps <= gap).all()
+    assert (gaps == np.abs(true_s[:, None] - found_s[near]).min(0)).all()
+    for row, own in zip(rows, gaps, strict=True):  # nobody nearer went without
+        wants = np.abs(true_s[:, None] - found_s).argmin(0) == row
+        assert own == np.abs(true_s[row] - found_s[wants]).min(initial=own)
+
+
+def test_truth_that_stands_still_has_no_scale(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = np.tile(np.eye(4), (300, 1, 1))
+    still[:, :3, 3] = np.random.default_rng(0).normal(0, 1e-3, (300, 3))
+    files = write_kitti(tmp_path / "t.txt", still), write_kitti(tmp_path / "e.txt", road())
+
+    for alignment in ("7dof", "scale"):
+        assert run(*files, "--align", alignment) == 2
+        assert "e.txt: the truth stands still" in capsys.readouterr().err
+    assert run(*files, "--align", "6dof") == 0
+
+
+def test_an_estimate_that_goes_backwards_is_not_turned_round(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backwards = road()
+    backwards[:, :3, 3] *= -1
+    files = write_kitti(tmp_path / "t.txt", road()), write_kitti(tmp_path / "e.txt", backwards)
+
+    assert run(*files, "--align", "scale") == 2
+    assert "finds scale -" in capsys.readouterr().err
 
 
 def test_missing_frames_are_matched_by_number(tmp_path: Path) -> None:

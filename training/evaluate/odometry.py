@@ -131,7 +131,10 @@ def score(o: argparse.Namespace) -> None:
     found, poses = {}, {}
     for name, truth, estimate in pairs_of(o.truth, o.estimate):
         files = read_trajectory(truth), read_trajectory(estimate)
-        found[name] = compare_poses(*associate(*files, o.max_gap), protocol)
+        try:
+            found[name] = compare_poses(*associate(*files, o.max_gap), protocol)
+        except DataError as err:
+            raise DataError(f"{estimate}: {err}") from err
         poses[name] = (len(found[name].estimate), len(files[1].T), len(files[0].T))
     print(f"{protocol.describe()}\nsource: {protocol.source}")
     for name, (matched, estimated, true) in poses.items():

@@ -66,8 +66,8 @@ def associate(
 ) -> tuple[Poses, Poses, NDArray[np.int64]]:
     """Return true poses (M, 4, 4), estimated ones (N, 4, 4) and the row of truth of each (N,).
 
-    By frame number in KITTI's form. In TUM's each estimate takes the true pose nearest in time,
-    and truth between these is left out, as evo does.
+    By frame number in KITTI's form. In TUM's each estimate takes the true pose nearest in time; of
+    several that take one, the nearest keeps it. Truth between these is left out, as evo does.
 
     Raises:
         DataError: two forms, fewer than two pairs, or frames that truth does not have.
@@ -84,20 +84,31 @@ def associate(
         return truth.T, estimate.T, rows
     if truth.stamps_s is None or estimate.stamps_s is None:
         raise DataError("one trajectory is in KITTI's form, one in TUM's; write both in one form")
-    right = np.clip(np.searchsorted(truth.stamps_s, estimate.stamps_s), 1, len(truth.T) - 1)
-    left_is_nearer = estimate.stamps_s - truth.stamps_s[right - 1] < (
-        truth.stamps_s[right] - estimate.stamps_s
-    )
-    rows = right - left_is_nearer
-    near = np.flatnonzero(np.abs(truth.stamps_s[rows] - estimate.stamps_s) <= max_gap_s)
-    near = near[np.diff(rows[near], prepend=-1) > 0]  # no true pose twice
+    rows, near = _nearest(truth.stamps_s, estimate.stamps_s, max_gap_s)
     if len(near) < 2:
         raise DataError(
             f"{len(near)} poses of two trajectories within {max_gap_s:g} s of each other (truth "
             f"{truth.stamps_s[0]:.3f} to {truth.stamps_s[-1]:.3f} s, estimate "
             f"{estimate.stamps_s[0]:.3f} to {estimate.stamps_s[-1]:.3f} s); same clock? --max-gap"
         )
-    return truth.T[rows[near]], estimate.T[near], np.arange(len(near))
+    return truth.T[rows], estimate.T[near], np.arange(len(near))
+
+
+def _nearest(
+    truth_s: NDArray[np.float64], estimate_s: NDArray[np.float64], max_gap_s: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows of truth (N,) and of the estimate (N,), both increasing, that belong together.
+
+    Both stamps increase; see ``associate``.
+    """
+    middles = (truth_s[1:] + truth_s[:-1]) / 2
+    rows = np.searchsorted(middles, estimate_s)
+    gaps = np.abs(truth_s[rows] - estimate_s)
+    nearest_first = np.lexsort((gaps, rows))
+    taken, first = np.unique(rows[nearest_first], return_index=True)
+    near = nearest_first[first]
+    close = gaps[near] <= max_gap_s
+    return taken[close], near[close]
 
 
 def _check_order(path: Path, numbers: NDArray[np.float64]) -> None:

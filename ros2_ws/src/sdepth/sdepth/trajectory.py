@@ -15,6 +15,8 @@ from sdepth.shapes import check_shape
 Poses = NDArray[np.float64]
 Alignment = Literal["none", "scale", "6dof", "7dof"]
 KITTI_LENGTHS_M = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)
+_STILL_M = 0.01
+"""Root mean square distance from its centre of truth that does not move."""
 KITTI_STEP = 10
 """A sub-sequence starts at every tenth frame."""
 
@@ -62,7 +64,8 @@ def trajectory_errors(
             shorter than 100 m.
 
     Raises:
-        DataError: fewer than two poses, or frames that do not fit.
+        DataError: fewer than two poses, frames that do not fit, or no scale to be found: truth
+            that stands still, or an estimate that goes the other way.
 
     Source: Geiger et al. 2012; alignment order as kitti-odom-eval.
     """
@@ -94,7 +97,11 @@ def aligned(
 
 
 def align(truth: Poses, estimate: Poses, alignment: Alignment) -> tuple[Poses, float]:
-    """Return the estimate (N, 4, 4) fitted to the truth (N, 4, 4), and the scale used."""
+    """Return the estimate (N, 4, 4) fitted to the truth (N, 4, 4), and the scale used.
+
+    Raises:
+        DataError: there is no scale to be found.
+    """
     if alignment == "none":
         return estimate, 1.0
     p_true, p = truth[:, :3, 3], estimate[:, :3, 3]
@@ -105,9 +112,31 @@ def align(truth: Poses, estimate: Poses, alignment: Alignment) -> tuple[Poses, f
     else:
         R, t, scale = umeyama(p, p_true, with_scale=alignment == "7dof")
         T[:3, :3], T[:3, 3] = R, t
+    if alignment != "6dof":
+        _check_scale(p_true, scale, alignment)
     scaled = estimate.copy()
     scaled[:, :3, 3] *= scale
     return T @ scaled, scale
+
+
+def _check_scale(p_true: NDArray[np.float64], scale: float, alignment: Alignment) -> None:
+    """Refuse a scale that hides all errors: it makes any estimate stand still, or turns it round.
+
+    Raises:
+        DataError: it does.
+    """
+    spread_m = float(np.sqrt(np.mean(np.sum((p_true - p_true.mean(0)) ** 2, 1))))
+    if spread_m < _STILL_M:
+        raise DataError(
+            f"the truth stands still (its {len(p_true)} positions are {spread_m:.2g} m from their "
+            f"mean), so alignment {alignment!r} finds no scale: align by 6dof or none, or give a "
+            "drive that moves"
+        )
+    if not scale > 0:
+        raise DataError(
+            f"alignment {alignment!r} finds scale {scale:.3g}: the estimate does not go the way "
+            "of the truth; are both T_world_cam of one drive? 6dof or none judge it as it is"
+        )
 
 
 def umeyama(
