@@ -24,7 +24,7 @@ from sdepth.cli import make_parser, run
 from sdepth.colorize import colorize
 from sdepth.errors import DataError
 from sdepth.estimator import DepthEstimator
-from training.data.drive import DEPTH_SCALE, read_image
+from training.data.drive import DEPTH_SCALE, image_files, read_image
 from training.scoring import Protocol
 
 CAMERA = Camera(983.044, 983.044, 643.647, 493.379, 1280, 820)
@@ -55,7 +55,7 @@ def brightened(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def look(o: argparse.Namespace) -> None:
     """Print the table and write what is asked for."""
-    frames = sorted((o.folder / "left_sequence").glob("*.png"))
+    frames = image_files(o.folder / "left_sequence")
     if not frames:
         raise DataError(f"{o.folder}: no left_sequence/*.png; expected the night sample")
     estimators = {

@@ -66,6 +66,17 @@ def write_calib(path: Path, d: list[float], **changes: object) -> Path:
     return path
 
 
+def test_frames_keep_their_order_when_they_are_written(folder: Path, calib: Path) -> None:
+    for i in reversed(range(5)):
+        (folder / f"{i}.png").rename(folder / f"{i + 7}.PNG")
+    out = folder.parent / "out"
+
+    assert main(["folder", str(folder), str(out), "--calib", str(calib)]) == 0
+
+    images = [frame.image.stem for frame in read_drive(out / "sequences/drive").frames]
+    assert images == ["7", "8", "9", "10", "11"]
+
+
 def test_a_folder_becomes_a_drive(folder: Path, calib: Path) -> None:
     drive = read_folder(folder, calib, fps=20)
     assert (drive.camera.fx, drive.camera.cy, drive.develop) == (80, 31.5, None)

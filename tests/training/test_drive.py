@@ -10,7 +10,14 @@ import pytest
 
 from sdepth.errors import CameraError, DataError
 from tests.helpers import write_drive
-from training.data.drive import find_drives, read_depth, read_drive, read_image, read_mask
+from training.data.drive import (
+    find_drives,
+    image_files,
+    read_depth,
+    read_drive,
+    read_image,
+    read_mask,
+)
 
 SAMPLES = Path(__file__).parents[3] / "shared/data"
 P_ROW = "40 0 31.5 0 0 40 15.5 0 0 0 1 0"
@@ -62,6 +69,46 @@ def test_images_are_red_green_blue_and_grey_ones_have_equal_channels(tmp_path: P
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((2, 2), 7, np.uint8))
     assert read_image(tmp_path / "red.png")[0, 0].tolist() == [255, 0, 0]
     assert read_image(tmp_path / "grey.png")[0, 0].tolist() == [7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1.png", "2.png", "10.png", "11.png", "100.png"),
+        ("0001.png", "0002.png", "0010.png", "1000.png", "10000.png"),
+        ("frame_1.JPG", "FRAME_2.jpg", "frame_10.jpeg", "frame_11.PNG"),
+        ("cam0-9-left.ppm", "cam0-10-left.ppm", "cam1-1-left.ppm"),
+        ("1305031102.12.png", "1305031102.2.png", "1305031103.175304.png", "2305031102.1.png"),
+        ("99-2.png", "99-10.png", "a.png", "b.png"),
+    ],
+)
+def test_images_come_in_their_natural_order(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in (*reversed(names), "._1.png", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "0.png").mkdir()
+
+    assert [path.name for path in image_files(tmp_path)] == list(names)
+
+
+def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("1.jpg", "1.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"1\.png: stands beside 1\.jpg"):
+        image_files(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".jpeg", ".PNG", ".jpg"])
+def test_drives_are_read_in_order_whatever_their_images_are_called(
+    sequence: Path, raw_drive: Path, ending: str
+) -> None:
+    for images in (sequence / "image_2", raw_drive / "image_02/data"):
+        for i, path in enumerate(sorted(images.iterdir())):
+            path.rename(images / f"{8 + i}{ending}")
+
+    for drive in map(read_drive, (sequence, raw_drive)):
+        names = [frame.image.stem for frame in drive.frames]
+        assert names == ["8", "9", "10", "11"][: len(names)]
+        assert len(names) >= 3
 
 
 def test_depth_masks_poses_and_meta_may_be_missing(sequence: Path) -> None:
@@ -134,7 +181,7 @@ def test_a_truncated_png_is_refused_by_name(sequence: Path, part: str) -> None:
     with pytest.raises(DataError, match=f"{part}/000000.png: "):
         read(path)
     if part == "image_2":
-        with pytest.raises(DataError, match=r"000000.png: not a whole image"):
+        with pytest.raises(DataError, match=r"000000.png: missing or not a whole"):
             read_drive(sequence)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from sdepth.camera import Camera
 from sdepth.errors import DataError
 from training.data.check import lens_of
-from training.data.drive import Drive, Frame, read_image
+from training.data.drive import IMAGES, Drive, Frame, read_image
 
 CROP = "2048x768+0+0"
 """manydepth's: without the lowest quarter, which shows the car."""
@@ -51,7 +51,7 @@ def read(root: Path, split: str = "train") -> list[Drive]:
         CameraError: a camera is not that of a camera.
     """
     folder = root / "leftImg8bit_sequence" / split
-    found = (_parse(path) for path in folder.glob("*/*") if path.suffix in (".png", ".jpg"))
+    found = (_parse(path) for path in folder.glob("*/*") if path.suffix.lower() in IMAGES)
     runs: dict[tuple[str, str, int], list[_Shot]] = defaultdict(list)
     for i, shot in enumerate(sorted(found)):  # number - i is the same as long as none is missing
         runs[shot.city, shot.sequence, shot.number - i].append(shot)

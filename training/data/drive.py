@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -14,8 +17,10 @@ from sdepth.camera import Camera
 from sdepth.errors import DataError
 from training.data.check import lens_of
 
-IMAGES = (".png", ".jpg")
-"""Endings of KITTI's images, as downloaded or made smaller."""
+IMAGES = (".png", ".jpg", ".jpeg", ".ppm")
+"""Endings of images, in small or capital letters."""
+_NUMBER = re.compile(r"([0-9]{9,}\.[0-9]+|[0-9]+)")
+"""Within a name: seconds since 1970, or a whole number."""
 DEPTH_SCALE = 256.0
 """Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
 MOVING, TEXTURELESS, SKY, BLURRED = 1, 2, 4, 8
@@ -111,6 +116,28 @@ def find_drives(root: Path) -> list[Path]:
     return found
 
 
+def image_files(folder: Path) -> list[Path]:
+    """Return the images in a folder in their natural order: 2 comes before 10, padded or not.
+
+    Raises:
+        DataError: two have one name but for the ending or the case of letters.
+    """
+    found = [p for p in folder.glob("[!.]*") if p.suffix.lower() in IMAGES and not p.is_dir()]
+    found.sort(key=natural)
+    for before, after in pairwise(found):
+        if before.stem == after.stem:
+            raise DataError(
+                f"{after}: stands beside {before.name}; which is the image? remove the other"
+            )
+    return found
+
+
+def natural(path: Path) -> tuple[list[str | Decimal], str]:
+    """Return what files are sorted by so that their names' numbers count."""
+    parts = enumerate(_NUMBER.split(path.stem))
+    return [Decimal(part) if i % 2 else part.casefold() for i, part in parts], path.name
+
+
 def read_camera(path: Path, row: str, image: Path) -> Camera:
     """Return the camera of a KITTI calibration file's ``row``, a projection, sized as ``image``.
 
@@ -125,10 +152,8 @@ def read_camera(path: Path, row: str, image: Path) -> Camera:
         P = np.array(rows[row].split(), np.float64).reshape(3, 4)
     except ValueError as err:
         raise DataError(f"{path}: row '{row}:' is not 12 numbers") from err
-    pixels = cv2.imread(str(image), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise DataError(f"{image}: not a whole image; copy or render it again")
-    return lens_of(P, pixels.shape[1::-1], f"{path}: row '{row}:'")
+    height, width = read_image(image).shape[:2]
+    return lens_of(P, (width, height), f"{path}: row '{row}:'")
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
-from training.data.drive import IMAGES, Drive, Frame, read_camera
+from training.data.drive import Drive, Frame, image_files, read_camera
 
 
 def read(folder: Path, right: bool = False) -> Drive:
@@ -31,7 +31,7 @@ def read(folder: Path, right: bool = False) -> Drive:
     """
     numbers = (3, 1) if right else (2, 0)
     image_dir = next((d for n in numbers if (d := folder / f"image_{n}").is_dir()), None)
-    images = sorted(p for p in image_dir.iterdir() if p.suffix in IMAGES) if image_dir else []
+    images = image_files(image_dir) if image_dir else []
     if not images or image_dir is None:
         raise DataError(
             f"{folder}: no images; expected image_{numbers[0]}/000000.png (or image_{numbers[1]}/)"

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sdepth.errors import DataError
-from training.data.drive import IMAGES, Drive, Frame, read_camera
+from training.data.drive import Drive, Frame, image_files, read_camera
 
 PERIOD_NS = 100_000_000
 """Frames are 10 Hz apart where timestamps.txt is missing."""
@@ -31,8 +31,7 @@ def read(folder: Path, right: bool = False) -> Drive:
     if not calib.is_file():
         raise DataError(f"{calib}: missing; it comes with KITTI's 'calibration' download")
     camera = "image_03" if right else "image_02"
-    data = folder / camera / "data"
-    images = sorted(path for path in data.glob("*") if path.suffix in IMAGES)
+    images = image_files(folder / camera / "data")
     if not images:
         raise DataError(f"{folder}: no images; expected {camera}/data/0000000000.png (or .jpg)")
     stamps = _read_stamps(folder / camera / "timestamps.txt", images)
@@ -51,7 +50,7 @@ def read(folder: Path, right: bool = False) -> Drive:
 def _read_stamps(path: Path, images: list[Path]) -> list[int]:
     """Return nanoseconds; frame number x 0.1 s where the file is missing."""
     if not path.is_file():
-        return [int(image.stem) * PERIOD_NS for image in images]
+        return [_number(image, path) * PERIOD_NS for image in images]
     lines = path.read_text().split("\n")
     stamps = [_parse_stamp(line, path) for line in lines if line.strip()]
     if len(stamps) != len(images):
@@ -59,6 +58,14 @@ def _read_stamps(path: Path, images: list[Path]) -> list[int]:
     if any(b <= a for a, b in pairwise(stamps)):
         raise DataError(f"{path}: times do not increase; sort the frames or remove repeated ones")
     return stamps
+
+
+def _number(image: Path, times: Path) -> int:
+    """Return the frame number an image's name is."""
+    try:
+        return int(image.stem)
+    except ValueError as err:
+        raise DataError(f"{image}: no frame number, and no {times}; restore one of both") from err
 
 
 def _parse_stamp(line: str, path: Path) -> int:

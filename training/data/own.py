@@ -14,18 +14,17 @@ from sdepth.calibration import read_calibration
 from sdepth.errors import DataError
 from sdepth.lens import Develop
 from training.data.check import check_size, rectification
-from training.data.drive import Drive, Frame
+from training.data.drive import Drive, Frame, image_files
 from training.data.kitti_odometry import read_times
 from training.data.recording import Recording, Shot
 from training.data.trim import Trim
 
-_IMAGES = (".png", ".jpg", ".jpeg", ".ppm")
 _SLACK = 2
 """So many frames a container may announce in excess."""
 
 
 def read_folder(root: Path, calib: Path, fps: float) -> Drive:
-    """Return the images in a folder, in order of their names, rectified.
+    """Return the images in a folder, in natural order of their names, rectified.
 
     Args:
         root: folder of .png, .jpg or .ppm files, and perhaps times.txt: seconds, one per image.
@@ -36,7 +35,7 @@ def read_folder(root: Path, calib: Path, fps: float) -> Drive:
         DataError: no images, or times or calibration damaged.
         CameraError: the calibration is not that of a camera.
     """
-    images = sorted(p for p in root.glob("*") if p.suffix.lower() in _IMAGES)
+    images = image_files(root)
     if not images:
         raise DataError(f"{root}: no images; expected a folder of .png, .jpg or .ppm files")
     times = root / "times.txt"

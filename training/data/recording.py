@@ -16,7 +16,7 @@ from sdepth.errors import DataError
 from training.data.drive import Drive, Frame, read_depth
 from training.data.trim import Trim, trimmed
 
-_LINKED = (".png", ".jpg")
+_LINKED = (".png", ".jpg", ".jpeg")
 """Files of these kinds are linked to where they need nothing done to them."""
 _GAP = 1.8
 """A frame is missing after this many median periods."""
@@ -58,7 +58,7 @@ def recording(drive: Drive, trim: Trim | None = None) -> Recording:
     drive = trimmed(drive, trim)
 
     def shot(frame: Frame) -> Shot:
-        linked = drive.develop is None and frame.image.suffix in _LINKED
+        linked = drive.develop is None and frame.image.suffix.lower() in _LINKED
         image = frame.image if linked else partial(drive.read, frame)
         depth: Path | Callable[[], NDArray[np.float32]] | None = frame.depth
         if isinstance(depth, Path) and trim != Trim():
