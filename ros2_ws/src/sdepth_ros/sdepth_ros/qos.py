@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature
+from types import MappingProxyType
 from typing import Any
 
 from rclpy.node import Node
@@ -41,6 +43,24 @@ _MISMATCHES = (
         "let it publish latched; a bag: ros2 bag play --qos-profile-overrides-path",
     ),
 )
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_BOTH = Signature([Parameter(name, Parameter.POSITIONAL_ONLY) for name in ("msg", "info")])
+
+
+def with_info(callback: Callable[[Any, Mapping[str, Any]], None]) -> Callable[..., None]:
+    """Return a callback for messages and what the middleware knows of each, where rclpy tells.
+
+    Iron and later look at a callback's signature and hand over both; Humble looks at nothing and
+    hands over the message alone.
+    """
+
+    def receive(msg: Any, info: Mapping[str, Any] = _NOTHING) -> None:
+        callback(msg, info)
+
+    receive.__signature__ = _BOTH  # type: ignore[attr-defined]
+    return receive
 
 
 def unheard(node: Node) -> list[str]:
@@ -131,7 +151,7 @@ class InputSubscription:
         """Return topic and number of publishers in words."""
         return f"{self.topic} ({len(self._offered())} publishers)"
 
-    def _receive(self, msg: Any, info: Any) -> None:
+    def _receive(self, msg: Any, info: Mapping[str, Any]) -> None:
         """Hand on a message, after how many there are missing before it."""
         publisher, number = info.get("publisher_gid"), info.get("publication_sequence_number")
         if publisher is not None and number is not None:
@@ -156,4 +176,5 @@ class InputSubscription:
             reliability=reliable if self._reliable else best_effort,
             durability=kept if self._keeps else volatile,
         )
-        return self._node.create_subscription(self._kind, topic, self._receive, qos)
+        heard = with_info(self._receive)
+        return self._node.create_subscription(self._kind, topic, heard, qos)
