@@ -32,9 +32,12 @@ from sdepth.models.refiner import Refiner, make_levels, split
 from sdepth.pyramid import rounded
 from sdepth.refine import RefineConfig, refine
 from training.data.drive import Drive, read_drive, read_image
+from training.stereo import match, to_depth
 
 STEPS = 6
 """Per level, as the convergence is drawn."""
+LEAST_PX = 1.0
+"""Of disparity: what is far away tells of rotation, however inexact its depth."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,6 @@ class Pair:
     K: Tensor
     T_true: Tensor
     T_start: Tensor
-
-
-def stereo_depth(left: NDArray[np.uint8], right: Path, fx: float, baseline_m: float) -> Tensor:
-    """Return depth (1, 1, H, W), metres, 0 where unknown, by semi-global matching."""
-    matcher = cv2.StereoSGBM.create(0, 96, 5, 200, 800, 1, 63, 10, 100, 2)
-    grey = left[..., 0], read_image(right)[..., 0]
-    disparity = matcher.compute(*grey).astype(np.float32) / 16
-    return torch.from_numpy(fx * baseline_m / np.maximum(disparity, 1) * (disparity > 1))[
-        None, None
-    ]
 
 
 def read_pair(drive: Drive, i: int, baseline_m: float) -> Pair:
@@ -78,9 +71,10 @@ def read_pair(drive: Drive, i: int, baseline_m: float) -> Pair:
     T_start = se3.from_rotvec(turn, torch.zeros(1, 3, dtype=torch.float64)) @ T_true
     T_start[:, :3, 3] = T_true[:, :3, 3] * (1 + 0.2 * rng.choice([-1, 1]))
     a, b = (torch.from_numpy(i).permute(2, 0, 1)[None].float() / 255 for i in images)
-    depth = stereo_depth(images[0], right, drive.camera.fx, baseline_m)
+    disparity = match(images[0], read_image(right))
+    depth = torch.from_numpy(to_depth(disparity, drive.camera.fx, baseline_m, LEAST_PX))
     K = torch.from_numpy(drive.camera.K)[None].float()
-    return Pair(a, b, depth, K, T_true.float(), T_start.float())
+    return Pair(a, b, depth[None, None], K, T_true.float(), T_start.float())
 
 
 @torch.inference_mode()

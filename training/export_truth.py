@@ -1,18 +1,28 @@
-"""Make the true depth of KITTI's test images from their LiDAR sweeps, as the field does.
+"""Make true depth of KITTI's LiDAR sweeps, as the field does, or of any stereo pair's images.
 
     python -m training.export_truth KITTI eigen.npz --split eigen/test_files.txt --along lidar
     python -m training.export_truth KITTI/2011_09_26/2011_09_26_drive_0052_sync drive.npz
+    python -m training.export_truth KITTI/sequences/06 stereo.npz --stereo --stride 3
+    python -m training.export_truth DRIVE stereo.npz --stereo --baseline 0.12
 
-KITTI is the raw data: DATE/calib_*.txt and DATE/DRIVE/velodyne_points/data/0000000000.bin. Without
---split, every sweep. Rules are those of monodepth2's generate_depth_map: points with LiDAR x >= 0,
-pixels rounded and then less one (KITTI's MATLAB code counts from 1), the nearest point of a pixel
-wins. --along lidar writes x of the LiDAR, as monodepth2's export does and published Eigen rows
-were counted on; --along camera (default) writes depth along the optical axis, about 0.28 m less.
+With --stereo truth is by semi-global matching, where both cameras agree within a pixel, out to
+where half a pixel is a tenth of the depth (76 m for KITTI's pair). Drives hold image_0/ and
+image_1/, or image_2/ and image_3/, with KITTI's calib.txt, whose rows tell the baseline; or left/
+and right/, rectified, with calib.txt (P0: fx 0 cx 0 0 fy cy 0 0 0 1 0) and --baseline. Images of
+one name are a pair. Score by --protocol stereo80 (kitti-stereo for KITTI's own).
+
+Without it, KITTI is the raw data: DATE/calib_*.txt and
+DATE/DRIVE/velodyne_points/data/0000000000.bin; without --split, every sweep. Rules are those of
+monodepth2's generate_depth_map: points with LiDAR x >= 0, pixels rounded and then less one
+(KITTI's MATLAB code counts from 1), the nearest point of a pixel wins. --along lidar writes x of
+the LiDAR, as monodepth2's export does and published Eigen rows were counted on; --along camera
+(default) writes depth along the optical axis, about 0.28 m less.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +31,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sdepth.cli import make_parser, run
-from sdepth.errors import DataError
+from sdepth.errors import ConfigError, DataError
 from sdepth.shapes import check_shape
 from training.data.drive import find_drives
 from training.data.split import read_list
 from training.evaluate.examples import Depth
+from training.stereo import DISPARITIES, depths_of
 
 
 @dataclass(frozen=True)
@@ -117,11 +128,41 @@ def export_truth(root: Path, out: Path, lines: tuple[str, ...], along: str) -> N
             cameras[date] = read_calibration(root / date)
         sweep = root / drive / "velodyne_points" / "data" / f"{number:010d}.bin"
         depths.append(project(read_sweep(sweep), cameras[date], along))
+    write_truth(out, lines, depths)
+
+
+def export_stereo(
+    root: Path, out: Path, baseline_m: float | None, disparities: int, stride: int
+) -> int:
+    """Write the depth of the left images of the pairs under ``root``; return how many they are.
+
+    Raises:
+        DataError: no drives, or one that ``depths_of`` refuses.
+    """
+    lines, depths = [], []
+    for folder in find_drives(root):
+        found = depths_of(folder, baseline_m, disparities, stride)
+        for name, depth in tqdm(found, desc=folder.name, unit="pair", mininterval=1):
+            lines.append(f"{folder.name} {name} l")
+            depths.append(depth)
+    write_truth(out, lines, depths)
+    return len(lines)
+
+
+def write_truth(out: Path, lines: Sequence[str], depths: Sequence[Depth]) -> None:
+    """Write what ``training.evaluate`` reads: depths (H, W), metres, and the image of each.
+
+    Args:
+        out: ends in .npz.
+        lines: "FOLDER NUMBER l" of each.
+        depths: of any sizes.
+    """
     sizes = np.array([depth.shape for depth in depths])
     data = np.zeros((len(depths), *sizes.max(0)), np.float32)
     for padded, depth in zip(data, depths, strict=True):
         padded[: depth.shape[0], : depth.shape[1]] = depth
-    frames = np.array([_parse(line)[1] for line in lines])
+    names = [line.split()[1] for line in lines]
+    frames = np.array([int(name) if name.isdigit() else -1 for name in names])
     np.savez_compressed(out, data=data, frames=frames, lines=np.array(lines), sizes=sizes)
 
 
@@ -169,13 +210,26 @@ def _read_rows(path: Path, counts: dict[str, int]) -> dict[str, NDArray[np.float
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
     parser = make_parser("python -m training.export_truth", __doc__)
-    parser.add_argument("root", type=Path, help="KITTI raw, or one drive of it without --split")
+    parser.add_argument("root", type=Path, help="KITTI raw, or one drive of it without --split; "
+        "with --stereo drives of two cameras")  # fmt: skip
     parser.add_argument("out", type=Path, help="ends in .npz")
     parser.add_argument("--split", type=Path, help="test list: 'DATE/DRIVE NUMBER l' a line")
     parser.add_argument("--along", choices=["camera", "lidar"], default="camera")
+    pair = parser.add_argument_group("of two cameras")
+    pair.add_argument("--stereo", action="store_true", help="match images, read no LiDAR")
+    pair.add_argument("--baseline", type=float, metavar="M", help="between the cameras, metres")
+    pair.add_argument("--disparities", type=int, default=DISPARITIES, metavar="PX",
+        help="tried, a multiple of 16 (%(default)s)")  # fmt: skip
+    pair.add_argument("--stride", type=int, default=1, help="match every n-th pair")
     o = parser.parse_args(args)
 
     def work() -> None:
+        if o.stereo:
+            if o.split or o.stride < 1:
+                raise ConfigError("--stereo takes no --split, and a --stride of 1 or more")
+            count = export_stereo(o.root, o.out, o.baseline, o.disparities, o.stride)
+            print(f"{o.out}: {count} images, depth along the camera's axis, by stereo")
+            return
         lines = read_list(o.split) if o.split else all_sweeps(o.root)
         above = (o.root, o.root.resolve().parent, o.root.resolve().parent.parent)
         root = next((r for r in above if (r / _parse(lines[0])[0]).is_dir()), o.root)

@@ -68,8 +68,20 @@ _MD4ALL = Protocol(
     split="md4all's own RobotCar test list (by form from its authors), night-clear",
     source="Gasperini et al. 2023 (md4all); github.com/md4all/md4all utils/depth.py",
 )
+_STEREO = Protocol(
+    id="stereo80",
+    split="one's own pairs; truth: training.export_truth --stereo",
+    source="this repository; truth as Hirschmueller 2008, cap and order as Godard et al. 2019",
+)
 _DEPTH = (
     Protocol(),
+    _STEREO,
+    dataclasses.replace(
+        _STEREO,
+        id="kitti-stereo",
+        crop=GARG,
+        split="KITTI's own pairs; truth: training.export_truth --stereo",
+    ),
     _KITTI,
     dataclasses.replace(
         _KITTI,

@@ -170,7 +170,9 @@ def test_lanczos_smooths_and_linear_does_not() -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ConfigError, match="expected one of synth, kitti-eigen"):
+    with pytest.raises(
+        ConfigError, match="expected one of synth, stereo80, kitti-stereo, kitti-eigen"
+    ):
         find("kitti")
     with pytest.raises(ConfigError, match="shrink 'cubic'"):
         shrunk(np.zeros((4, 4, 3), np.uint8), (2, 2), "cubic")

@@ -21,6 +21,8 @@ IMAGES = (".png", ".jpg", ".jpeg", ".ppm")
 """Endings of images, in small or capital letters."""
 _NUMBER = re.compile(r"([0-9]{9,}\.[0-9]+|[0-9]+)")
 """Within a name: seconds since 1970, or a whole number."""
+PERIOD_NS = 100_000_000
+"""Frames are 10 Hz apart where no times are known."""
 DEPTH_SCALE = 256.0
 """Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
 MOVING, TEXTURELESS, SKY, BLURRED = 1, 2, 4, 8
@@ -56,6 +58,7 @@ class Drive:
         camera: of its images.
         frames: in order of time.
         camera_height_m: above the road, where known.
+        offset_m: of the camera to the right of the rig's first, where the calibration says so.
         develop: makes an image (H, W, 3) of a file's pixels where a data set stores them raw or
             distorted; None where the files are the images.
     """
@@ -64,6 +67,7 @@ class Drive:
     camera: Camera
     frames: tuple[Frame, ...]
     camera_height_m: float | None = None
+    offset_m: float = 0.0
     develop: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
 
     def read(self, frame: Frame) -> NDArray[np.uint8]:
@@ -138,8 +142,10 @@ def natural(path: Path) -> tuple[list[str | Decimal], str]:
     return [Decimal(part) if i % 2 else part.casefold() for i, part in parts], path.name
 
 
-def read_camera(path: Path, row: str, image: Path) -> Camera:
+def read_camera(path: Path, row: str, image: Path) -> tuple[Camera, float]:
     """Return the camera of a KITTI calibration file's ``row``, a projection, sized as ``image``.
+
+    Beside it the metres it is to the right of the rig's first.
 
     Raises:
         DataError: the row is missing or not 12 numbers, or the image is not whole.
@@ -153,7 +159,8 @@ def read_camera(path: Path, row: str, image: Path) -> Camera:
     except ValueError as err:
         raise DataError(f"{path}: row '{row}:' is not 12 numbers") from err
     height, width = read_image(image).shape[:2]
-    return lens_of(P, (width, height), f"{path}: row '{row}:'")
+    camera = lens_of(P, (width, height), f"{path}: row '{row}:'")
+    return camera, float(-P[0, 3] / P[0, 0])
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -5,6 +5,8 @@
     ROOT/sequences/NN/meta.json                                       (camera_height_m)
     ROOT/poses/NN.txt                                                 (where known)
 
+Two cameras' images may be in left/ and right/: rows P0 and P1, or P0 for both; 10 Hz if no times.
+
 Convention: ``calib.txt`` rows ``P0:`` to ``P3:`` are 3x4 projections with pixel centres at
 integers; ``poses/NN.txt`` rows are T_cam0_cami, 3x4, metres.
 """
@@ -19,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
-from training.data.drive import Drive, Frame, image_files, read_camera
+from training.data.drive import PERIOD_NS, Drive, Frame, image_files, read_camera
 
 
 def read(folder: Path, right: bool = False) -> Drive:
@@ -29,15 +31,19 @@ def read(folder: Path, right: bool = False) -> Drive:
         DataError: images, calibration, times or poses missing, damaged or of unequal counts.
         CameraError: the calibration is not that of a camera.
     """
-    numbers = (3, 1) if right else (2, 0)
-    image_dir = next((d for n in numbers if (d := folder / f"image_{n}").is_dir()), None)
+    names = ("image_3", "image_1", "right") if right else ("image_2", "image_0", "left")
+    image_dir = next((d for name in names if (d := folder / name).is_dir()), None)
     images = image_files(image_dir) if image_dir else []
     if not images or image_dir is None:
         raise DataError(
-            f"{folder}: no images; expected image_{numbers[0]}/000000.png (or image_{numbers[1]}/)"
+            f"{folder}: no images; expected {names[0]}/000000.png (or {names[1]}/, {names[2]}/)"
         )
-    number = image_dir.name[-1]
-    stamps = read_times(folder / "times.txt", len(images))
+    number = {"left": "0", "right": "1"}.get(image_dir.name, image_dir.name[-1])
+    calib, times = folder / "calib.txt", folder / "times.txt"
+    if image_dir.name in ("left", "right") and not times.is_file():
+        stamps = [i * PERIOD_NS for i in range(len(images))]
+    else:
+        stamps = read_times(times, len(images))
     poses_file = folder.parent.parent / "poses" / f"{folder.name}.txt"
     known = poses_file.is_file() and not right
     poses = read_poses(poses_file, len(images)) if known else [None] * len(images)
@@ -51,10 +57,11 @@ def read(folder: Path, right: bool = False) -> Drive:
         )
         for image, stamp, pose in zip(images, stamps, poses, strict=True)
     )
-    camera = read_camera(folder / "calib.txt", f"P{number}", images[0])
+    one_row = image_dir.name == "right" and "P1:" not in calib.read_text()
+    camera, offset_m = read_camera(calib, "P0" if one_row else f"P{number}", images[0])
     meta = folder / "meta.json"
     height = json.loads(meta.read_text())["camera_height_m"] if meta.is_file() else None
-    return Drive(folder.name, camera, frames, height)
+    return Drive(folder.name, camera, frames, height, offset_m)
 
 
 def read_times(path: Path, count: int) -> list[int]:

@@ -14,10 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sdepth.errors import DataError
-from training.data.drive import Drive, Frame, image_files, read_camera
-
-PERIOD_NS = 100_000_000
-"""Frames are 10 Hz apart where timestamps.txt is missing."""
+from training.data.drive import PERIOD_NS, Drive, Frame, image_files, read_camera
 
 
 def read(folder: Path, right: bool = False) -> Drive:
@@ -44,7 +41,8 @@ def read(folder: Path, right: bool = False) -> Drive:
         )
         for image, stamp in zip(images, stamps, strict=True)
     )
-    return Drive(folder.name, read_camera(calib, f"P_rect_{camera[-2:]}", images[0]), frames)
+    lens, offset_m = read_camera(calib, f"P_rect_{camera[-2:]}", images[0])
+    return Drive(folder.name, lens, frames, offset_m=offset_m)
 
 
 def _read_stamps(path: Path, images: list[Path]) -> list[int]:
