@@ -127,7 +127,7 @@ def cost(checkpoint: Path, test: Path, stride: int) -> dict[str, float]:
     protocol, found = find("synth"), {}
     for precision in ("fp32", "int8"):
         examples = read_examples(test, None, stride)
-        rows, _, _ = evaluate(checkpoint, examples, protocol, None, "auto", precision)
+        rows, *_ = evaluate(checkpoint, examples, protocol, None, "auto", precision)
         found[precision] = rows[checkpoint.stem].abs_rel
     return found
 

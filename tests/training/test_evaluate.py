@@ -9,14 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
+from sdepth.camera import Camera
 from sdepth.checkpoint import bundled, save
-from sdepth.errors import DataError
+from sdepth.errors import ConfigError, DataError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD
 from tests.helpers import write_drive
 from training.evaluate import Protocol, evaluate, pixel_prior, read_examples
 from training.evaluate.__main__ import main
+from training.evaluate.baselines import FAR_M, flat_ground
 from training.evaluate.depth import SHOWN
 
 EIGEN = "kitti_raw/2011_09_26/2011_09_26_drive_0052_sync/derived_by_us/gt_depths_eigen_0052.npz"
@@ -97,7 +99,7 @@ def test_part_of_a_test_set_is_called_that(
 def test_no_more_than_a_few_examples_are_kept(checkpoint: Path, tmp_path: Path) -> None:
     root = write_drive(tmp_path / "d", frames=19, step_m=0.1)
 
-    _, seen, scales = evaluate(checkpoint, read_examples(root, None, 1), Protocol(), None)
+    _, seen, scales, _ = evaluate(checkpoint, read_examples(root, None, 1), Protocol(), None)
 
     assert len(scales) == 19
     assert SHOWN / 2 <= len(seen) <= SHOWN
@@ -185,8 +187,46 @@ def test_real_lorries_and_bridges_are_scored_as_published(shared_data: Path) -> 
     from training.protocols import find
 
     examples = read_examples(shared_data / "kitti_raw", truth, 1)
-    rows, _, scales = evaluate(bundled("day"), examples, find("kitti-eigen"), None)
+    rows, _, scales, _ = evaluate(bundled("day"), examples, find("kitti-eigen"), None)
 
     assert len(scales) == 25
     assert f"{rows['constant'].abs_rel:.3f}" == "0.354"
     assert rows["day"].abs_rel == pytest.approx(0.432, abs=0.02)  # of the weights that ship
+
+
+def test_flat_ground_is_a_road_that_ends_at_a_wall() -> None:
+    camera = Camera(100, 100, 20, 30, 40, 60)
+
+    depth = flat_ground(camera, 1.5)
+
+    assert depth.shape == (60, 40)
+    assert depth[40] == pytest.approx(np.full(40, 15))  # 10 rows below the horizon, f h / 10
+    assert depth[:35] == pytest.approx(np.full((35, 40), FAR_M))
+    with pytest.raises(ConfigError, match="camera height -1 m"):
+        flat_ground(camera, -1)
+
+
+def test_flat_ground_and_metres_stand_beside_scaled_errors(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = write_drive(tmp_path / "d", frames=2), tmp_path / "n.json"
+    command = ["depth", str(checkpoint), str(root), "--json", str(out)]
+
+    assert main(command) == 0
+    assert "flat ground" not in capsys.readouterr().out  # nobody knows the height
+    assert main([*command, "--camera-height", "1.2"]) == 0
+    assert "| abs_rel, metres | delta1, metres |" in capsys.readouterr().out
+    found = json.loads(out.read_text())
+    assert set(found["errors"]) == {"net", "constant", "flat ground"}
+    assert found["metres"]["constant"]["abs_rel"] == pytest.approx(15 / 9.75 - 1, rel=0.01)
+
+
+def test_drives_that_know_their_height_are_compared_with_flat_ground(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    root = write_drive(tmp_path / "d", frames=1)
+    (root / "sequences/00/meta.json").write_text('{"camera_height_m": 1.4}')
+
+    found = evaluate(checkpoint, read_examples(root, None, 1), Protocol(), None)
+
+    assert "flat ground" in found.metres

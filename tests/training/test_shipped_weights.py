@@ -35,7 +35,7 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def abs_rel(weights: str, streets: Path, predictors: Sequence[str] = ()) -> list[float]:
     """Return AbsRel of the weights, and of other predictors, median-scaled, 80 m cap."""
-    rows, _, _ = evaluate(bundled(weights), read_examples(streets, None, 1), Protocol(), None)
+    rows, *_ = evaluate(bundled(weights), read_examples(streets, None, 1), Protocol(), None)
     return [rows[name].abs_rel for name in (weights, *predictors)]
 
 
@@ -64,7 +64,7 @@ def test_night_weights_beat_day_weights_and_a_constant_on_a_real_night_frame() -
 
 
 def test_day_depth_is_metric(streets: dict[str, Path]) -> None:
-    _, _, scales = evaluate(
+    _, _, scales, _ = evaluate(
         bundled("day"), read_examples(streets["day"], None, 1), Protocol(), None
     )
 

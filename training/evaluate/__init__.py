@@ -1,6 +1,7 @@
 """Score depth and trajectories by published protocols (``python -m training.evaluate --help``)."""
 
-from training.evaluate.depth import evaluate, pixel_prior
+from training.evaluate.baselines import pixel_prior
+from training.evaluate.depth import evaluate
 from training.evaluate.examples import Depth, Example, read_examples
 from training.scoring import Protocol
 

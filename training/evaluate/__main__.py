@@ -5,6 +5,7 @@ r"""Score depth and trajectories by published protocols, and set results side by
     python -m training.evaluate depth weights/day.safetensors data/synth/day_test --scale none
     python -m training.evaluate depth weights/day.safetensors data/synth/day_test --precision bf16
     python -m training.evaluate depth W.safetensors KITTI --protocol kitti-eigen --truth eigen.npz
+    python -m training.evaluate depth W.safetensors DRIVE --protocol stereo80 --truth stereo.npz
     python -m training.evaluate odometry --truth poses/09.txt --estimate 09.txt --align 7dof \
         --plot 09.png
     python -m training.evaluate compare day.json night.json

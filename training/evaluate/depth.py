@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -17,13 +18,15 @@ from sdepth.engines import PRECISIONS
 from sdepth.errors import ConfigError
 from sdepth.estimator import DepthEstimator
 from sdepth.metrics import DepthErrors, mean_errors
+from training.evaluate.baselines import KITTI_HEIGHT_M, baselines, pixel_prior
 from training.evaluate.examples import Depth, Example, read_examples
 from training.protocols import find, record
 from training.scoring import Protocol, shrunk
 from training.sheet import write_sheet
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
-CONSTANT_M = 15.0
+IN_METRES = ("abs_rel", "delta1")
+"""What is also counted without scaling."""
 SHOWN = 8
 """Examples kept for the sheet: a test set does not fit into memory."""
 
@@ -39,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, help=".npz by training.export_truth, or a folder")
     parser.add_argument("--scale", choices=["median", "none"], help="none: judge metres")
     parser.add_argument("--prior", type=Path, help="training drives, for the per-pixel baseline")
+    parser.add_argument("--camera-height", type=float, metavar="M", help="above the road, for the "
+        "flat-ground baseline (default: the drives' own, 1.65 for KITTI)")  # fmt: skip
     parser.add_argument("--stride", type=int, default=1, help="score every n-th frame")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32",
         help="of the network (%(default)s); others in the fastest engine here")  # fmt: skip
@@ -46,17 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sheet", type=Path, help="write a PNG: image, depth, truth")
 
 
-def pixel_prior(root: Path, size: tuple[int, int], cap_m: float, stride: int = 5) -> Depth:
-    """Return the mean depth (height, width) of each pixel over the drives of ``root``, metres."""
-    height, width = size
-    total, count = np.zeros(size), np.zeros(size)
-    for example in read_examples(root, None, stride):
-        depth = cv2.resize(example.truth, (width, height), interpolation=cv2.INTER_NEAREST)
-        known = (depth > 0) & (depth < cap_m)
-        total += np.where(known, depth, 0)
-        count += known
-    mean = total / np.maximum(count, 1)
-    return np.where(count > 0, mean, cap_m).astype(np.float32)
+class Evaluation(NamedTuple):
+    """What was found.
+
+    Attributes:
+        rows: mean errors per predictor, by the protocol.
+        seen: examples with their depth, at most ``SHOWN`` of them, evenly spread.
+        scales: of each image, median truth over median estimate.
+        metres: mean errors per predictor without scaling.
+    """
+
+    rows: dict[str, DepthErrors]
+    seen: list[tuple[Example, Depth]]
+    scales: NDArray[np.float64]
+    metres: dict[str, DepthErrors]
 
 
 def evaluate(
@@ -66,17 +74,18 @@ def evaluate(
     prior: Depth | None,
     engine: str = "torch",
     precision: str = "fp32",
-) -> tuple[dict[str, DepthErrors], list[tuple[Example, Depth]], NDArray[np.float64]]:
-    """Return mean errors per predictor, examples with their depth, and each image's scale.
+    height_m: float | None = None,
+) -> Evaluation:
+    """Return the errors of a checkpoint, beside those of predictors that look at no image.
 
     Args:
         checkpoint: a .safetensors file with its card.
-        examples: of the whole images; those that come back are cut to the protocol's view, at
-            most ``SHOWN`` of them, evenly spread.
+        examples: of the whole images; those that come back are cut to the protocol's view.
         protocol: how they are scored.
         prior: depth (h, w) that takes part as "per-pixel mean", or None.
         engine: as ``DepthEstimator`` takes it; so is ``precision``.
         precision: likewise.
+        height_m: as ``baselines`` takes it.
 
     Raises:
         DataError: an image has no truth that counts, or a size that is not the protocol's.
@@ -84,35 +93,46 @@ def evaluate(
     """
     estimator = DepthEstimator(checkpoint, "auto", "model", engine, precision)
     size = estimator.card.input_size
-    errors: dict[str, list[DepthErrors]] = {checkpoint.stem: [], "constant": []}
-    if prior is not None:
-        errors["per-pixel mean"] = []
+    errors: dict[str, list[DepthErrors]] = defaultdict(list)
+    metres: dict[str, list[DepthErrors]] = defaultdict(list)
+    in_metres = dataclasses.replace(protocol, scale="none")
     seen: list[tuple[Example, Depth]] = []
     every = 1
     for i, whole in enumerate(tqdm(examples, unit="image", mininterval=1)):
-        example = Example(*protocol.look(whole.image, whole.camera, whole.truth))
+        example = whole.cut(protocol)
         image = shrunk(example.image, size, protocol.shrink)
         depth = estimator(image, example.camera.resized(size[1], size[0])).depth
-        errors[checkpoint.stem].append(protocol.score(example.truth, depth))
-        constant = np.full_like(depth, CONSTANT_M)
-        errors["constant"].append(protocol.score(example.truth, constant))
-        if prior is not None:
-            errors["per-pixel mean"].append(protocol.score(example.truth, prior))
+        judged = {checkpoint.stem: depth, **baselines(example, prior, height_m)}
+        for name, estimate in judged.items():
+            errors[name].append(protocol.score(example.truth, estimate))
+            metres[name].append(in_metres.score(example.truth, estimate))
         if i % every == 0:
             seen.append((example, depth))
         if len(seen) > SHOWN:
             seen, every = seen[::2], 2 * every
     scales = np.array([row.scale for row in errors[checkpoint.stem]])
-    return {name: mean_errors(rows) for name, rows in errors.items()}, seen, scales
+    rows, rows_metres = (
+        {name: mean_errors(found) for name, found in of.items() if len(found) == len(scales)}
+        for of in (errors, metres)
+    )
+    return Evaluation(rows, seen, scales, rows_metres)
 
 
-def table(rows: dict[str, DepthErrors]) -> str:
-    """Return the rows as Markdown."""
-    lines = ["| predictor | " + " | ".join(METRICS) + " |", "|---" * 8 + "|"]
+def table(rows: dict[str, DepthErrors], metres: dict[str, DepthErrors] | None = None) -> str:
+    """Return the rows as Markdown, with errors in metres beside scaled ones where given."""
+    head = [*METRICS, *(f"{metric}, metres" for metric in IN_METRES if metres)]
+    lines = [f"| predictor | {' | '.join(head)} |", "|---" * (1 + len(head)) + "|"]
     for name, row in rows.items():
-        cells = " | ".join(f"{getattr(row, metric):.3f}" for metric in METRICS)
-        lines.append(f"| {name} | {cells} |")
+        cells = [getattr(row, metric) for metric in METRICS]
+        cells += [getattr(metres[name], metric) for metric in IN_METRES] if metres else []
+        lines.append(f"| {name} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
     return "\n".join(lines)
+
+
+def height_of(o: argparse.Namespace, protocol: Protocol) -> float | None:
+    """Return the camera's height, metres: as asked for, of KITTI's car, or None (the drives')."""
+    of_kitti = KITTI_HEIGHT_M if protocol.id.startswith("kitti") else None
+    return of_kitti if o.camera_height is None else float(o.camera_height)
 
 
 def score(o: argparse.Namespace) -> None:
@@ -125,7 +145,10 @@ def score(o: argparse.Namespace) -> None:
     prior = pixel_prior(o.prior, (96, 320), protocol.cap_m) if o.prior else None
     examples = read_examples(o.data, o.truth, o.stride, o.split)
     engine = "torch" if o.precision == "fp32" else "auto"
-    rows, seen, scales = evaluate(o.checkpoint, examples, protocol, prior, engine, o.precision)
+    found = evaluate(
+        o.checkpoint, examples, protocol, prior, engine, o.precision, height_of(o, protocol)
+    )
+    scales, both = found.scales, protocol.scale == "median"
     spread = {"median": float(np.median(scales)), "std": float(np.std(scales / np.median(scales)))}
     print(f"{o.data}: {len(scales)} images\n{protocol.describe()}\nsource: {protocol.source}")
     print(f"network in {o.precision}")
@@ -134,17 +157,18 @@ def score(o: argparse.Namespace) -> None:
             f"{len(scales)} of the {protocol.images} images of {protocol.split}: not to be set "
             "beside published rows"
         )
-    print(f"\n{table(rows)}\n")
+    print(f"\n{table(found.rows, found.metres if both else None)}\n")
     print(f"scale truth / estimate: median {spread['median']:.3f}, std {spread['std']:.3f}")
     if o.json:
-        found = {
+        text = {
             "data": str(o.data),
             "images": len(scales),
             "precision": o.precision,
             "protocol": record(protocol),
-            "errors": {name: dataclasses.asdict(row) for name, row in rows.items()},
+            "errors": {name: dataclasses.asdict(row) for name, row in found.rows.items()},
+            "metres": {name: dataclasses.asdict(row) for name, row in found.metres.items()},
             "scale": spread,
         }
-        o.json.write_text(json.dumps(found, indent=2) + "\n")
+        o.json.write_text(json.dumps(text, indent=2) + "\n")
     if o.sheet:
-        write_sheet(o.sheet, [(example.image, d, example.truth) for example, d in seen])
+        write_sheet(o.sheet, [(example.image, d, example.truth) for example, d in found.seen])

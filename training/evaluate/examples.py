@@ -12,19 +12,31 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
-from training.data.drive import Frame, find_drives, read_depth, read_drive, read_image
+from training.data.drive import Frame, find_drives, read_depth, read_drive
 from training.data.split import find_frames, read_list
-
-Depth = NDArray[np.float32]
+from training.scoring import Depth, Protocol
 
 
 @dataclass(frozen=True)
 class Example:
-    """An image with its camera and true depth (H, W), metres, 0 where unknown."""
+    """An image with its camera and true depth (H, W), metres, 0 where unknown.
+
+    ``camera_height_m`` is above the road, where known.
+    """
 
     image: NDArray[np.uint8]
     camera: Camera
     truth: Depth
+    camera_height_m: float | None = None
+
+    def cut(self, protocol: Protocol) -> Example:
+        """Return what the protocol's view leaves.
+
+        Raises:
+            DataError: image or truth have another size than the protocol's.
+        """
+        image, camera, truth = protocol.look(self.image, self.camera, self.truth)
+        return Example(image, camera, truth, self.camera_height_m)
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ def read_examples(
     for i in range(0, len(frames), stride):
         drive, frame = frames[i]
         depth = known[i] if known else _depth_of(frame, truth, i)
-        yield Example(read_image(frame.image), drive.camera, depth)
+        yield Example(drive.read(frame), drive.camera, depth, drive.camera_height_m)
 
 
 def _depth_of(frame: Frame, folder: Path | None, number: int) -> Depth:
