@@ -22,6 +22,7 @@ from training.data.drive import (
     read_image,
     read_mask,
 )
+from training.synth import library
 from training.synth.__main__ import main
 from training.synth.config import DatasetConfig, draw_sequence
 from training.synth.generate import generate
@@ -47,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drives(tmp_path_factory: pytest.TempPathFactory) -> list[Drive]:
     """Three short drives, large enough for the warp to be judged."""
     out = tmp_path_factory.mktemp("synth") / "warp"
-    generate(out, DatasetConfig("day", 3, 3, 160, 48, 11))
+    generate(out, DatasetConfig("day", 3, 3, 160, 48, 11, every=2))
     return [read_drive(out / "sequences" / f"{i:02d}") for i in range(3)]
 
 
@@ -193,3 +194,25 @@ def test_sequences_differ_in_what_makes_scale_drift() -> None:
     draws = [draw_sequence(DatasetConfig("day", 30, 10, 96, 32, 0), i) for i in range(30)]
     for name, spread in (("speed", 8), ("camera_height_m", 0.5), ("focal", 0.2)):
         assert np.ptp([getattr(d, name) for d in draws]) > spread
+
+
+def test_every_second_frame_is_that_of_the_whole_drive(tmp_path: Path) -> None:
+    whole, half = (DatasetConfig("day", 1, n, 64, 24, 6, every=e) for n, e in ((3, 1), (2, 2)))
+    generate(tmp_path / "whole", whole)
+    generate(tmp_path / "half", half)
+    all_, kept = (read_drive(tmp_path / n / "sequences/00") for n in ("whole", "half"))
+    assert kept.frames[1].stamp_ns == all_.frames[2].stamp_ns == 200_000_000
+    np.testing.assert_array_equal(kept.frames[1].T_world_cam, all_.frames[2].T_world_cam)
+    depths = [read_depth(f.depth) for f in (kept.frames[1], all_.frames[2])]
+    np.testing.assert_array_equal(*depths)
+
+
+def test_a_street_is_the_same_whatever_was_built_before() -> None:
+    config = DatasetConfig("day", 3, 1, 64, 24, 6)
+    from training.synth.render import SequenceRenderer
+
+    alone = SequenceRenderer(draw_sequence(config, 2)).frame(0).image
+    library._library.cache_clear()
+    for i in (0, 1):
+        SequenceRenderer(draw_sequence(config, i))
+    np.testing.assert_array_equal(SequenceRenderer(draw_sequence(config, 2)).frame(0).image, alone)

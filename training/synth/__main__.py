@@ -16,7 +16,7 @@ _HELP = """\
 Render drives through procedural streets, in KITTI odometry's folder form:
 
   OUT/dataset.json                                     the arguments that made it
-  OUT/sequences/NN/{calib.txt,times.txt,meta.json}     10 Hz; P0..P3 are equal
+  OUT/sequences/NN/{calib.txt,times.txt,meta.json}     10 Hz or every Nth; P0..P3 equal
   OUT/sequences/NN/image_2/000000.png                  RGB
   OUT/sequences/NN/depth_2/000000.png                  uint16, metres x 256, 0 = sky or > 255 m
   OUT/sequences/NN/mask_2/000000.png                   bits: 1 moving, 2 textureless, 4 sky,
@@ -24,8 +24,8 @@ Render drives through procedural streets, in KITTI odometry's folder form:
   OUT/poses/NN.txt                                     T_cam0_cami, 3 x 4, metres
 
 The same command gives the same bytes (on one kind of machine); one that was stopped goes on where
-it was. Streets, drives and cameras depend on --seed and --frames alone: with another --domain they
-are the same drive in another light, with another --size the same drive through another sensor.
+it was. Streets, drives and cameras depend on --seed, --frames and --every alone: with another
+--domain they are the same in another light, with another --size seen by another sensor.
 Bit 8 is never set by day: to compare both over the same pixels, take the masks of the night.
 """
 _EXAMPLES = """\
@@ -35,6 +35,8 @@ examples:
   python -m training.synth data/synth/night --domain night --sequences 8 --frames 100
   # small training images, two processes
   python -m training.synth data/synth/small --sequences 60 --frames 60 --size 320x96 --workers 2
+  # many streets to train on, four frames of each, 1.2 s apart
+  python -m training.synth data/synth/streets --sequences 2000 --frames 4 --every 12 --size 416x128
   # one drive from full day into full night
   python -m training.synth data/synth/dusk --domain dusk --sequences 1 --frames 120 --seed 7
 """
@@ -47,6 +49,9 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--domain", choices=DOMAINS, default="day")
     parser.add_argument("--sequences", type=int, default=8, help="number of drives (%(default)s)")
     parser.add_argument("--frames", type=int, default=100, help="frames per drive (%(default)s)")
+    parser.add_argument(
+        "--every", type=int, default=1, help="keep every Nth frame at 10 Hz (%(default)s)"
+    )
     parser.add_argument("--size", default="640x192", help="WIDTHxHEIGHT (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="draws everything (%(default)s)")
     parser.add_argument(
@@ -82,15 +87,14 @@ def _config(opts: argparse.Namespace) -> DatasetConfig:
     size = re.fullmatch(r"(\d+)x(\d+)", opts.size)
     if not size or min(map(int, size.groups())) < 16:
         raise DataError(f"--size {opts.size}: expected WIDTHxHEIGHT of at least 16, as 640x192")
-    if opts.sequences < 1 or opts.frames < 1 or opts.seed < 0:
+    if min(opts.sequences, opts.frames, opts.every) < 1 or opts.seed < 0:
         raise DataError(
-            f"--sequences {opts.sequences} --frames {opts.frames} --seed {opts.seed}: "
-            "expected at least 1, 1 and 0"
+            f"--sequences {opts.sequences} --frames {opts.frames} --every {opts.every} "
+            f"--seed {opts.seed}: expected at least 1, 1, 1 and 0"
         )
     width, height = map(int, size.groups())
-    return DatasetConfig(
-        opts.domain, opts.sequences, opts.frames, width, height, opts.seed, opts.supersample
-    )
+    drives = (opts.domain, opts.sequences, opts.frames)
+    return DatasetConfig(*drives, width, height, opts.seed, opts.supersample, opts.every)
 
 
 if __name__ == "__main__":

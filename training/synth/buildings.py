@@ -30,15 +30,18 @@ def _faces(
     return quads(corners, m, uv)
 
 
-def building(rng: Rng, materials: Materials, width: float, lamp: tuple) -> Mesh:
-    """Return a city block front ``width`` wide: floors of windows, perhaps shops and balconies."""
+def building(rng: Rng, materials: Materials, width: float) -> Mesh:
+    """Return a city block front ``width`` wide: floors of windows, perhaps shops and balconies.
+
+    Slot 1 is the wall with the windows, slot 2 the rest.
+    """
     floors, dv = int(rng.integers(2, 7)), rng.uniform(2.9, 3.5)
     depth, du = rng.uniform(8, 14), width / max(round(width / rng.uniform(2.2, 3.6)), 1)
-    facade = replace(pick(rng, materials, "facade", FACADES), gloss=0.35, emit=lamp)
+    facade = replace(pick(rng, materials, "facade", FACADES), gloss=0.35, emit=(1, 1, 1), slot=1)
     base, top = rng.uniform(3.3, 4.2), 0.0
     parts = []
     if rng.random() < 0.5:
-        shop = replace(materials["shop"], gloss=0.3, emit=tuple(1.5 * np.array(lamp)))
+        shop = replace(materials["shop"], gloss=0.3, emit=(1.5, 1.5, 1.5))
         u = rng.integers(0, 4) / 4
         p = [(-width / 2, 0), (width / 2, 0), (width / 2, depth), (-width / 2, depth)]
         for i in range(4):
@@ -60,7 +63,7 @@ def building(rng: Rng, materials: Materials, width: float, lamp: tuple) -> Mesh:
         top = base
     high = top + floors * dv
     parts.append(_faces(width, depth, top, high, du, dv, facade, rng))
-    wall = pick(rng, materials, "wall", WALLS)
+    wall = replace(pick(rng, materials, "wall", WALLS), slot=2)
     parts.append(box((width + 0.3, depth + 0.3, 0.5), (0, depth / 2, high + 0.25), wall))
     if rng.random() < 0.25:
         for k in range(1, floors):
@@ -85,12 +88,12 @@ def _gable(w: float, depth: float, z: float, rise: float, roof: Material, wall: 
     return join([quads(slopes, roof), triangles(ends, uv, wall)])
 
 
-def house(rng: Rng, materials: Materials, width: float, lamp: tuple) -> Mesh:
-    """Return a house of one or two floors with a saddle roof and a chimney."""
+def house(rng: Rng, materials: Materials, width: float) -> Mesh:
+    """Return a house of one or two floors with a saddle roof and a chimney; slots as above."""
     floors, dv, depth = int(rng.integers(1, 3)), rng.uniform(2.6, 3.0), rng.uniform(7, 10)
     du = width / max(round(width / rng.uniform(2.4, 3.8)), 1)
-    facade = replace(pick(rng, materials, "facade", FACADES), gloss=0.3, emit=lamp)
-    wall, high = pick(rng, materials, "wall", WALLS), floors * dv + 0.3
+    facade = replace(pick(rng, materials, "facade", FACADES), gloss=0.3, emit=(1, 1, 1), slot=1)
+    wall, high = replace(pick(rng, materials, "wall", WALLS), slot=2), floors * dv + 0.3
     parts = [
         _faces(width, depth, 0, high, du, dv, facade, rng),
         _gable(width, depth, high, rng.uniform(1.8, 4), materials["roof"], wall),

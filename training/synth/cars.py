@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -41,34 +41,33 @@ _SHAPES = {
 }
 
 
-@dataclass(frozen=True)
-class Car:
-    """A car driving along +x, origin on the ground below its middle; ``lights`` on its axis."""
+def make_car(rng: np.random.Generator, materials: dict[str, Material]) -> Mesh:
+    """Return a car of random kind and size, driving along +x; slot 1 is its paint.
 
-    mesh: Mesh
-    length: float
-    head: tuple[float, float, float]
-
-
-def make_car(rng: np.random.Generator, materials: dict[str, Material], lit: bool = False) -> Car:
-    """Return a car of random kind, size and colour; head and tail lamps give light if ``lit``."""
+    The origin is on the ground below its middle.
+    """
     kind = rng.choice(list(_SHAPES), p=[0.35, 0.25, 0.15, 0.15, 0.1])
     outline, cabin, tall = _SHAPES[kind]
     length = rng.uniform(3.6, 4.3) if kind == "hatch" else rng.uniform(4.2, 5.0)
     half, belt = rng.uniform(0.82, 0.95), rng.uniform(0.82, 0.95) * (0.5 + 0.5 * tall)
     roof = rng.uniform(1.38, 1.5) * tall
-    grey = rng.random() < 0.65
-    hue = np.ones(3) if grey else np.exp(rng.normal(0, 0.9, 3))
-    value = rng.choice([0.03, 0.12, 0.3, 0.75]) if grey else rng.uniform(0.1, 0.4)
-    paint = replace(materials["paint"], tint=tuple(np.clip(value * hue / hue.mean(), 0.01, 0.95)))
+    paint = replace(materials["paint"], slot=1)
     glass = replace(materials["plain"], tint=(0.025, 0.03, 0.03), gloss=0.8)
     parts = [
         *_body(np.array(outline) * [length, belt], half, paint),
         *_cabin(np.array(cabin) * length, half, belt, roof, paint, glass),
         *_wheels(length, half, materials),
-        *_lamps(length, half, belt, materials, lit),
+        *_lamps(length, half, belt, materials),
     ]
-    return Car(join(parts), length, (length / 2, half - 0.25, belt * 0.72))
+    return join(parts)
+
+
+def car_colours(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
+    """Return the paint of n cars (n, 3): mostly black, greys and white."""
+    grey = rng.random(n) < 0.65
+    hue = np.where(grey[:, None], 1.0, np.exp(rng.normal(0, 0.9, (n, 3))))
+    value = np.where(grey, rng.choice([0.03, 0.12, 0.3, 0.75], n), rng.uniform(0.1, 0.4, n))
+    return np.clip(value[:, None] * hue / hue.mean(1, keepdims=True), 0.01, 0.95)
 
 
 def _body(outline: NDArray, half: float, paint: Material) -> list[Mesh]:
@@ -151,13 +150,11 @@ def _wheels(length: float, half: float, materials: dict[str, Material]) -> list[
     return [*parts, quads(floor, dark)]
 
 
-def _lamps(
-    length: float, half: float, belt: float, materials: dict[str, Material], lit: bool
-) -> list[Mesh]:
+def _lamps(length: float, half: float, belt: float, materials: dict[str, Material]) -> list[Mesh]:
     """Return head and tail lamps, plates, bumper lines."""
     plain, z, y = materials["plain"], belt * 0.72, half * 0.9 - 0.24
-    head = replace(plain, tint=(0.8, 0.8, 0.8), gloss=0.5, emit=HEAD_EMIT if lit else (0, 0, 0))
-    tail = replace(plain, tint=(0.45, 0.02, 0.02), gloss=0.3, emit=TAIL_EMIT if lit else (0, 0, 0))
+    head = replace(plain, tint=(0.8, 0.8, 0.8), gloss=0.5, emit=HEAD_EMIT)
+    tail = replace(plain, tint=(0.45, 0.02, 0.02), gloss=0.3, emit=TAIL_EMIT)
     plate = replace(plain, tint=(0.7, 0.7, 0.6))
     dark = replace(plain, tint=(0.03, 0.03, 0.03))
     parts = []

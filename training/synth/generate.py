@@ -123,9 +123,9 @@ def _write_frame(folder: Path, i: int, frame: Rendered) -> None:
 
 def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> None:
     """Write meta, times, poses and, last, calibration of one sequence."""
-    folder, T = _folder(out, cfg.index), renderer.ego.T_world_cam
+    folder, shown = _folder(out, cfg.index), np.s_[: cfg.data.ticks : cfg.data.every]
+    T, speed = renderer.ego.T_world_cam[shown], renderer.ego.speed[shown]
     T_first_cam = np.linalg.inv(T[0]) @ T
-    speed = renderer.ego.speed
     meta = {
         "generator": "training.synth",
         "version": VERSIONS[cfg.data.domain],
@@ -143,7 +143,7 @@ def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> 
         "daylight": [round(float(d), 4) for d in cfg.daylight()],
     }
     put(folder / "meta.json", (json.dumps(meta, indent=2) + "\n").encode())
-    times = "".join(f"{i * FRAME_PERIOD_S:.6f}\n" for i in range(cfg.data.frames))
+    times = "".join(f"{i * cfg.data.every * FRAME_PERIOD_S:.6f}\n" for i in range(cfg.data.frames))
     put(folder / "times.txt", times.encode())
     (out / "poses").mkdir(exist_ok=True)
     poses = "".join(" ".join(f"{x:.9e}" for x in t[:3].ravel()) + "\n" for t in T_first_cam)

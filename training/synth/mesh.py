@@ -16,7 +16,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Material:
-    """A texture by number, a tint on it, light given off when lit, gloss, metres per tile."""
+    """A texture by number, a tint on it, light given off when lit, gloss, metres per tile.
+
+    ``slot`` 1 and 2 take the first and the second colour of the object that is placed; 0 none.
+    """
 
     texture: int
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -24,6 +27,7 @@ class Material:
     gloss: float = 0.0
     tile: float = 4.0
     ground: bool = False
+    slot: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Mesh:
     emit: Array
     gloss: Array
     ground: NDArray[np.bool_]
+    slot: NDArray[np.int32]
 
     def placed(self, R: NDArray, t: ArrayLike) -> Mesh:
         """Return the mesh rotated by R (3, 3), then moved by t (3,)."""
@@ -71,6 +76,7 @@ def triangles(
         np.tile(np.array(material.emit, np.float32), (n, 1)),
         np.full(n, material.gloss, np.float32),
         np.full(n, material.ground),
+        np.full(n, material.slot, np.int32),
     )
 
 
@@ -149,20 +155,6 @@ def blob(
     scale = np.asarray(radii, float).mean() / material.tile
     uv = np.stack([around * scale, corners[..., 2] / material.tile], -1)
     return triangles(corners, uv, material, normals)
-
-
-def uv_gradients(corners: Array, uv: Array) -> tuple[Array, Array]:
-    """Return uv0 (n, 2) and gradients (n, 2, 3) with uv = uv0 + gradient @ p on each triangle."""
-    c = corners.astype(np.float64)
-    e1, e2 = c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]
-    a, b, d = (e1 * e1).sum(1), (e1 * e2).sum(1), (e2 * e2).sum(1)
-    det = np.maximum(a * d - b * b, 1e-12)[:, None]
-    dual1 = (d[:, None] * e1 - b[:, None] * e2) / det
-    dual2 = (a[:, None] * e2 - b[:, None] * e1) / det
-    du = (uv[:, 1:] - uv[:, :1]).astype(np.float64)
-    grad = du[:, 0, :, None] * dual1[:, None] + du[:, 1, :, None] * dual2[:, None]
-    uv0 = uv[:, 0] - (grad * c[:, :1]).sum(2)
-    return uv0.astype(np.float32), grad.astype(np.float32)
 
 
 def _icosphere() -> tuple[NDArray[np.float64], NDArray[np.int64]]:

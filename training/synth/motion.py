@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth.cars import Car, make_car
+from training.synth.cars import car_colours
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
-from training.synth.mesh import Material
+from training.synth.library import OBJECTS
 from training.synth.road import Road
 
 _MAX_LATERAL = 3.0
@@ -18,7 +18,10 @@ _MAX_LATERAL = 3.0
 
 @dataclass(frozen=True)
 class Ego:
-    """The drive: T_world_cam (n, 4, 4), speed (n,) m/s, place (n, 2) as (s, d) on the road."""
+    """The drive at each tick: T_world_cam (n, 4, 4), speed (n,) m/s, place (n, 2) as (s, d).
+
+    There is one tick more than the frames need, so that all of them have a next one.
+    """
 
     T_world_cam: NDArray[np.float64]
     speed: NDArray[np.float64]
@@ -27,9 +30,14 @@ class Ego:
 
 @dataclass(frozen=True)
 class Mover:
-    """A car in traffic: at (s, d) in each frame, ``ahead`` +1 along the road or -1 against it."""
+    """A vehicle in traffic: at (s, d) at each tick, ``ahead`` +1 along the road or -1 against it.
 
-    car: Car
+    ``kind`` and ``number`` name it in the library; ``paint`` (3,) is its colour.
+    """
+
+    kind: str
+    number: int
+    paint: NDArray[np.float64]
     s: NDArray[np.float64]
     d: NDArray[np.float64]
     ahead: int
@@ -40,7 +48,7 @@ def drive(cfg: SequenceConfig, road: Road) -> Ego:
 
     Camera axes: x right, y down, z forward; jitter is AR(1), pitch 0.08, roll 0.05, yaw 0.1 deg.
     """
-    rng, n = cfg.stream("motion"), max(cfg.data.frames, 2)
+    rng, n = cfg.stream("motion"), cfg.data.ticks + 1
     rng.uniform(size=8)
     wave, phase = 2 * np.pi / rng.uniform(60, 200), rng.uniform(0, 6.3)
     s, speed = np.zeros(n), np.zeros(n)
@@ -61,39 +69,32 @@ def drive(cfg: SequenceConfig, road: Road) -> Ego:
     T = np.tile(np.eye(4), (n, 1, 1))
     T[:, :3, :3] = _camera_axes(yaw, pitch, jitter[:, 1])
     T[:, :3, 3] = position
-    k = cfg.data.frames
-    return Ego(T[:k], speed[:k], np.stack([s, d], 1)[:k])
+    return Ego(T, speed, np.stack([s, d], 1))
 
 
-def traffic(cfg: SequenceConfig, road: Road, ego: Ego, materials: dict[str, Material]) -> list:
+def traffic(cfg: SequenceConfig, ego: Ego) -> list[Mover]:
     """Return the movers: oncoming cars, perhaps one ahead, perhaps one in the next lane."""
     rng = cfg.stream("traffic")
     rng.uniform(size=8)
-    n = cfg.data.frames
-    t = np.arange(n) * FRAME_PERIOD_S
-    movers, speed = [], rng.uniform(6, 14)
+    t = np.arange(len(ego.speed)) * FRAME_PERIOD_S
+    tracks, speed = [], rng.uniform(6, 14)
     reach = float(ego.place[-1, 0]) + speed * t[-1] + 120
     starts = np.sort(rng.uniform(25, reach, cfg.oncoming))
     starts += np.arange(cfg.oncoming) * 9.0
     for start in starts:
-        lane = int(rng.integers(cfg.lanes))
-        d = -_lane(cfg, lane) + rng.normal(0, 0.1)
-        movers.append(Mover(make_car(rng, materials, True), start - speed * t, np.full(n, d), -1))
+        d = -_lane(cfg, int(rng.integers(cfg.lanes))) + rng.normal(0, 0.1)
+        tracks.append((start - speed * t, np.full(len(t), d), -1))
     if cfg.lead_car:
         gap = rng.uniform(9, 28) + 0.7 * np.sin(t * rng.uniform(0.2, 0.6))
-        movers.append(
-            Mover(
-                make_car(rng, materials, True),
-                ego.place[:, 0] + gap,
-                ego.place[:, 1] + 0.1 * np.sin(t),
-                1,
-            )
-        )
+        tracks.append((ego.place[:, 0] + gap, ego.place[:, 1] + 0.1 * np.sin(t), 1))
     if cfg.lanes == 2 and rng.random() < 0.6:
         other = _lane(cfg, 1 if abs(ego.place[0, 1]) < cfg.lane_width else 0)
         s = ego.place[:, 0] + rng.uniform(-8, 30) + rng.uniform(-4, 4) * t
-        movers.append(Mover(make_car(rng, materials, True), s, np.full(n, other), 1))
-    return movers
+        tracks.append((s, np.full(len(t), other), 1))
+    count, paint = OBJECTS["car"][0], car_colours(rng, len(tracks))
+    return [
+        Mover("car", int(rng.integers(count)), paint[i], *track) for i, track in enumerate(tracks)
+    ]
 
 
 def _lane(cfg: SequenceConfig, lane: int) -> float:

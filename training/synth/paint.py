@@ -1,6 +1,8 @@
-"""The textures of one town, by name: road with markings, pavements, facades, signs, leaves."""
+"""The kinds of textures: road with markings, pavements, facades, signs, leaves."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,47 +14,42 @@ ROAD_TILE_M = 24.0
 WINDOWS = 4
 """Windows across and floors up in one tile of a facade."""
 FACADES, WALLS, MIXES, LEAVES = 6, 3, 4, 3
+NAMES = (
+    *("plain", "cloud", "macro", "road", "pavement", "kerb", "grass", "field", "hills", "roof"),
+    *("bark", "paint", "metal", "sign", "shop"),
+    *(f"facade{i}" for i in range(FACADES)),
+    *(f"wall{i}" for i in range(WALLS)),
+    *(f"mix{i}" for i in range(MIXES)),
+    *(f"leaf{i}" for i in range(LEAVES)),
+)
+"""The textures of every street, in the order of their numbers."""
+VARIANTS = {
+    **{"plain": 1, "cloud": 4, "macro": 3, "road": 10, "pavement": 10, "kerb": 3, "grass": 8},
+    **{"field": 8, "hills": 4, "roof": 6, "bark": 3, "paint": 2, "metal": 3, "sign": 4},
+    **{"shop": 8, "facade": 24, "wall": 14, "mix": 10, "leaf": 10},
+}
+"""How many of each kind the streets of one library choose from."""
+_KINDS = ["brick", "stone", "plaster", "plaster", "panels", "wood", "mix"]
+_ODDS = np.array([0.3, 0.1, 0.18, 0.17, 0.1, 0.05, 0.1])
 
 
-def paint_town(cfg: SequenceConfig) -> dict[str, Image]:
-    """Return the textures of the sequence by name, linear albedo (h, w, 4)."""
-    rng = cfg.stream("texture")
-    p = Painter(rng)
-    kinds = ["brick", "stone", "plaster", "plaster", "panels", "wood", "mix"]
-    odds = np.array([0.3, 0.1, 0.18, 0.17, 0.1, 0.05, 0.1])
-    town = {
-        "plain": np.ones((1, 1, 4), np.float32),
-        "cloud": rgba(
-            np.repeat(0.5 + 0.18 * (p.noise(0.1) + 0.4 * p.noise(0.4))[..., None], 3, 2)
-        ),
-        "macro": rgba(
-            np.repeat(0.5 + 0.09 * (p.noise(0.15) + 0.7 * p.noise(0.5))[..., None], 3, 2)
-        ),
-        "road": _road(p, cfg),
-        "pavement": _pavement(p),
-        "kerb": p.tinted(p.colour(0.2, 0.5, 0.05), 0.2),
-        "grass": p.tinted(_green(p), rng.uniform(0.25, 0.6), 0.8),
-        "field": p.tinted(_green(p) if rng.random() < 0.5 else p.colour(0.1, 0.3, 0.2), 0.4, 0.7),
-        "hills": p.tinted(_green(p) * 0.7, 0.5, 0.6),
-        "roof": _roof(p),
-        "bark": p.tinted(np.array([0.16, 0.11, 0.08]) * rng.uniform(0.5, 1.6), 0.5, 0.7),
-        "paint": p.tinted(np.ones(3) * 0.9, 0.04, 0.4),
-        "metal": p.tinted(p.colour(0.1, 0.5, 0.1), 0.25, 0.5),
-        "sign": _signs(p),
-        "shop": _shop(p),
-    }
-    for i in range(FACADES):
-        town[f"facade{i}"] = _facade(p, p.wall(rng.choice(kinds, p=odds)), cfg.lit_windows)
-    for i in range(WALLS):
-        town[f"wall{i}"] = p.wall(rng.choice(kinds, p=odds))
-    for i in range(MIXES):
-        town[f"mix{i}"] = p.mix()
-    for i in range(LEAVES):
-        town[f"leaf{i}"] = p.tinted(_green(p), rng.uniform(0.4, 0.8), 0.7)
-    for name in ("pavement", "grass", "field", "roof", "wall0"):
-        if rng.random() < 0.08:
-            town[name] = p.mix()
-    return town
+def paint(kind: str, p: Painter) -> Image:
+    """Return a texture of ``kind``, a name without its number: linear albedo (h, w, 4)."""
+    rng = p.rng
+    if kind == "plain":
+        return np.ones((1, 1, 4), np.float32)
+    if kind in ("pavement", "grass", "field", "roof", "wall") and rng.random() < 0.06:
+        return p.mix()
+    if kind == "cloud":
+        return rgba(np.repeat(0.5 + 0.18 * (p.noise(0.1) + 0.4 * p.noise(0.4))[..., None], 3, 2))
+    if kind == "macro":
+        return rgba(np.repeat(0.5 + 0.09 * (p.noise(0.15) + 0.7 * p.noise(0.5))[..., None], 3, 2))
+    return _PAINTERS[kind](p)
+
+
+def _wall(p: Painter) -> Image:
+    """Return a wall of one of the usual kinds."""
+    return p.wall(p.rng.choice(_KINDS, p=_ODDS))
 
 
 def _green(p: Painter) -> np.ndarray:
@@ -62,38 +59,48 @@ def _green(p: Painter) -> np.ndarray:
     return pick * np.exp(p.rng.normal(0, 0.2, 3)) * p.rng.uniform(0.6, 1.4)
 
 
-def _road(p: Painter, cfg: SequenceConfig) -> Image:
-    """Return the carriageway (2 SIDE, SIDE): asphalt, wear, cracks, patches, markings."""
+def _asphalt(p: Painter) -> Image:
+    """Return bare asphalt (2 SIDE, SIDE): grain, cracks, patches."""
     rng = p.rng
     base = p.colour(0.06, 0.24, 0.03)
     grain = rng.uniform(0.1, 0.28)
     one, two = p.tinted(base, grain, 1.0), p.tinted(base, grain, 1.0)
-    rgb = np.concatenate([one, two])[..., :3]
+    image = np.concatenate([one, two])
+    rgb = image[..., :3]
     smooth = np.concatenate([p.noise(0.2), p.noise(0.2)])[..., None]
-    rgb *= np.exp(rng.uniform(0.03, 0.14) * smooth)
-    x = (np.arange(SIDE) + 0.5) / SIDE * 2 * cfg.half_width - cfg.half_width
-    lane = np.abs((np.abs(x) % cfg.lane_width) / cfg.lane_width - 0.5) * cfg.lane_width
-    rgb *= 1 - rng.uniform(0, 0.25) * np.exp(-(((lane - 0.75) / 0.3) ** 2))[None, :, None]
+    rgb *= np.exp(np.float32(rng.uniform(0.03, 0.14)) * smooth)
     for _ in range(rng.integers(0, 7)):
         y0, x0 = rng.integers(0, 2 * SIDE - 200), rng.integers(0, SIDE - 120)
         patch = rgb[y0 : y0 + rng.integers(20, 200), x0 : x0 + rng.integers(30, 120)]
         patch *= rng.uniform(0.5, 1.3)
-    if rng.random() < 0.7:
+    if rng.random() < 0.6:
         crack = np.abs(np.concatenate([p.noise(0.55), p.noise(0.55)]))[..., None]
         gate = np.concatenate([p.noise(0.2), p.noise(0.2)])[..., None] > rng.uniform(0, 1)
-        rgb *= 1 - 0.7 * (crack < rng.uniform(0.01, 0.05)) * gate
+        rgb *= 1 - np.float32(0.7) * (crack < rng.uniform(0.01, 0.05)) * gate
+    return image
+
+
+def marked_road(p: Painter, asphalt: Image, cfg: SequenceConfig) -> Image:
+    """Return the carriageway (2 SIDE, SIDE): asphalt with wear, manholes and markings."""
+    rng, image = p.rng, asphalt.copy()
+    rgb = image[..., :3]
+    x = (np.arange(SIDE) + 0.5) / SIDE * 2 * cfg.half_width - cfg.half_width
+    lane = np.abs((np.abs(x) % cfg.lane_width) / cfg.lane_width - 0.5) * cfg.lane_width
+    wear = 1 - rng.uniform(0, 0.25) * np.exp(-(((lane - 0.75) / 0.3) ** 2))
+    rgb *= wear[:, None].astype(np.float32)
     for _ in range(rng.integers(0, 3)):
-        _disc(rgb, int(rng.integers(0, 2 * SIDE)), int(rng.integers(100, 400)), 0.35, cfg)
+        _disc(rgb, int(rng.integers(100, 2 * SIDE - 100)), int(rng.integers(100, 400)), cfg)
     _mark(p, rgb, x, cfg)
-    return rgba(rgb)
+    return image
 
 
-def _disc(rgb: np.ndarray, row: int, col: int, radius_m: float, cfg: SequenceConfig) -> None:
+def _disc(rgb: np.ndarray, row: int, col: int, cfg: SequenceConfig) -> None:
     """Paint a manhole cover into the road."""
-    dy = (np.arange(2 * SIDE)[:, None] - row) * ROAD_TILE_M / (2 * SIDE)
+    dy = np.arange(-40, 40)[:, None] * ROAD_TILE_M / (2 * SIDE)
     dx = (np.arange(SIDE)[None] - col) * 2 * cfg.half_width / SIDE
     r = np.hypot(dy, dx)
-    rgb *= np.where((r < radius_m) & (np.sin(r * 60) < 0.6), 0.45, 1.0)[..., None]
+    dark = np.where((r < 0.35) & (np.sin(r * 60) < 0.6), 0.45, 1.0)[..., None]
+    rgb[row - 40 : row + 40] *= dark
 
 
 def _mark(p: Painter, rgb: np.ndarray, x: np.ndarray, cfg: SequenceConfig) -> None:
@@ -179,7 +186,7 @@ def _shop(p: Painter) -> Image:
             unit[445:490, x : x + rng.integers(3, 8), :3] = ink
         wares = p.mosaic(32, 0.35)[:118, :118, :3] * 0.35
         pane = unit[70:400, 8:80]
-        pane[..., :3] = np.kron(wares[:24, :72:3], np.ones((14, 3, 1)))[:330, :72]
+        pane[..., :3] = wares[:24, :72:3].repeat(14, 0).repeat(3, 1)[:330, :72]
         pane[..., 3] = rng.uniform(0.6, 1.0) if rng.random() < 0.5 else 0.5
         unit[0:380, 86:112, :3] = p.colour(0.03, 0.4, 0.3)
     return np.clip(image, 0, 1)
@@ -200,3 +207,25 @@ def _signs(p: Painter) -> Image:
         )
         part[bars] = p.colour(0.01, 0.3, 0.5)
     return image
+
+
+_PAINTERS: dict[str, Callable[[Painter], Image]] = {
+    "kerb": lambda p: p.tinted(p.colour(0.2, 0.5, 0.05), 0.2),
+    "grass": lambda p: p.tinted(_green(p), p.rng.uniform(0.25, 0.6), 0.8),
+    "field": lambda p: p.tinted(
+        _green(p) if p.rng.random() < 0.5 else p.colour(0.1, 0.3, 0.2), 0.4, 0.7
+    ),
+    "hills": lambda p: p.tinted(_green(p) * 0.7, 0.5, 0.6),
+    "bark": lambda p: p.tinted(np.array([0.16, 0.11, 0.08]) * p.rng.uniform(0.5, 1.6), 0.5, 0.7),
+    "paint": lambda p: p.tinted(np.ones(3) * 0.9, 0.04, 0.4),
+    "metal": lambda p: p.tinted(p.colour(0.1, 0.5, 0.1), 0.25, 0.5),
+    "leaf": lambda p: p.tinted(_green(p), p.rng.uniform(0.4, 0.8), 0.7),
+    "facade": lambda p: _facade(p, _wall(p), p.rng.uniform(0.05, 0.5)),
+    "wall": lambda p: _wall(p),
+    "pavement": _pavement,
+    "roof": _roof,
+    "sign": _signs,
+    "shop": _shop,
+    "road": _asphalt,
+    "mix": Painter.mix,
+}

@@ -14,10 +14,11 @@ from sdepth.camera import Camera
 from training.data.drive import BLURRED, MOVING, SKY, TEXTURELESS
 from training.synth import sensor, shade
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
+from training.synth.library import MATERIALS, library_of
 from training.synth.lights import Light, lamps_at, light_at
-from training.synth.mesh import Mesh, join, uv_gradients
 from training.synth.motion import Mover, drive, traffic
 from training.synth.night import wander
+from training.synth.place import batch, place
 from training.synth.road import Road
 from training.synth.town import build_town
 
@@ -25,6 +26,8 @@ _METER_WIDTH = 64
 _TEXTURELESS_STD = 0.02
 _BLURRED_PX = 1.0
 _FOLLOW_DAY = 0.2
+_QUARTERS = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float32)
+_BEFORE_LAMP = np.array([0.12, 0, 0])
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,23 @@ class _Hits:
     bary: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _Moving:
+    """The traffic of one frame.
+
+    Attributes:
+        scene: its triangles.
+        heads: position and direction of the headlights.
+        motion: of each triangle until the next tick (n, 3).
+        spheres: around each vehicle (m, 4), centre and radius.
+    """
+
+    scene: EmbreeScene
+    heads: list[tuple[NDArray, NDArray]]
+    motion: NDArray[np.float64]
+    spheres: NDArray[np.float32]
+
+
 class SequenceRenderer:
     """Renders any frame of one sequence, in any order, always to the same bytes."""
 
@@ -54,19 +74,19 @@ class SequenceRenderer:
         self.road = Road(cfg)
         self.town = build_town(cfg, self.road)
         self.ego = drive(cfg, self.road)
-        self.movers: list[Mover] = traffic(cfg, self.road, self.ego, self.town.materials)
+        self.movers: list[Mover] = traffic(cfg, self.ego)
+        library = library_of(cfg)
+        self._vehicles = [library.take(m.kind, m.number) for m in self.movers]
         self._static = _scene(self.town.mesh.corners)
         self._count = len(self.town.mesh.corners)
-        self._arrays = _shader_arrays(join([self.town.mesh, *(m.car.mesh for m in self.movers)]))
-        names = list(self.town.materials)
-        atlas = self.town.atlas
-        self._atlas = (
-            atlas.data,
-            atlas.table,
-            atlas.levels,
-            names.index("macro"),
-            names.index("cloud"),
+        more = sum(len(v.mesh.corners) for v in self._vehicles)
+        self._arrays = tuple(
+            np.concatenate([a, np.zeros((more, *a.shape[1:]), a.dtype)])
+            for a in self.town.mesh.shaded()
         )
+        atlas = self.town.atlas
+        numbers = MATERIALS["macro"].texture, MATERIALS["cloud"].texture
+        self._atlas = (atlas.data, atlas.table, atlas.levels, *numbers)
         self._daylight = cfg.daylight()
         self.gains = self._meter()
 
@@ -96,53 +116,82 @@ class SequenceRenderer:
         By night it follows late, and the gain is off by what ``night.wander`` gives.
         """
         cfg, night, dark = self.cfg, self.cfg.night, 1 - self._daylight
+        every = cfg.data.every
         height = max(round(_METER_WIDTH * cfg.data.height / cfg.data.width), 8)
         camera, gains = cfg.camera.resized(_METER_WIDTH, height), np.zeros(cfg.data.frames)
         wanted = np.zeros_like(gains)
         for i, day in enumerate(self._daylight):
             rgb, _, _ = self._trace(i, camera, 1, light_at(cfg, day), self._place_movers(i))
             wanted[i] = np.log(sensor.wanted_gain(rgb, cfg, day))
-            seen = wanted[max(i - round(night.lag * dark[i]), 0)]
-            follow = _FOLLOW_DAY * day + night.follow * dark[i]
+            seen = wanted[max(i - round(night.lag * dark[i] / every), 0)]
+            follow = 1 - (1 - _FOLLOW_DAY * day - night.follow * dark[i]) ** every
             gains[i] = seen if i == 0 else (1 - follow) * gains[i - 1] + follow * seen
-        return np.exp(gains + dark * wander(night, len(gains), cfg.stream("gain")))
+        off = wander(night, cfg.data.ticks, cfg.stream("gain"))[::every]
+        return np.exp(gains + dark * off)
 
-    def _place_movers(self, i: int) -> tuple[EmbreeScene | None, list, NDArray]:
-        """Return the traffic of frame ``i``: scene, headlights, motion of triangles (n, 3).
-
-        The shader's arrays are changed to match.
-        """
-        meshes: list[Mesh] = []
-        heads, speeds = [], []
-        for m in self.movers:
-            inside = self.road.s[0] < m.s[i] < self.road.s[-1]
-            turn = 0.0 if m.ahead > 0 else np.pi
-            R, t = self.road.place(m.s[i], m.d[i], turn, 0.0 if inside else -1000.0)
-            meshes.append(m.car.mesh.placed(R, t))
-            x, _, z = m.car.head
-            heads.append((t + R @ [x + 0.12, 0, z], R[:, 0]))
-            j = i + 1 if i + 1 < len(m.s) else i - 1
-            now, then = self.road.point(m.s[[i, j]], m.d[[i, j]]) if j >= 0 else (t, t)
-            speeds.append(np.tile((then - now) * (j - i), (len(m.car.mesh.corners), 1)))
-        if not meshes:
-            return None, [], np.zeros((0, 3))
-        mesh = join(meshes)
-        normals, uv0, grad = self._arrays[:3]
-        normals[self._count :] = mesh.normals
-        uv0[self._count :], grad[self._count :] = uv_gradients(mesh.corners, mesh.uv)
-        return _scene(mesh.corners), heads, np.concatenate(speeds)
+    def _place_movers(self, i: int) -> _Moving:
+        """Return the traffic of frame ``i``; the shader's arrays are changed to match."""
+        if not self.movers:
+            nothing = _scene(np.zeros((1, 3, 3), np.float32))
+            return _Moving(nothing, [], np.zeros((0, 3)), np.zeros((0, 4), np.float32))
+        tick = i * self.cfg.data.every
+        s, d = (np.array([getattr(m, k)[tick : tick + 2] for m in self.movers]) for k in "sd")
+        turn = np.array([0.0 if m.ahead > 0 else np.pi for m in self.movers])
+        R, t = self.road.place(s[:, 0], d[:, 0], turn, follow=True)
+        speeds = self.road.point(s[:, 1], d[:, 1]) - t
+        t[(s[:, 0] <= self.road.s[0]) | (s[:, 0] >= self.road.s[-1]), 2] -= 1000.0
+        lamps = np.array([v.lamp_at() + _BEFORE_LAMP for v in self._vehicles])
+        heads = list(zip(t + (R @ lamps[..., None])[..., 0], R[:, :, 0], strict=True))
+        paint = np.array([[m.paint] * 2 for m in self.movers])
+        meshes = [v.mesh for v in self._vehicles]
+        placed = place([batch(meshes, R, t, colours=paint)], self.town.hue)
+        for all_, own in zip(self._arrays, placed.shaded(), strict=True):
+            all_[self._count :] = own
+        count = np.array([len(m.texture) for m in meshes])
+        first, points = 3 * (np.cumsum(count) - count), placed.corners.reshape(-1, 3)
+        low, high = (f.reduceat(points, first) for f in (np.minimum, np.maximum))
+        radius = np.linalg.norm(high - low, axis=1, keepdims=True) / 2
+        spheres = np.hstack([(low + high) / 2, radius]).astype(np.float32)
+        return _Moving(_scene(placed.corners), heads, speeds.repeat(count, 0), spheres)
 
     def _trace(
-        self, i: int, camera: Camera, ss: int, light: Light, movers: tuple
+        self, i: int, camera: Camera, ss: int, light: Light, movers: _Moving
     ) -> tuple[NDArray, NDArray, _Hits]:
-        """Return radiance (H, W, 3), albedo (H, W) and the hits (H, W) at pixel centres."""
-        T = self.ego.T_world_cam[i]
-        dirs, step = _rays(camera, T, ss)
-        hits = self._hit(T, dirs, movers[0])
+        """Return radiance (H, W, 3), albedo (H, W) and the hits (H, W) at pixel centres.
+
+        With ``ss`` 2 the pixels that differ from their neighbours get 2 x 2 rays more, which
+        then take the place of theirs. Which pixels the albedo does so in is the same by night.
+        """
+        T = self.ego.T_world_cam[i * self.cfg.data.every]
+        dirs, step = _rays(camera, T)
+        lamps = lamps_at(self.town.lamps, T, movers.heads, light.lamps_on, self.cfg)
+        h, w = camera.height, camera.width
+        rgb, albedo, hits = self._sample(T, dirs, step, light, lamps, movers)
+        if ss > 1:
+            shape, bright = shade.edges(hits.tri, hits.t, rgb, self._arrays, h, w)
+            ask = np.flatnonzero(shape | bright)
+            more = dirs[ask, None] + np.float32(0.25) * _QUARTERS @ step
+            fine, flat, _ = self._sample(T, more.reshape(-1, 3), step / 2, light, lamps, movers)
+            rgb[ask] = fine.reshape(-1, 4, 3).mean(1)
+            albedo[shape] = flat.reshape(-1, 4).mean(1)[shape[ask]]
+        rgb, albedo = rgb.reshape(h, w, 3), albedo.reshape(h, w)
+        return rgb, albedo, _Hits(hits.tri.reshape(h, w), hits.t.reshape(h, w), hits.bary)
+
+    def _sample(
+        self,
+        T: NDArray,
+        dirs: NDArray,
+        step: NDArray,
+        light: Light,
+        lamps: NDArray,
+        movers: _Moving,
+    ) -> tuple[NDArray, NDArray, _Hits]:
+        """Return radiance (N, 3), albedo (N,) and hits of rays ``dirs`` (N, 3) from T."""
         origin = T[:3, 3].astype(np.float32)
-        lamps = lamps_at(self.town.lamps, T, movers[1], light.lamps_on, self.cfg)
-        seen, which = self._shadow(dirs, origin, hits, light, lamps, movers[0])
-        misc = np.array([light.haze_m, light.lamps_on, 1 / (camera.fx * ss)], np.float32)
+        hits = self._hit(origin, dirs, movers)
+        seen, which = self._shadow(dirs, origin, hits, light, lamps, movers)
+        angle = np.linalg.norm(step[0])
+        misc = np.array([light.haze_m, light.lamps_on, angle], np.float32)
         rgb, albedo = shade.shade(
             dirs,
             origin,
@@ -160,27 +209,22 @@ class SequenceRenderer:
             light.sky,
             misc,
         )
-        h, w = camera.height, camera.width
-        rgb = rgb.reshape(h, ss, w, ss, 3).mean((1, 3))
-        albedo = albedo.reshape(h, ss, w, ss).mean((1, 3))
-        if ss > 1:
-            hits = self._hit(T, _rays(camera, T, 1)[0], movers[0])
-        return rgb, albedo, _Hits(hits.tri.reshape(h, w), hits.t.reshape(h, w), hits.bary)
+        return rgb, albedo, hits
 
-    def _hit(self, T: NDArray, dirs: NDArray, moving: EmbreeScene | None) -> _Hits:
-        """Return the first hits of rays from the camera at T."""
-        origin = np.broadcast_to(T[:3, 3].astype(np.float32), dirs.shape)
-        origin = np.ascontiguousarray(origin)
-        out = self._static.run(origin, dirs, output=True)
-        tri, t = out["primID"], out["tfar"]
+    def _hit(self, origin: NDArray, dirs: NDArray, movers: _Moving) -> _Hits:
+        """Return the first hits of rays from the camera at ``origin``."""
+        start = np.ascontiguousarray(np.broadcast_to(origin, dirs.shape))
+        out = self._static.run(start, dirs, output=True)
+        tri, t = out["primID"].astype(np.int32), out["tfar"]
         bary = np.stack([out["u"], out["v"]], 1)
-        if moving is not None:
-            out = moving.run(origin, dirs, output=True)
-            near = (out["primID"] >= 0) & ((out["tfar"] < t) | (tri < 0))
-            tri = np.where(near, out["primID"] + self._count, tri)
-            t = np.where(near, out["tfar"], t)
-            bary = np.where(near[:, None], np.stack([out["u"], out["v"]], 1), bary)
-        return _Hits(tri.astype(np.int32), t.astype(np.float32), bary.astype(np.float32))
+        ask = np.flatnonzero(shade.nearby(start, dirs, movers.spheres))
+        if len(ask):
+            out = movers.scene.run(start[ask], dirs[ask], output=True)
+            near = (out["primID"] >= 0) & ((out["tfar"] < t[ask]) | (tri[ask] < 0))
+            at = ask[near]
+            tri[at], t[at] = out["primID"][near] + self._count, out["tfar"][near]
+            bary[at, 0], bary[at, 1] = out["u"][near], out["v"][near]
+        return _Hits(tri, t, bary)
 
     def _shadow(
         self,
@@ -189,7 +233,7 @@ class SequenceRenderer:
         hits: _Hits,
         light: Light,
         lamps: NDArray,
-        moving: EmbreeScene | None,
+        movers: _Moving,
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
         """Return whether the main light of each sample is seen, and which lamp that is."""
         start, to, wanted, which = shade.surface(
@@ -209,27 +253,27 @@ class SequenceRenderer:
         ask = np.flatnonzero(wanted)
         start, to = start[ask], to[ask]
         reach = np.full(len(ask), 0.98 if len(lamps) else 1e9, np.float32)
-        for scene in (self._static, moving):
-            if scene is not None and len(ask):
-                seen[ask] &= scene.run(start, to, reach, query="OCCLUDED") < 0
+        if len(ask):
+            seen[ask] = self._static.run(start, to, reach, query="OCCLUDED") < 0
+        near = np.flatnonzero(shade.nearby(start, to, movers.spheres))
+        if len(near):
+            free = movers.scene.run(start[near], to[near], reach[near], query="OCCLUDED") < 0
+            seen[ask[near]] &= free
         return seen, which
 
-    def _flow(self, i: int, camera: Camera, hits: _Hits, movers: tuple) -> NDArray[np.float32]:
-        """Return how pixels move until the next frame (H, W, 2)."""
-        j = i + 1 if i + 1 < self.cfg.data.frames else i - 1
-        T = self.ego.T_world_cam
-        if j < 0:
-            return np.zeros((camera.height, camera.width, 2), np.float32)
+    def _flow(self, i: int, camera: Camera, hits: _Hits, movers: _Moving) -> NDArray[np.float32]:
+        """Return how pixels move until the next tick (H, W, 2)."""
+        T_world_now, T_world_next = self.ego.T_world_cam[i * self.cfg.data.every :][:2]
         z = np.where(hits.tri < 0, 1e4, hits.t)[..., None]
-        dirs, _ = _rays(camera, T[i], 1)
-        p = T[i, :3, 3] + z * dirs.reshape(camera.height, camera.width, 3)
+        dirs, _ = _rays(camera, T_world_now)
+        p = T_world_now[:3, 3] + z * dirs.reshape(camera.height, camera.width, 3)
         moving = hits.tri >= self._count
         if moving.any():
-            p[moving] += movers[2][hits.tri[moving] - self._count] * (j - i)
-        q = (p - T[j, :3, 3]) @ T[j, :3, :3]
+            p[moving] += movers.motion[hits.tri[moving] - self._count]
+        q = (p - T_world_next[:3, 3]) @ T_world_next[:3, :3]
         uv = q[..., :2] / np.maximum(q[..., 2:], 0.3) * camera.fx + [camera.cx, camera.cy]
         v, u = np.mgrid[: camera.height, : camera.width]
-        return ((uv - np.stack([u, v], -1)) * (j - i)).astype(np.float32)
+        return (uv - np.stack([u, v], -1)).astype(np.float32)
 
 
 def textureless(albedo: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -249,28 +293,11 @@ def _scene(corners: NDArray[np.float32]) -> EmbreeScene:
     return scene
 
 
-def _shader_arrays(mesh: Mesh) -> tuple:
-    """Return the arrays of ``mesh`` as ``shade`` takes them."""
-    uv0, grad = uv_gradients(mesh.corners, mesh.uv)
-    return (
-        mesh.normals.copy(),
-        uv0,
-        grad,
-        mesh.texture,
-        mesh.tint,
-        mesh.emit,
-        mesh.gloss,
-        mesh.ground,
-    )
-
-
-def _rays(camera: Camera, T_world_cam: NDArray, ss: int) -> tuple[NDArray, NDArray]:
-    """Return rays (N, 3) with z = 1 in the camera, ss x ss per pixel, and their steps (2, 3)."""
-    u = (np.arange(camera.width * ss) + 0.5) / ss - 0.5
-    v = (np.arange(camera.height * ss) + 0.5) / ss - 0.5
+def _rays(camera: Camera, T_world_cam: NDArray) -> tuple[NDArray, NDArray]:
+    """Return rays (N, 3) with z = 1 in the camera, one per pixel, and their steps (2, 3)."""
     R = T_world_cam[:3, :3]
-    x = ((u - camera.cx) / camera.fx)[:, None] * R[:, 0]
-    y = ((v - camera.cy) / camera.fy)[:, None] * R[:, 1]
+    x = ((np.arange(camera.width) - camera.cx) / camera.fx)[:, None] * R[:, 0]
+    y = ((np.arange(camera.height) - camera.cy) / camera.fy)[:, None] * R[:, 1]
     dirs = y[:, None] + x[None] + R[:, 2]
-    step = np.stack([R[:, 0] / (camera.fx * ss), R[:, 1] / (camera.fy * ss)])
+    step = np.stack([R[:, 0] / camera.fx, R[:, 1] / camera.fy])
     return dirs.reshape(-1, 3).astype(np.float32), step.astype(np.float32)

@@ -25,7 +25,7 @@ class Road:
         """Draw the road of ``cfg``, long enough for its drive and the view ahead."""
         rng = cfg.stream("road")
         self.cfg = cfg
-        self.length = (cfg.speed + cfg.speed_swing) * cfg.data.frames * FRAME_PERIOD_S
+        self.length = (cfg.speed + cfg.speed_swing) * cfg.data.ticks * FRAME_PERIOD_S
         self.s = np.arange(-BEHIND_M, self.length + AHEAD_M, 1.0)
         wave = 2 * np.pi / rng.uniform(120, 400, 2)
         self.curvature = cfg.curvature * np.sin(
@@ -37,11 +37,12 @@ class Road:
         heading -= np.interp(0, self.s, heading)
         self._heading = heading
         self._x, self._y = np.cumsum(np.cos(heading)), np.cumsum(np.sin(heading))
-        slope = 2 * np.pi / rng.uniform(150, 500, 2)
+        wide = 2 * np.pi / rng.uniform(150, 500, 2)
         amp = rng.uniform(0, 2.5, 2)
         self._z = (
-            amp[:, None] * np.sin(slope[:, None] * self.s + rng.uniform(0, 6, 2)[:, None])
+            amp[:, None] * np.sin(wide[:, None] * self.s + rng.uniform(0, 6, 2)[:, None])
         ).sum(0)
+        self._slope = np.gradient(self._z)
         self.kinds = {side: self._draw_kinds(cfg.stream("town"), side) for side in (1, -1)}
         self._kerb, self._rise = {}, {}
         for side, kind in self.kinds.items():
@@ -63,9 +64,10 @@ class Road:
             at = end
         return kinds
 
-    def kind(self, s: float, side: int) -> int:
+    def kind(self, s: Numbers, side: int) -> NDArray[np.int64]:
         """Return the kind of town at s on the left (+1) or right (-1)."""
-        return int(self.kinds[side][int(np.clip(s - self.s[0], 0, len(self.s) - 1))])
+        at = (np.asarray(s) - self.s[0]).astype(int)
+        return self.kinds[side][np.clip(at, 0, len(self.s) - 1)]
 
     def heading(self, s: Numbers) -> NDArray[np.float64]:
         """Return the heading at s, radians from east."""
@@ -73,7 +75,7 @@ class Road:
 
     def slope(self, s: Numbers) -> NDArray[np.float64]:
         """Return dz/ds at s."""
-        return np.interp(s, self.s, np.gradient(self._z))
+        return np.interp(s, self.s, self._slope)
 
     def ground(self, s: Numbers, d: Numbers) -> NDArray[np.float64]:
         """Return the height of the ground at (s, d), metres."""
@@ -95,17 +97,23 @@ class Road:
         return np.stack(np.broadcast_arrays(x, y, self.ground(s, d) + above), -1)
 
     def place(
-        self, s: float, d: float, turn: float = 0.0, above: float = 0.0
+        self, s: NDArray, d: NDArray, turn: NDArray | float = 0.0, follow: bool = False
     ) -> tuple[NDArray, NDArray]:
-        """Return R (3, 3) and t (3,) of an object at (s, d), turned by ``turn`` radians."""
-        a = float(self.heading(s)) + turn
-        R = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
-        return R, self.point(s, d, above)
+        """Return R (n, 3, 3) and t (n, 3) of objects at (s, d), turned by ``turn`` radians.
 
-    def clear(self, s: float, d: float, margin: float = 1.0) -> bool:
+        They stand upright, or, if they ``follow`` the road, pitch with its slope.
+        """
+        a = self.heading(s) + turn
+        pitch = np.arctan(self.slope(s) * np.cos(turn)) if follow else np.zeros_like(a)
+        ca, sa, cp, sp, o = np.cos(a), np.sin(a), np.cos(pitch), np.sin(pitch), np.zeros_like(a)
+        ahead, left = np.stack([ca * cp, sa * cp, sp], -1), np.stack([-sa, ca, o], -1)
+        return np.stack([ahead, left, np.cross(ahead, left)], -1), self.point(s, d)
+
+    def clear(self, s: NDArray, d: NDArray, margin: float = 1.0) -> NDArray[np.bool_]:
         """Return whether (s, d) is nowhere nearer to the road than ``|d|``, but for ``margin``."""
-        x, y, _ = self.point(s, d)
-        return float(np.hypot(self._x - x, self._y - y).min()) > abs(d) - margin
+        p = self.point(s, d)
+        x, y = p[..., 0, None] - self._x[::2], p[..., 1, None] - self._y[::2]
+        return np.sqrt((x * x + y * y).min(-1)) > np.abs(d) - margin
 
     def mesh(self, materials: dict[str, Material]) -> Mesh:
         """Return carriageway, kerbs, pavements, verges, terrain, plain and hills."""

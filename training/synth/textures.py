@@ -1,4 +1,4 @@
-"""Procedural textures of one sequence, with mip maps, in one flat buffer for the shader.
+"""Procedural textures with mip maps, those of a sequence in one flat buffer for the shader.
 
 Albedo is linear; the fourth channel of a facade is 0 on the wall, 0.5 on dark glass, 1 on a lit
 window (1 everywhere in other textures). Row 0 is the bottom. All tile, and all sides are powers of
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
@@ -28,25 +29,60 @@ class Atlas:
     levels: NDArray[np.int64]
 
 
-def pack(textures: list[Image]) -> Atlas:
-    """Return the atlas of linear textures (h, w, 4), sides powers of two."""
-    chunks, offset = [], 0
+@dataclass(frozen=True)
+class Packed:
+    """One texture with its mip maps as in ``Atlas``; ``table`` (levels, 3) from offset 0."""
+
+    data: NDArray[np.uint8]
+    table: NDArray[np.int64]
+
+
+def pack(texture: Image) -> Packed:
+    """Return a linear texture (h, w, 4), sides powers of two, with its mip maps."""
+    rows, offset = [], 0
+    h, w = texture.shape[:2]
+    while True:
+        rows.append((offset, h, w))
+        offset += h * w
+        if min(h, w) == 1:
+            break
+        h, w = h // 2, w // 2
+    data, table = np.empty((offset, 4), np.uint8), np.array(rows)
+    _mip_maps(np.ascontiguousarray(texture, np.float32), table, data)
+    return Packed(data, table)
+
+
+def gather(textures: list[Packed]) -> Atlas:
+    """Return the atlas of the textures, numbered in their order."""
     table = np.zeros((len(textures), 12, 3), np.int64)
-    levels = np.zeros(len(textures), np.int64)
+    levels, offset = np.array([len(t.table) for t in textures]), 0
     for i, texture in enumerate(textures):
-        image = texture.astype(np.float32)
-        while True:
-            h, w = image.shape[:2]
-            table[i, levels[i]] = offset, h, w
-            levels[i] += 1
-            coded = image.copy()
-            coded[..., :3] = np.sqrt(np.clip(image[..., :3], 0, 1))
-            chunks.append((np.clip(coded, 0, 1) * 255 + 0.5).astype(np.uint8).reshape(-1, 4))
-            offset += h * w
-            if min(h, w) == 1:
-                break
-            image = image.reshape(h // 2, 2, w // 2, 2, 4).mean((1, 3))
-    return Atlas(np.concatenate(chunks), table, levels)
+        table[i, : levels[i]] = texture.table
+        table[i, : levels[i], 0] += offset
+        offset += len(texture.data)
+    return Atlas(np.concatenate([t.data for t in textures]), table, levels)
+
+
+@njit(cache=True, nogil=True)
+def _mip_maps(image, table, data):  # noqa: ANN001, ANN202 - the compiler infers the types
+    """Write all levels of ``image`` (h, w, 4) to ``data``, each the mean of 2 x 2 of the last."""
+    for level in range(len(table)):
+        o, h, w = table[level]
+        if level:
+            small = np.empty((h, w, 4), np.float32)
+            for y in range(h):
+                for x in range(w):
+                    for c in range(4):
+                        a = image[2 * y, 2 * x, c] + image[2 * y, 2 * x + 1, c]
+                        b = image[2 * y + 1, 2 * x, c] + image[2 * y + 1, 2 * x + 1, c]
+                        small[y, x, c] = np.float32(0.25) * (a + b)
+            image = small
+        for y in range(h):
+            for x in range(w):
+                for c in range(4):
+                    value = min(max(image[y, x, c], np.float32(0)), np.float32(1))
+                    value = np.sqrt(value) if c < 3 else value
+                    data[o + y * w + x, c] = np.uint8(value * np.float32(255) + np.float32(0.5))
 
 
 def fractal(rng: np.random.Generator, height: int, width: int, beta: float) -> Image:
@@ -59,14 +95,18 @@ def fractal(rng: np.random.Generator, height: int, width: int, beta: float) -> I
     return (noise - noise.mean()) / noise.std()
 
 
-class Painter:
-    """Paints the textures of one sequence from one random stream."""
+def noise_fields(rng: np.random.Generator) -> list[Image]:
+    """Return the noise fields (SIDE, SIDE) everything is painted with, grainy to smooth."""
+    return [fractal(rng, SIDE, SIDE, b) for b in (0.4, 0.9, 1.3, 1.7, 2.0, 2.4, 2.8)]
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        """Draw the noise fields everything is painted with."""
+
+class Painter:
+    """Paints textures from one random stream, with noise fields others may use too."""
+
+    def __init__(self, rng: np.random.Generator, fields: list[Image]) -> None:
+        """Take the stream and the fields of ``noise_fields``."""
         self.rng = rng
-        betas = (0.4, 0.9, 1.3, 1.7, 2.0, 2.4, 2.8)
-        self._bank = [fractal(rng, SIDE, SIDE, b) for b in betas]
+        self._bank = fields
 
     def noise(self, rough: float) -> Image:
         """Return a noise field (SIDE, SIDE), from smooth (``rough`` 0) to grainy (1)."""
@@ -78,9 +118,9 @@ class Painter:
     def tinted(self, colour: NDArray, contrast: float, rough: float = 0.6) -> Image:
         """Return a texture of ``colour`` with noise at two scales; contrast relative to it."""
         value = self.noise(rough) * 0.7 + self.noise(rough - 0.35) * 0.5
-        hue = self.noise(0.2)[..., None] * self.rng.normal(0, 0.035, 3)
-        rgb = colour * np.exp(contrast * value[..., None] + hue)
-        return rgba(rgb)
+        hue = self.noise(0.2)[..., None] * self.rng.normal(0, 0.035, 3).astype(np.float32)
+        rgb = np.exp(np.float32(contrast) * value[..., None] + hue)
+        return rgba(rgb * np.asarray(colour, np.float32))
 
     def colour(self, low: float, high: float, vivid: float) -> NDArray:
         """Return a random linear colour of brightness in [low, high]; ``vivid`` 0 is grey."""
@@ -144,10 +184,8 @@ class Painter:
     def mosaic(self, n: int, vivid: float) -> Image:
         """Return n x n patches of random colours with some grain."""
         cells = np.stack([self.colour(0.04, 0.7, vivid) for _ in range(n * n)]).reshape(n, n, 3)
-        return rgba(
-            np.kron(cells, np.ones((SIDE // n, SIDE // n, 1)))
-            * self.tinted(np.ones(3), 0.15)[..., :3]
-        )
+        large = cells.astype(np.float32).repeat(SIDE // n, 0).repeat(SIDE // n, 1)
+        return rgba(large * self.tinted(np.ones(3), 0.15)[..., :3])
 
 
 def rgba(rgb: NDArray) -> Image:

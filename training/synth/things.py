@@ -26,7 +26,7 @@ def pick(rng: Rng, materials: Materials, name: str, count: int) -> Material:
 def tree(rng: Rng, materials: Materials, street: bool = False) -> Mesh:
     """Return a tree: trunk and lumpy crown with loose leaves, or a conifer; high if ``street``."""
     leaf, bark = pick(rng, materials, "leaf", LEAVES), materials["bark"]
-    leaf = replace(leaf, tile=rng.uniform(2.0, 4.0))
+    leaf = replace(leaf, tile=rng.uniform(2.0, 4.0), slot=1)
     high, trunk = rng.uniform(4.5, 11), rng.uniform(0.09, 0.25)
     if rng.random() < 0.2 and not street:
         wide = high * rng.uniform(0.16, 0.28)
@@ -67,7 +67,7 @@ def _leaves(rng: Rng, n: int, radii: tuple, z: float, leaf: Material) -> Mesh:
 
 def bush(rng: Rng, materials: Materials) -> Mesh:
     """Return a bush of a few lumps."""
-    leaf = replace(pick(rng, materials, "leaf", LEAVES), tile=1.5)
+    leaf = replace(pick(rng, materials, "leaf", LEAVES), tile=1.5, slot=1)
     size = rng.uniform(0.4, 1.3)
     lumps = [
         blob(
@@ -86,18 +86,18 @@ def barrier(rng: Rng, materials: Materials, length: float, country: bool) -> Mes
     """Return a hedge, a wall, a board fence, or (in the country) posts with rails or a rail."""
     kind = rng.choice(["hedge", "wall", "fence", "rail"], p=[0.35, 0.3, 0.2, 0.15])
     if kind == "hedge":
-        leaf = replace(pick(rng, materials, "leaf", LEAVES), tile=2.0)
+        leaf = replace(pick(rng, materials, "leaf", LEAVES), tile=2.0, slot=1)
         high, wide = rng.uniform(0.8, 2.2), rng.uniform(0.6, 1.2)
         mesh = box((length, wide, high), (0, 0, high / 2), leaf, rng.random())
         jitter = mesh.normals + rng.normal(0, 0.4, mesh.normals.shape)
         return replace(mesh, normals=jitter.astype(np.float32))
     if kind == "wall":
         high = rng.uniform(0.5, 2.2)
-        m = pick(rng, materials, "wall", WALLS)
+        m = replace(pick(rng, materials, "wall", WALLS), slot=1)
         cap = box((length, 0.4, 0.12), (0, 0, high + 0.06), materials["kerb"])
         return join([box((length, 0.28, high), (0, 0, high / 2), m, rng.random()), cap])
     if kind == "fence" and not country:
-        m = pick(rng, materials, "mix" if rng.random() < 0.3 else "wall", WALLS)
+        m = replace(pick(rng, materials, "mix" if rng.random() < 0.3 else "wall", WALLS), slot=1)
         return box((length, 0.06, rng.uniform(0.9, 1.9)), (0, 0, 0.8), m, rng.random())
     n = max(int(length / 2.5), 1)
     posts = [
@@ -109,10 +109,10 @@ def barrier(rng: Rng, materials: Materials, length: float, country: bool) -> Mes
     return join(posts + [box((length, 0.06, h), (0, -0.08, z), rail) for h, z in levels])
 
 
-def lamp_post(rng: Rng, materials: Materials, high: float, reach: float, emit: tuple) -> Mesh:
-    """Return a street lamp reaching over the road (towards -y)."""
+def lamp_post(materials: Materials, high: float, reach: float) -> Mesh:
+    """Return a street lamp reaching over the road (towards -y); its light comes with the place."""
     metal = materials["metal"]
-    glass = replace(materials["plain"], tint=(0.7, 0.7, 0.65), emit=emit)
+    glass = replace(materials["plain"], tint=(0.7, 0.7, 0.65), emit=(40, 40, 40))
     head = (0, -reach, high)
     return join(
         [
@@ -122,6 +122,11 @@ def lamp_post(rng: Rng, materials: Materials, high: float, reach: float, emit: t
             box((0.24, 0.6, 0.1), (0, -reach, high - 0.05), glass),
         ]
     )
+
+
+def pole(materials: Materials, high: float) -> Mesh:
+    """Return a wooden pole."""
+    return tube((0, 0, 0), (0, 0, high), 0.14, materials["bark"], 7, 0.1)
 
 
 def sign(rng: Rng, materials: Materials) -> Mesh:
@@ -146,7 +151,7 @@ def clutter(rng: Rng, materials: Materials) -> Mesh:
     """Return a bin, box, bollard, kiosk or poster stand."""
     kind = rng.integers(0, 5)
     m = pick(rng, materials, "mix", MIXES)
-    paint = replace(materials["paint"], tint=tuple(rng.uniform(0.03, 0.5, 3)))
+    paint = replace(materials["paint"], tint=tuple(rng.uniform(0.03, 0.5, 3)), slot=1)
     if kind == 0:
         return tube((0, 0, 0), (0, 0, 1.0), 0.28, paint, 8, caps=True)
     if kind == 1:
@@ -161,16 +166,11 @@ def clutter(rng: Rng, materials: Materials) -> Mesh:
 
 
 def person(rng: Rng, materials: Materials) -> Mesh:
-    """Return somebody standing, 1.55 to 1.9 m tall."""
+    """Return somebody standing, 1.55 to 1.9 m tall; slot 1 the coat, slot 2 the legs."""
     tall = rng.uniform(0.88, 1.06)
-    coat, legs, skin = (
-        replace(materials["paint"], tint=tuple(t))
-        for t in (
-            rng.uniform(0.03, 0.5, 3),
-            rng.uniform(0.02, 0.2, 3),
-            rng.uniform(0.15, 0.5) * np.array([1, 0.7, 0.55]),
-        )
-    )
+    coat, legs = (replace(materials["paint"], slot=k) for k in (1, 2))
+    tone = tuple(rng.uniform(0.15, 0.5) * np.array([1, 0.7, 0.55]))
+    skin = replace(materials["paint"], tint=tone)
     mesh = join(
         [
             tube((0, 0.1, 0), (0, 0.09, 0.85), 0.08, legs, 6, 0.1),

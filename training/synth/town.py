@@ -2,189 +2,257 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from training.synth import buildings, things
-from training.synth.cars import make_car
+from training.synth.cars import car_colours
 from training.synth.config import SequenceConfig
-from training.synth.mesh import Material, Mesh, join
+from training.synth.library import MATERIALS, OBJECTS, Library, dress, library_of
 from training.synth.night import lamps_lit
-from training.synth.paint import paint_town
+from training.synth.place import Batch, Placed, batch, place
 from training.synth.road import CITY, COUNTRY, SUBURB, Road
-from training.synth.textures import Atlas, pack
+from training.synth.textures import Atlas
 
-_TILES = {"grass": 8.0, "field": 16.0, "hills": 30.0, "kerb": 2.0, "bark": 2.0, "plain": 1.0}
-_GROUND = ("road", "pavement", "grass", "field")
 _LAMP_POWER = 45.0
+Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Town:
-    """What does not move: triangles, textures, and street lamps (n, 6): position, colour."""
+    """What does not move: triangles, textures and their hues (n, 3), and street lamps.
 
-    mesh: Mesh
+    ``lamps`` (n, 6) are position and colour; ``objects`` counts what stands there by kind.
+    """
+
+    mesh: Placed
     atlas: Atlas
-    materials: dict[str, Material]
+    hue: NDArray[np.float64]
     lamps: NDArray[np.float32]
+    objects: dict[str, int]
 
 
-class _Builder:
-    """Collects the objects of a town; one random stream per kind of object."""
+class Builder:
+    """Collects the objects of a town; one random stream per call of ``stream``."""
 
-    def __init__(self, cfg: SequenceConfig, road: Road, materials: dict[str, Material]) -> None:
-        self.cfg, self.road, self.materials = cfg, road, materials
-        self.meshes: list[Mesh] = [road.mesh(materials)]
+    def __init__(self, cfg: SequenceConfig, road: Road, library: Library) -> None:
+        """Start with the ground."""
+        self.cfg, self.road, self.library = cfg, road, library
+        self.batches: list[Batch] = [
+            batch([road.mesh(MATERIALS)], np.eye(3)[None], np.zeros((1, 3)))
+        ]
         self.lamps: list[NDArray] = []
-        seeds = cfg.stream("town").integers(0, 2**62, 32)
-        self.streams = iter(np.random.default_rng(s) for s in seeds)
-        light = cfg.stream("light")
-        warm = np.array([[1.0, 0.62, 0.25], [1.0, 0.86, 0.65], [0.9, 0.95, 1.0]])
-        self.lamp_colour = warm[light.integers(3)]
+        self.objects: dict[str, int] = {}
+        seeds = cfg.stream("town").integers(0, 2**62, 64)
+        self._streams = iter(np.random.default_rng(s) for s in seeds)
 
-    def add(self, mesh: Mesh, s: float, d: float, turn: float = 0.0) -> None:
-        """Place ``mesh`` with its road side (y < 0) towards the road."""
-        self.meshes.append(mesh.placed(*self.road.place(s, d, turn + (0 if d > 0 else np.pi))))
+    def stream(self) -> Rng:
+        """Return the next random stream."""
+        return next(self._streams)
 
-    def walk(self, side: int, step: Callable[[np.random.Generator], float]) -> list:
-        """Return (stream, s, kind) at random steps along one side."""
-        rng, s, stops = next(self.streams), float(self.road.s[0]) + 5, []
-        while (s := s + step(rng)) < self.road.s[-1] - 5:
-            stops.append((rng, s, self.road.kind(s, side)))
-        return stops
+    def stops(self, side: int, low: float, high: float) -> tuple[Rng, NDArray, NDArray]:
+        """Return a stream, places s (n,) in steps of low to high metres, and the kind there."""
+        rng, first, last = self.stream(), self.road.s[0] + 5, self.road.s[-1] - 5
+        s = first + np.cumsum(rng.uniform(low, high, int((last - first) / low) + 1))
+        s = s[s < last]
+        return rng, s, self.road.kind(s, side)
+
+    def put(
+        self,
+        kind: str,
+        numbers: NDArray,
+        s: NDArray,
+        d: NDArray,
+        turn: ArrayLike = 0.0,
+        follow: bool = False,
+        **looks: ArrayLike,
+    ) -> None:
+        """Place objects of the library; ``looks`` are scale, colours and glow as in ``batch``.
+
+        They turn their road side (y < 0) to the road, or, if they ``follow`` it, drive along it.
+        """
+        if not len(s):
+            return
+        d = np.broadcast_to(np.asarray(d, float), s.shape)
+        turn = np.asarray(turn, float) + (0.0 if follow else np.where(d > 0, 0.0, np.pi))
+        R, t = self.road.place(s, d, turn, follow)
+        meshes = [self.library.take(kind, int(k)).mesh for k in numbers]
+        self.batches.append(batch(meshes, R, t, **looks))
+        self.objects[kind] = self.objects.get(kind, 0) + len(s)
+
+    def draw(self, rng: Rng, kind: str, n: int) -> NDArray[np.int64]:
+        """Return n random numbers of objects of ``kind``, from the few this street has."""
+        few = rng.permutation(OBJECTS[kind][0])[:_FEW]
+        return few[rng.integers(0, len(few), n)]
+
+
+_FEW = 14
+"""Of one kind in one street: neighbours look alike, and less has to be made."""
 
 
 def build_town(cfg: SequenceConfig, road: Road) -> Town:
     """Return the street around ``road``."""
-    textures = paint_town(cfg)
-    materials = {
-        name: Material(
-            i,
-            tile=_TILES.get(name, 4.0),
-            ground=name in _GROUND,
-            gloss=0.12 if name == "paint" else 0.0,
-        )
-        for i, name in enumerate(textures)
-    }
-    b = _Builder(cfg, road, materials)
+    library = library_of(cfg)
+    b = Builder(cfg, road, library)
     for side in (1, -1):
         _buildings(b, side)
         _greens(b, side)
         _furniture(b, side)
         _parked(b, side)
     _street_lamps(b)
-    lamps = np.array(b.lamps, np.float32).reshape(-1, 6)
-    return Town(join(b.meshes), pack(list(textures.values())), materials, lamps)
+    atlas, hue = dress(cfg, library)
+    lamps = np.concatenate([np.zeros((0, 6)), *b.lamps]).astype(np.float32)
+    return Town(place(b.batches, hue), atlas, hue, lamps, b.objects)
 
 
-def _buildings(b: _Builder, side: int) -> None:
+def colours(rng: Rng, n: int, spread: float = 0.25, hue: float = 0.1) -> NDArray[np.float64]:
+    """Return colours (n, 2, 3) about white, to vary objects with."""
+    return np.exp(rng.normal(0, spread, (n, 2, 1)) + rng.normal(0, hue, (n, 2, 3))).clip(0, 1.8)
+
+
+def _buildings(b: Builder, side: int) -> None:
     """Line the city with fronts, the suburb with houses behind gardens, dot the country."""
-    edge = b.cfg.half_width + b.cfg.pavement
-    rng, s = next(b.streams), float(b.road.s[0]) + 5
-    while s < b.road.s[-1] - 15:
-        kind = b.road.kind(s, side)
-        width = rng.uniform(8, 22) if kind == CITY else rng.uniform(8, 14)
-        gap = {CITY: 0.4, SUBURB: rng.uniform(3, 10), COUNTRY: rng.uniform(40, 150)}[kind]
-        back = {
-            CITY: rng.choice([0.3, 0.3, 2.5]),
-            SUBURB: rng.uniform(4, 9),
-            COUNTRY: rng.uniform(8, 40),
-        }[kind]
-        at, d = s + width / 2, side * (edge + back)
-        warm = rng.uniform(0.35, 1.6) * np.array(
-            [1.0, rng.uniform(0.6, 0.95), rng.uniform(0.3, 0.9)]
-        )
-        make = buildings.building if kind == CITY else buildings.house
-        bent = abs(float(np.interp(at, b.road.s, b.road.curvature))) * width / 2 > 0.12
-        mesh = make(rng, b.materials, width, tuple(warm))
-        if rng.random() < b.cfg.density and b.road.clear(at, d) and (back > 2 or not bent):
-            b.add(mesh, at, d)
-        s += width + gap
+    edge, rng = b.cfg.half_width + b.cfg.pavement, b.stream()
+    n = int(np.ptp(b.road.s) / 8) + 1
+    wide = rng.uniform(8, 22, n), rng.uniform(8, 14, n)
+    gaps = np.full(n, 0.4), rng.uniform(3, 10, n), rng.uniform(40, 150, n)
+    back = rng.choice([0.3, 0.3, 2.5], n), rng.uniform(4, 9, n), rng.uniform(8, 40, n)
+    at, rows = float(b.road.s[0]) + 5, []
+    for i in range(n):
+        if at > b.road.s[-1] - 15:
+            break
+        here = int(b.road.kind(at, side))
+        width = wide[0 if here == CITY else 1][i]
+        rows.append((at + width / 2, width, back[here][i], here))
+        at += width + gaps[here][i]
+    s, width, away, kind = np.array(rows).reshape(-1, 4).T
+    d, n = side * (edge + away), len(s)
+    bent = np.abs(np.interp(s, b.road.s, b.road.curvature)) * width / 2 > 0.12
+    keep = (rng.random(n) < b.cfg.density) & ((away > 2) | ~bent) & b.road.clear(s, d)
+    warm = rng.uniform(0.35, 1.6, (n, 1)) * rng.uniform([1, 0.6, 0.3], [1, 0.95, 0.9], (n, 3))
+    look, tall = colours(rng, n), rng.uniform(0.9, 1.12, n)
+    for name, ask in (("building", kind == CITY), ("house", kind != CITY)):
+        m = keep & ask
+        numbers = b.draw(rng, name, int(m.sum()))
+        own = np.array([b.library.take(name, int(k)).size[0] for k in numbers])
+        fit = np.clip((width[m] - 0.3) / np.maximum(own, 1), 0.6, 1.6)
+        scale = np.stack([fit, np.ones_like(fit), tall[m]], 1)
+        b.put(name, numbers, s[m], d[m], scale=scale, colours=look[m], glow=warm[m])
 
 
-def _greens(b: _Builder, side: int) -> None:
+def _greens(b: Builder, side: int) -> None:
     """Plant street trees, garden and field trees, bushes, hedges, walls and fences."""
     edge, dense = b.cfg.half_width + b.cfg.pavement, b.cfg.density
-    for rng, s, kind in b.walk(side, lambda r: r.uniform(4, 14)):
-        out = {CITY: -0.8, SUBURB: rng.uniform(0.8, 14), COUNTRY: rng.uniform(0.5, 45)}[kind]
-        chance = {CITY: 0.35, SUBURB: 0.6, COUNTRY: 0.8}[kind] * dense
-        mesh = things.tree(rng, b.materials, kind == CITY)
-        d = side * (edge + out)
-        if rng.random() < chance and b.road.clear(s, d):
-            b.add(mesh, s, d, rng.uniform(0, 6.3))
-    for rng, s, kind in b.walk(side, lambda r: r.uniform(2, 9)):
-        d = side * (edge + (rng.uniform(0.6, 3.5) if kind == SUBURB else rng.uniform(0.3, 15)))
-        mesh = things.bush(rng, b.materials)
-        if kind != CITY and rng.random() < 0.6 * dense and b.road.clear(s, d):
-            b.add(mesh, s, d, rng.uniform(0, 6.3))
-    for rng, s, kind in b.walk(side, lambda r: 7.0):
-        run = np.sin(s / 23.0 + side) + rng.normal(0, 0.3)
-        mesh = things.barrier(rng, b.materials, 7.0, kind == COUNTRY)
-        if kind != CITY and run < 2 * dense - 1 and b.road.clear(s, side * (edge + 0.4)):
-            b.add(mesh, s, side * (edge + 0.4))
+    rng, s, kind = b.stops(side, 4, 14)
+    n = len(s)
+    out = np.choose(kind, [np.full(n, -0.8), rng.uniform(0.8, 14, n), rng.uniform(0.5, 45, n)])
+    d = side * (edge + out)
+    keep = (rng.random(n) < np.array([0.35, 0.6, 0.8])[kind] * dense) & b.road.clear(s, d)
+    for name, ask in (("street_tree", kind == CITY), ("tree", kind != CITY)):
+        _scatter(b, rng, name, s, d, keep & ask)
+    rng, s, kind = b.stops(side, 2, 9)
+    n = len(s)
+    garden = kind == SUBURB
+    d = side * (edge + np.where(garden, rng.uniform(0.6, 3.5, n), rng.uniform(0.3, 15, n)))
+    keep = (kind != CITY) & (rng.random(n) < 0.6 * dense) & b.road.clear(s, d)
+    _scatter(b, rng, "bush", s, d, keep)
+    rng, s, kind = b.stops(side, 7, 7)
+    d = np.full(len(s), side * (edge + 0.4))
+    run = np.sin(s / 23.0 + side) + rng.normal(0, 0.3, len(s))
+    keep = (kind != CITY) & (run < 2 * dense - 1) & b.road.clear(s, d)
+    stretch = (s // rng.uniform(20, 60)).astype(int) % 7
+    for name, ask in (("barrier", kind != COUNTRY), ("field_barrier", kind == COUNTRY)):
+        m = keep & ask
+        numbers = rng.integers(0, OBJECTS[name][0], 7)[stretch[m]]
+        look = colours(rng, 7)[stretch[m]]
+        b.put(name, numbers, s[m], d[m], colours=look)
 
 
-def _furniture(b: _Builder, side: int) -> None:
+def _scatter(
+    b: Builder, rng: Rng, name: str, s: NDArray, d: NDArray, keep: NDArray[np.bool_]
+) -> None:
+    """Place plants where ``keep``, turned and sized at random."""
+    n = int(keep.sum())
+    size = np.exp(rng.normal(0, 0.15, (n, 1)) + rng.normal(0, 0.08, (n, 3)))
+    look = colours(rng, n, 0.2)
+    b.put(
+        name,
+        b.draw(rng, name, n),
+        s[keep],
+        d[keep],
+        rng.uniform(0, 6.3, n),
+        scale=size,
+        colours=look,
+    )
+
+
+def _furniture(b: Builder, side: int) -> None:
     """Put signs, bins, posters, poles and people on the pavement."""
-    edge, pavement = b.cfg.half_width, b.cfg.pavement
-    for rng, s, kind in b.walk(side, lambda r: r.uniform(6, 30)):
-        mesh, turned = things.sign(rng, b.materials), rng.random() < 0.5
-        turn = np.pi if (side > 0) == turned else 0.0
-        if rng.random() < b.cfg.density and (kind != COUNTRY or rng.random() < 0.3):
-            b.add(mesh, s, side * (edge + rng.uniform(0.5, 0.8)), turn)
-    for rng, s, kind in b.walk(side, lambda r: r.uniform(3, 16)):
-        mesh = things.clutter(rng, b.materials)
-        if kind == CITY and rng.random() < 0.7 * b.cfg.density:
-            b.add(mesh, s, side * (edge + rng.choice([0.7, max(pavement - 0.7, 0.8)])))
-    for rng, s, kind in b.walk(side, lambda r: r.uniform(4, 30)):
-        mesh = things.person(rng, b.materials)
-        if kind == CITY and rng.random() < 0.6 * b.cfg.density:
-            b.add(mesh, s, side * (edge + rng.uniform(0.5, pavement)), rng.uniform(0, 6.3))
-    metal = b.materials["bark"]
-    if next(b.streams).random() < 0.35:  # telegraph poles
-        for _, s, _ in b.walk(side, lambda r: 38.0):
-            b.add(things.tube((0, 0, 0), (0, 0, 8.5), 0.14, metal, 7, 0.1), s, side * (edge + 0.5))
-    else:
-        next(b.streams)
+    edge, pavement, dense = b.cfg.half_width, b.cfg.pavement, b.cfg.density
+    rng, s, kind = b.stops(side, 6, 30)
+    n = len(s)
+    turn = np.where((side > 0) == (rng.random(n) < 0.5), np.pi, 0.0)
+    m = (rng.random(n) < dense) & ((kind != COUNTRY) | (rng.random(n) < 0.3))
+    d = side * (edge + rng.uniform(0.5, 0.8, n))
+    b.put("sign", b.draw(rng, "sign", m.sum()), s[m], d[m], turn[m])
+    rng, s, kind = b.stops(side, 3, 16)
+    n = len(s)
+    m = (kind == CITY) & (rng.random(n) < 0.7 * dense)
+    d = side * (edge + rng.choice([0.7, max(pavement - 0.7, 0.8)], n))
+    look = colours(rng, n, 0.4, 0.4)[m]
+    b.put("clutter", b.draw(rng, "clutter", m.sum()), s[m], d[m], colours=look)
+    rng, s, kind = b.stops(side, 4, 30)
+    n = len(s)
+    m = (kind == CITY) & (rng.random(n) < 0.6 * dense)
+    d, turn = side * (edge + rng.uniform(0.5, pavement, n)), rng.uniform(0, 6.3, n)
+    look = clothes(rng, n)[m]
+    b.put("person", b.draw(rng, "person", m.sum()), s[m], d[m], turn[m], colours=look)
+    rng, s, _ = b.stops(side, 38, 38)
+    if rng.random() < 0.35:
+        b.put("pole", np.zeros(len(s)), s, np.full(len(s), side * (edge + 0.5)))
 
 
-def _parked(b: _Builder, side: int) -> None:
+def clothes(rng: Rng, n: int) -> NDArray[np.float64]:
+    """Return the colours of coats and legs (n, 2, 3)."""
+    return rng.uniform(0.02, [[0.5], [0.2]], (n, 2, 3))
+
+
+def _parked(b: Builder, side: int) -> None:
     """Park cars along the kerb, facing the traffic of their side."""
-    for rng, s, kind in b.walk(side, lambda r: r.uniform(5.6, 6.6)):
-        car = make_car(rng, b.materials)
-        full = {CITY: 0.85, SUBURB: 0.6, COUNTRY: 0.08}[kind] * b.cfg.density
-        d = side * (b.cfg.half_width - 1.15 + rng.normal(0, 0.07))
-        turn = (np.pi if side * b.cfg.side > 0 else 0.0) + rng.normal(0, 0.02)
-        run = np.sin(s / 31.0 + 2 * side) < 1.6 * full - 0.5
-        if b.cfg.parking > 1 and run and rng.random() < 0.9:
-            R, t = b.road.place(s, d, turn)
-            b.meshes.append(car.mesh.placed(R, t))
+    rng, s, kind = b.stops(side, 5.6, 6.6)
+    n = len(s)
+    full = np.array([0.85, 0.6, 0.08])[kind] * b.cfg.density
+    d = side * (b.cfg.half_width - 1.15 + rng.normal(0, 0.07, n))
+    turn = (np.pi if side * b.cfg.side > 0 else 0.0) + rng.normal(0, 0.02, n)
+    m = (np.sin(s / 31.0 + 2 * side) < 1.6 * full - 0.5) & (rng.random(n) < 0.9)
+    m &= b.cfg.parking > 1
+    paint = np.repeat(car_colours(rng, n)[:, None], 2, 1)[m]
+    numbers = b.draw(rng, "car", m.sum())
+    b.put("car", numbers, s[m], d[m], turn[m], follow=True, colours=paint, glow=0.0)
 
 
-def _street_lamps(b: _Builder) -> None:
+def _street_lamps(b: Builder) -> None:
     """Set street lamps along one or both sides, dark on some stretches."""
-    rng = next(b.streams)
-    high, reach, pitch = rng.uniform(6, 9), rng.uniform(0.8, 2.2), rng.uniform(22, 40)
+    rng, cfg, road = b.stream(), b.cfg, b.road
+    warm = np.array([[1.0, 0.62, 0.25], [1.0, 0.86, 0.65], [0.9, 0.95, 1.0]])
+    colour = warm[cfg.stream("light").integers(3)]
+    number, pitch = int(b.draw(rng, "lamp_post", 1)[0]), rng.uniform(22, 40)
+    head = b.library.take("lamp_post", number).lamp_at()
     sides = (1, -1) if rng.random() < 0.5 else (int(rng.choice([1, -1])),)
     phase = rng.uniform(0, 6.3)
-    powered = lamps_lit(b.cfg.night, b.road.s, b.cfg.stream("unlit"))
+    powered = lamps_lit(cfg.night, road.s, cfg.stream("unlit"))
     for side in sides:
-        for k, s in enumerate(np.arange(b.road.s[0] + 3, b.road.s[-1] - 3, pitch)):
-            rural = b.road.kind(s, side) == COUNTRY
-            power = _LAMP_POWER * rng.uniform(0.6, 1.2) * high**2 / 64
-            at = s + (pitch / 2 if side < 0 else 0)
-            lit = 0.5 + 0.5 * np.sin(s / 45 + phase) < b.cfg.street_lamps
-            lit = lit and powered[np.searchsorted(b.road.s, at) - 1]
-            emit = tuple(40 * b.lamp_colour) if lit else (0.0, 0.0, 0.0)
-            mesh = things.lamp_post(rng, b.materials, high, reach, emit)
-            if rural and (k % 3 or b.cfg.street_lamps < 0.9):
-                continue
-            b.add(mesh, at, side * (b.cfg.half_width + 0.45))
-            if lit:
-                d = side * (b.cfg.half_width + 0.45 - reach)
-                head = b.road.point(at, d)
-                head[2] = b.road.ground(at, side * (b.cfg.half_width + 0.45)) + high - 0.15
-                b.lamps.append(np.concatenate([head, power * b.lamp_colour]))
+        s = np.arange(road.s[0] + 3, road.s[-1] - 3, pitch) + (pitch / 2 if side < 0 else 0)
+        n = len(s)
+        power = _LAMP_POWER * rng.uniform(0.6, 1.2, n) * head[2] ** 2 / 64
+        sparse = (np.arange(n) % 3 > 0) | (cfg.street_lamps < 0.9)
+        m = ~((road.kind(s, side) == COUNTRY) & sparse)
+        lit = 0.5 + 0.5 * np.sin(s / 45 + phase) < cfg.street_lamps
+        lit &= powered[np.clip(np.searchsorted(road.s, s) - 1, 0, len(road.s) - 1)]
+        d = np.full(n, side * (cfg.half_width + 0.45))
+        glow = lit[:, None] * colour
+        b.put("lamp_post", np.full(m.sum(), number), s[m], d[m], glow=glow[m])
+        R, t = road.place(s, d, 0.0 if side > 0 else np.pi)
+        at = (t + R @ head - [0, 0, 0.1])[m & lit]
+        b.lamps.append(np.hstack([at, power[m & lit, None] * colour]))
