@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 
 from sdepth.engines.graph import fuse
 from sdepth.errors import ConfigError
 from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.efficientnet_lite import EfficientNetLiteEncoder, SameConv
 from sdepth.models.pose_net import POSE_ARCHITECTURES, PoseCNN, make_pose_net
 
 
@@ -13,7 +15,7 @@ def test_light_network_is_light() -> None:
     assert sum(p.numel() for p in DepthNet("light").parameters()) < 3.5e6
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "light", "tiny"])
+@pytest.mark.parametrize("architecture", ["resnet18", "light", "lite0", "tiny"])
 def test_disparities_come_at_four_scales(architecture: str) -> None:
     disps = DepthNet(architecture).eval()(torch.rand(1, 3, 64, 96))
 
@@ -46,15 +48,39 @@ def test_untrained_network_answers_near_the_start_depth() -> None:
     assert 2 < float(depth.detach().median()) < 32
 
 
-def test_folded_normalisation_gives_the_same_depth() -> None:
+@pytest.mark.parametrize("architecture", ["light", "lite0"])
+def test_folded_normalisation_gives_the_same_depth(architecture: str) -> None:
     torch.manual_seed(0)
-    net, image = DepthNet("light"), torch.rand(2, 3, 64, 96)
+    net, image = DepthNet(architecture), torch.rand(2, 3, 64, 96)
     net(image)  # moves the running statistics off their defaults
     net.eval()
     with torch.no_grad():
         expected = net(image, 1)[0]
+        folded = fuse(net)
 
-        assert torch.allclose(fuse(net)(image, 1)[0], expected, atol=1e-5)
+        assert torch.allclose(folded(image, 1)[0], expected, atol=1e-5)
+    assert not [m for m in folded.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+def test_lite0_has_the_published_size_and_strides() -> None:
+    encoder = EfficientNetLiteEncoder().eval()
+
+    features = encoder(torch.rand(1, 3, 64, 96))
+
+    assert [tuple(f.shape[1:]) for f in features] == [
+        (c, 64 // s, 96 // s) for c, s in zip(encoder.channels, encoder.strides, strict=True)
+    ]
+    # Table 1 of the paper less the classifier's 1280 wide layers: 4.65 M - 1.69 M.
+    assert sum(p.numel() for p in encoder.parameters()) == pytest.approx(2.96e6, abs=0.01e6)
+
+
+def test_convolution_of_stride_two_pads_as_tensorflow_does() -> None:
+    conv = SameConv(1, 1, 3, stride=2)
+    nn.init.ones_(conv.weight)
+    image = torch.arange(16.0).view(1, 1, 4, 4)
+
+    # "same" of size 4 and kernel 3: nothing before, one row and column of zeros behind.
+    assert conv(image)[0, 0].tolist() == [[45.0, 39.0], [66.0, 50.0]]
 
 
 @pytest.mark.parametrize("architecture", POSE_ARCHITECTURES)

