@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 
 from sdepth.errors import ConfigError
 from sdepth.models.depth_net import DEPTH_ARCHITECTURES, count_scales
+from sdepth.models.efficientnet_lite import LITE
 from sdepth.models.pose_net import POSE_ARCHITECTURES
+from training.data.frames import CropConfig
 from training.data.triplets import DataConfig
 from training.losses import LossConfig
 from training.night import NightConfig
 from training.prior import PriorConfig
 from training.refinement import RefineTraining
+from training.supervised import TruthConfig
 
 KITTI_FOCAL_RATIO = 1.055
 """sqrt(fx fy / (W H)) of KITTI's colour cameras: the canonical camera."""
@@ -29,6 +32,10 @@ class ModelConfig:
     focal_ratio: float = KITTI_FOCAL_RATIO
     pose_output_scale: float = 0.01
     init_from: str = ""  # a checkpoint to start from, instead of random weights
+    motion_from: str = ""  # a checkpoint for the pose network and features alone
+    imagenet: bool = False  # the encoder starts from what ImageNet taught it (lite0)
+    frozen_blocks: int = 0  # the encoder's stem and so many blocks stay as they are (lite0)
+    frozen_norm: bool = False  # the encoder's normalisation keeps its statistics
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class OptimConfig:
     decay_from: float = 0.75  # fraction of the run after which the rate falls
     decay_to: float = 0.1  # of lr, reached at the end (cosine)
     grad_clip: float = 0.0  # norm; 0 = none
+    encoder_lr_scale: float = 1.0  # learning rate of the depth encoder over lr
+    average: float = 0.0  # decay of averaged depth weights, which are what is saved; 0 = none
     precision: str = "fp32"  # or bf16: autocast of the networks, losses stay fp32
 
 
@@ -52,6 +61,7 @@ class LogConfig:
     scalars_every: int = 20
     images_every: int = 500
     save_every: int = 500
+    keep_every: int = 0  # weights of every so many steps stay in RUN/kept; 0 = none do
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,10 @@ class TrainConfig:
     domain: str = "day"
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
+    crop: CropConfig = field(default_factory=CropConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    truth: TruthConfig = field(default_factory=TruthConfig)
     refine: RefineTraining = field(default_factory=RefineTraining)
     night: NightConfig = field(default_factory=NightConfig)
     prior: PriorConfig = field(default_factory=PriorConfig)
@@ -94,6 +106,17 @@ class TrainConfig:
                 and self.model.start_depth_m < self.model.depth_range_m[1],
                 "0 < nearest < start_depth_m < farthest",
             ),
+            "model.imagenet": (
+                self.model.imagenet,
+                not self.model.imagenet or self.model.depth in LITE,
+                f"false, or model.depth one of {[*LITE]}",
+            ),
+            "model.frozen_blocks": (
+                self.model.frozen_blocks,
+                self.model.frozen_blocks == 0 or self.model.depth in LITE,
+                f"0, or model.depth one of {[*LITE]}",
+            ),
+            "optim.average": (self.optim.average, 0 <= self.optim.average < 1, "0 to below 1"),
             "data.size": (
                 self.data.size,
                 all(n >= 64 and n % 32 == 0 for n in self.data.size),

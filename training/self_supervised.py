@@ -61,6 +61,7 @@ class SelfSupervised(nn.Module):
         share, momentum = self.night.static_quantile, self.night.static_momentum
         self.static_mask = StaticMask(share, momentum) if share > 0 else None
         self.clips = clips
+        self.average: DepthNet | None = None  # of the depth network's weights over steps
 
     def forward(self, batch: Batch, step: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the losses (``total`` and its parts), and images worth looking at.

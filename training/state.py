@@ -13,12 +13,15 @@ from torch import Tensor, nn, optim
 from sdepth.checkpoint import Card, read_card, read_tensors, save, write_tensors
 from sdepth.config import load_config, to_dict
 from sdepth.errors import CheckpointError, ConfigError
+from sdepth.models.encoder import Encoder
 from training.config import TrainConfig
 from training.self_supervised import SelfSupervised
+from training.supervised import Supervised
 
 STATE, WEIGHTS, CONFIG = "state.safetensors", "weights.safetensors", "config.yaml"
 
-
+Model = SelfSupervised | Supervised
+"""What a training step is; both hold the networks under the same names."""
 Learner = tuple[nn.Module, optim.Optimizer]
 """Networks and what changes them."""
 
@@ -95,11 +98,14 @@ def _read_config(path: Path) -> TrainConfig | None:
         return None
 
 
-def save_weights(
-    path: Path, model: SelfSupervised, config: TrainConfig, step: int, command: str
-) -> None:
+def snapshot(run: Path, step: int) -> Path:
+    """Return where the weights of one step are kept."""
+    return run / "kept" / f"{step:06d}.safetensors"
+
+
+def save_weights(path: Path, model: Model, config: TrainConfig, step: int, command: str) -> None:
     """Write the networks with their card."""
-    r, before = config.refine, _card(config)
+    r, before = config.refine, _card(config, model.depth_net.encoder)
     card = replace(
         before,
         command="; ".join(filter(None, (before.command, command))),
@@ -108,10 +114,11 @@ def save_weights(
         features=r.features,
         feature_strides=r.strides if r.features else (),
     )
-    save(path, model.depth_net, model.pose_net, card, half=False, refiner=model.refiner)
+    depth = model.depth_net if model.average is None else model.average
+    save(path, depth, model.pose_net, card, half=False, refiner=model.refiner)
 
 
-def _card(config: TrainConfig) -> Card:
+def _card(config: TrainConfig, encoder: Encoder) -> Card:
     """Return what a run's networks are; depth and pose that did not learn keep their card."""
     if config.refine.only and config.model.init_from:
         return read_card(Path(config.model.init_from))
@@ -120,7 +127,7 @@ def _card(config: TrainConfig) -> Card:
         pose_architecture=config.model.pose,
         input_size=config.data.size,
         depth_range_m=config.model.depth_range_m,
-        metric=config.loss.speed_weight > 0 or config.loss.known_motion,
+        metric=max(config.loss.speed_weight, config.truth.weight) > 0 or config.loss.known_motion,
         domain=config.domain,
         training_data=", ".join(config.data.train),
         command="",
@@ -128,6 +135,8 @@ def _card(config: TrainConfig) -> Card:
         step=0,
         focal_ratio=config.model.focal_ratio,
         pose_output_scale=config.model.pose_output_scale,
+        mean=encoder.mean,
+        std=encoder.std,
     )
 
 

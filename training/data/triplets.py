@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sdepth.errors import DataError
 from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
+from training.data.frames import Frames
 from training.data.split import find_frames, read_list
 
 _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -145,11 +146,10 @@ class ResumableOrder(Sampler[tuple[int, int]]):
 
 
 def endless_batches(
-    data: Triplets, batch: int, step: int = 0, rank: int = 0, ranks: int = 1
+    data: Triplets | Frames, workers: int, batch: int, step: int = 0, rank: int = 0, ranks: int = 1
 ) -> Iterator[dict[str, Tensor]]:
     """Yield batches of this rank forever, beginning with that of ``step``."""
     order = ResumableOrder(len(data), batch, data.seed, step, rank, ranks)
-    workers = data.config.workers
     loader = DataLoader(
         data,
         batch,

@@ -1,0 +1,203 @@
+"""Depth taught by rendered truth: data, losses, and a run from ImageNet's weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sdepth.camera import Camera
+from sdepth.checkpoint import load_depth, read_card, read_tensors
+from sdepth.errors import CheckpointError, ConfigError, DataError
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.encoder import ResNetEncoder
+from tests.helpers import write_drive
+from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
+from training.data.augment import change_look
+from training.data.drive import SKY, find_drives
+from training.data.frames import CropConfig, Frames, draw_crop
+from training.data.triplets import DataConfig
+from training.imagenet import load_imagenet
+from training.losses import LossConfig
+from training.state import snapshot
+from training.supervised import TruthConfig, deviation, gradient_error
+from training.trainer import build_model, follow, load_batches, take_step, train
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    root = write_drive(tmp_path / "data", frames=6, size=(64, 128))
+    (folder,) = find_drives(root)
+    for mask in (folder / "mask_2").iterdir():  # the upper quarter is sky
+        sky = np.zeros((64, 128), np.uint8)
+        sky[:16] = SKY
+        cv2.imwrite(str(mask), sky)
+        depth = np.where(sky, 0, 10 * 256).astype(np.uint16)
+        cv2.imwrite(str(folder / "depth_2" / mask.name), depth)
+    return TrainConfig(
+        data=DataConfig(train=(str(root),), size=(64, 96), workers=0),
+        model=ModelConfig(
+            "lite0", "tiny", (1.0, 100.0), start_depth_m=8.0, imagenet=True, frozen_blocks=3,
+            frozen_norm=True,
+        ),
+        loss=LossConfig(scales=3),
+        truth=TruthConfig(weight=1.0),
+        optim=OptimConfig(steps=4, batch=2, lr=1e-3, encoder_lr_scale=0.2, average=0.9),
+        log=LogConfig(scalars_every=1, images_every=2, save_every=2, keep_every=2),
+    )  # fmt: skip
+
+
+def test_public_weights_fill_the_whole_encoder() -> None:
+    net = DepthNet("lite0")
+    before = {k: v.clone() for k, v in net.encoder.state_dict().items()}
+
+    load_imagenet(net.encoder)
+
+    after = net.encoder.state_dict()
+    floats = [k for k, v in after.items() if v.is_floating_point()]
+    assert not [k for k in floats if torch.equal(before[k], after[k])]
+
+
+def test_other_encoders_have_no_such_weights() -> None:
+    with pytest.raises(ConfigError, match="only lite0"):
+        load_imagenet(ResNetEncoder("tiny"))
+
+
+def test_loss_falls(config: TrainConfig) -> None:
+    torch.manual_seed(0)
+    model = build_model(config)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    batch = next(load_batches(config, 0, 0, 1))
+
+    losses = [
+        float(take_step(model, optimizer, batch, config.optim, 0)[0]["total"]) for _ in range(10)
+    ]
+
+    assert min(losses[-3:]) < 0.8 * losses[0]
+
+
+def test_weights_of_another_network_are_refused(config: TrainConfig, tmp_path: Path) -> None:
+    train(config, tmp_path / "run", "cpu")
+    weights = str(tmp_path / "run" / "weights.safetensors")
+    other = dataclasses.replace(config.model, depth="tiny", imagenet=False, frozen_blocks=0)
+
+    with pytest.raises(CheckpointError, match="depth network lite0, the run's is tiny"):
+        build_model(
+            dataclasses.replace(config, model=dataclasses.replace(other, init_from=weights))
+        )
+    build_model(dataclasses.replace(config, model=dataclasses.replace(other, motion_from=weights)))
+
+
+def test_frozen_blocks_and_statistics_stay(config: TrainConfig, tmp_path: Path) -> None:
+    train(config, tmp_path / "run", "cpu")
+    net, fresh = load_depth(tmp_path / "run" / "weights.safetensors")[0], DepthNet("lite0")
+    load_imagenet(fresh.encoder)
+
+    now, start = net.encoder.state_dict(), fresh.encoder.state_dict()
+    same = {k for k in now if torch.allclose(now[k].float(), start[k].float())}
+    assert {k for k in now if k.startswith(("_conv_stem", "_blocks.2."))} <= same
+    assert {k for k in now if "running" in k} <= same
+    assert "_blocks.9._project_conv.weight" not in same
+
+
+def test_run_continues_bit_for_bit_and_keeps_what_it_was_told(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    train(config, tmp_path / "whole", "cpu")
+    half = dataclasses.replace(config, log=dataclasses.replace(config.log, save_every=3))
+    with pytest.raises(KeyboardInterrupt):
+        _train_until(half, tmp_path / "parts", 3)
+    train(half, tmp_path / "parts", "cpu")
+
+    whole, parts = (read_tensors(tmp_path / r / "weights.safetensors") for r in ("whole", "parts"))
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+    card = read_card(snapshot(tmp_path / "whole", 2))
+    assert (card.step, card.metric, card.depth_architecture) == (2, True, "lite0")
+    assert card.mean == pytest.approx(127 / 255)
+
+
+def _train_until(config: TrainConfig, run: Path, step: int) -> None:
+    """Train, and stop as Ctrl-C does once ``step`` steps are saved."""
+    from training import trainer
+
+    write = trainer.Board.write
+
+    def stop(self: object, done: int, *rest: object) -> None:
+        write(self, done, *rest)  # type: ignore[arg-type]
+        if done > step:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer.Board, "write", stop)
+        train(config, run, "cpu")
+
+
+def test_average_follows_the_weights_slowly() -> None:
+    average, network = nn.Linear(1, 1), nn.Linear(1, 1)
+    nn.init.zeros_(average.weight)
+    nn.init.ones_(network.weight)
+
+    follow(average, network, 0.99, step=10_000)
+
+    assert average.weight.item() == pytest.approx(0.01)
+
+
+def test_crop_keeps_depth_and_says_its_focal_length(config: TrainConfig) -> None:
+    frames = Frames(config.data.train, (64, 96), CropConfig(zoom=(0.5, 0.5)), 1.055, seed=0)
+    whole = frames.items[0][0].camera.focal_ratio / 1.055
+
+    item = frames[0, 0]
+
+    assert set(item["depth"].unique().tolist()) <= {0.0, 10.0}
+    assert torch.equal(item["sky"], item["depth"] == 0)
+    assert float(item["focal_scale"]) > 1.4 * whole  # half the view is twice the focal length
+
+
+def test_frame_is_a_function_of_index_and_draw(config: TrainConfig) -> None:
+    frames = Frames(config.data.train, (64, 96), CropConfig(), 1.055, seed=0)
+
+    assert torch.equal(frames[1, 5]["image"], frames[1, 5]["image"])
+    assert not torch.equal(frames[1, 5]["image"], frames[1, 6]["image"])
+
+
+def test_crops_stay_inside_and_have_the_aspects_asked_for() -> None:
+    camera, rng = Camera(240, 240, 208, 64, 416, 128), np.random.default_rng(0)
+    crops = [draw_crop(camera, CropConfig((0.5, 1.0), (1.5, 3.0)), rng) for _ in range(200)]
+
+    assert all(x + w <= 416 and y + h <= 128 for x, y, w, h in crops)
+    assert {round(w / h) for _, _, w, h in crops} == {2, 3} | {round(1.5)}
+
+
+def test_look_changes_pixels_and_nothing_else() -> None:
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+
+    looks = [change_look(image, np.random.default_rng(i)) for i in range(20)]
+
+    assert all(x.shape == image.shape and x.dtype == np.uint8 for x in looks)
+    assert len({x.tobytes() for x in looks}) == 20
+    assert np.array_equal(change_look(image, np.random.default_rng(0), 0.0), image)
+
+
+def test_frames_without_masks_are_refused(tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "plain", frames=3)
+    for mask in root.rglob("mask_2/*"):
+        mask.unlink()
+
+    with pytest.raises(DataError, match="no frame has depth_2/ and mask_2/"):
+        Frames((str(root),), (64, 96), CropConfig(), 1.055, 0)
+
+
+def test_a_wrong_scale_costs_little_deviation_and_no_gradient() -> None:
+    known = torch.ones(1, 1, 8, 8, dtype=torch.bool)
+    scale = torch.full((1, 1, 8, 8), 0.5)
+    edge = torch.zeros(1, 1, 8, 8)
+    edge[..., 4:] = 0.5
+
+    assert float(deviation(scale, known)) == pytest.approx(0.5 * 0.15**0.5, abs=1e-4)
+    assert float(gradient_error(scale, known)) == 0
+    assert float(gradient_error(edge, known)) > 0.05

@@ -1,0 +1,81 @@
+"""What cameras do to an image, drawn at random: tones, colours, noise, blur, compression."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Rng = np.random.Generator
+
+
+def change_look(image: Image, rng: Rng, strength: float = 1.0) -> Image:
+    """Return an image (H, W, 3), RGB, as another camera might have taken it.
+
+    Geometry stays: nothing moves, so depth and masks remain true.
+
+    Args:
+        image: RGB, uint8.
+        rng: everything is drawn from it.
+        strength: 0 leaves the image as it is, 1 is the widest range.
+    """
+    if strength <= 0:
+        return image
+    x = _tones((image / 255).astype(np.float32), rng, strength)
+    if rng.random() < 0.15 * strength:
+        x = np.repeat(_grey(x), 3, 2)
+    if rng.random() < 0.25 * strength:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 0.3 + 0.9 * strength))
+    if rng.random() < 0.15 * strength:
+        x = x + rng.uniform(0.2, 1.0) * (x - cv2.GaussianBlur(x, (0, 0), 1.0))
+    if rng.random() < 0.15 * strength:
+        x = _coarse(x, rng)
+    if rng.random() < 0.5 * strength:
+        x = _noise(x, rng, strength)
+    out = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return _compressed(out, rng) if rng.random() < 0.3 * strength else out
+
+
+def _tones(x: NDArray[np.float32], rng: Rng, strength: float) -> NDArray[np.float32]:
+    """Return other exposure, gamma, contrast, colour balance, saturation and haze."""
+    a = 0.4 * strength
+    gain = np.exp(rng.uniform(-a, a)) * np.exp(rng.normal(0, 0.1 * strength, 3))
+    x = np.clip(x * gain.astype(np.float32), 0, 1) ** np.float32(np.exp(rng.uniform(-a, a)))
+    mean = x.mean()
+    x = (x - mean) * np.float32(rng.uniform(1 - a, 1 + a)) + mean
+    grey = _grey(x)
+    x = grey + (x - grey) * np.float32(rng.uniform(1 - 2 * a, 1 + a))
+    if rng.random() < 0.3 * strength:
+        x = x + np.float32(rng.uniform(0, 0.25)) * (1 - x)  # veiling glare lifts the blacks
+    return np.asarray(x, np.float32)
+
+
+def _grey(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return luma (H, W, 1)."""
+    return np.asarray(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
+
+
+def _coarse(x: NDArray[np.float32], rng: Rng) -> NDArray[np.float32]:
+    """Return an image of fewer pixels, enlarged again."""
+    height, width = x.shape[:2]
+    k = rng.uniform(1.3, 2.2)
+    small = cv2.resize(x, (round(width / k), round(height / k)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height)), np.float32)
+
+
+def _noise(x: NDArray[np.float32], rng: Rng, strength: float) -> NDArray[np.float32]:
+    """Return an image with grain, as fine as pixels or of a few, grey or coloured."""
+    shape = (*x.shape[:2], 3 if rng.random() < 0.5 else 1)
+    grain = rng.standard_normal(shape, np.float32)
+    if rng.random() < 0.3:
+        grain = 2 * cv2.GaussianBlur(grain, (0, 0), 0.8).reshape(shape)
+    return x + np.float32(rng.uniform(0, 0.06) * strength) * grain
+
+
+def _compressed(image: Image, rng: Rng) -> Image:
+    """Return what JPEG leaves."""
+    quality = int(rng.integers(25, 90))
+    _, coded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    bgr = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(bgr[..., ::-1])

@@ -1,0 +1,139 @@
+"""The training step where depth is known, as it is in the rendered world."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.pose_net import MotionNet
+from sdepth.models.refiner import Refiner
+
+
+@dataclass(frozen=True)
+class TruthConfig:
+    """Supervision by true depth; off unless ``weight`` is more than 0.
+
+    Attributes:
+        weight: of the error of log depth; the other weights are relative to it.
+        invariant: of the deviation of that error, which a wrong scale leaves as it is.
+        gradient: of the error's gradients at several scales: edges.
+        sky: of sky that comes out nearer than ``sky_beyond_m``.
+        tie: of the cosine between the encoder's features and those it started with.
+        sky_beyond_m: for the canonical camera.
+    """
+
+    weight: float = 0.0
+    invariant: float = 1.0
+    gradient: float = 0.5
+    sky: float = 0.5
+    tie: float = 0.0
+    sky_beyond_m: float = 90.0
+
+
+class Supervised(nn.Module):
+    """A depth network taught by true depth; its motion networks wait for other stages."""
+
+    def __init__(
+        self,
+        depth_net: DepthNet,
+        pose_net: MotionNet,
+        refiner: Refiner | None,
+        truth: TruthConfig,
+        depth_range_m: tuple[float, float],
+        scales: int,
+    ) -> None:
+        """Hold the networks; pose network and refinement are only carried along."""
+        super().__init__()
+        self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
+        self.truth, self.depth_range_m, self.scales = truth, depth_range_m, scales
+        self.teacher: nn.Module | None = None
+        self.average: DepthNet | None = None  # of the depth network's weights over steps
+        if truth.tie > 0:
+            self.teacher = copy.deepcopy(depth_net.encoder).requires_grad_(False).eval()
+
+    def forward(
+        self, batch: dict[str, Tensor], step: int = 0
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the losses (``total`` and its parts), and images worth looking at.
+
+        Args:
+            batch: of ``training.data.frames``: ``image`` (B, 3, H, W), ``depth`` and ``sky``
+                (B, 1, H, W), ``focal_scale`` (B,).
+            step: of the run.
+        """
+        t, image = self.truth, batch["image"]
+        disps = self.depth_net(image, scales=self.scales)
+        focal = batch["focal_scale"].view(-1, 1, 1, 1)
+        log_true = (batch["depth"] / focal).clamp(*self.depth_range_m).log()
+        known = batch["depth"] > 0
+        losses: dict[str, Tensor] = {}
+        for i, disp in enumerate(disps):
+            full = F.interpolate(disp.float(), image.shape[2:], mode="bilinear") if i else disp
+            log_depth = disp_to_depth(full.float(), self.depth_range_m).log()
+            error = (log_depth - log_true) * known
+            parts = {"depth": masked_mean(error.abs(), known)}
+            parts["sky"] = masked_mean(_too_near(log_depth, t.sky_beyond_m), batch["sky"])
+            if i == 0:
+                parts["invariant"] = deviation(error, known)
+                parts["gradient"] = gradient_error(error, known)
+            for name, value in parts.items():
+                losses[name] = losses.get(name, torch.zeros(())) + value / (2**i)
+        total = losses["depth"] + t.invariant * losses["invariant"]
+        total = total + t.gradient * losses["gradient"] + t.sky * losses["sky"]
+        if self.teacher is not None:
+            losses["tie"] = self._apart(image)
+            total = total + t.tie * losses["tie"]
+        losses["total"] = t.weight * total
+        seen = {"image": image, "disp": disps[0].float()}
+        return losses, {**seen, "warped": image, "error": 0.5 * (error.abs()).detach()}
+
+    def _apart(self, image: Tensor) -> Tensor:
+        """Return one minus the cosine between features now and at the start, coarsest two."""
+        assert self.teacher is not None
+        now = self.depth_net.encoder(image)[-2:]
+        with torch.no_grad():
+            before = self.teacher(image)[-2:]
+        pairs = zip(now, before, strict=True)
+        return torch.stack([1 - F.cosine_similarity(a, b, dim=1).mean() for a, b in pairs]).mean()
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of ``values`` (B, 1, H, W) where ``mask`` is set; 0 where it never is."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def deviation(error: Tensor, known: Tensor, keep: float = 0.15) -> Tensor:
+    """Return each image's deviation of the log error (B, 1, H, W), mean over images.
+
+    Source: Eigen et al. 2014, eq. 4, with ``1 - keep`` as its lambda, and the root of Lee et al.
+    2019 (BTS), eq. 4.
+    """
+    count = known.sum((1, 2, 3)).clamp(min=1)
+    mean = (error * known).sum((1, 2, 3)) / count
+    square = (error.square() * known).sum((1, 2, 3)) / count
+    return (square - (1 - keep) * mean.square()).clamp(min=1e-6).sqrt().mean()
+
+
+def gradient_error(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
+    """Return how much the log error (B, 1, H, W) changes between neighbours, over ``scales``.
+
+    Source: Li and Snavely 2018 (MegaDepth), eq. 5.
+    """
+    total = torch.zeros((), device=error.device)
+    for s in range(scales):
+        e, m = error[..., :: 2**s, :: 2**s], known[..., :: 2**s, :: 2**s]
+        across, down = m[..., 1:] & m[..., :-1], m[..., 1:, :] & m[..., :-1, :]
+        total = total + masked_mean((e[..., 1:] - e[..., :-1]).abs(), across)
+        total = total + masked_mean((e[..., 1:, :] - e[..., :-1, :]).abs(), down)
+    return total / scales
+
+
+def _too_near(log_depth: Tensor, beyond_m: float) -> Tensor:
+    """Return by how much log depth falls short of ``beyond_m``."""
+    limit = torch.log(torch.tensor(beyond_m, device=log_depth.device))
+    return F.relu(limit - log_depth)
