@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.typesys import Stores, get_typestore
 
 from sdepth.camera import Camera
+from sdepth_ros.bag_reader import STORE
 from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields, write_transform
 
-STORE = get_typestore(Stores.ROS2_KILTED)
-"""Definitions of the messages; those used here are the same from Humble on."""
 CAMERA_FRAME, BASE_FRAME, ODOM_FRAME = "camera_optical", "base_link", "odom"
 EXACT = np.zeros((6, 6))
 """The covariance of a true pose."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +52,17 @@ class PipelineConfig:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a bag: images answered, by tracking and by mode, and the length of the path."""
+    """What came of a bag: images answered, by tracking and by mode, and the length of the path.
+
+    ``notes`` are what was warned of: how much of a bag that was cut off was read, for example.
+    """
 
     name: str
     frames: int
     ok: int
     night: int
     path_m: float
+    notes: tuple[str, ...] = ()
 
 
 def process_bag(bag: Path, out: Path, config: PipelineConfig) -> Result:
@@ -73,12 +78,30 @@ def process_bag(bag: Path, out: Path, config: PipelineConfig) -> Result:
     scratch = out / f".{bag.name}.part"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    (recording,) = read_bag(bag, config.topics, Trim(), config.skip_broken, whole=True)
-    with _one_thread():
-        result = _follow(recording, scratch, config)
-    (scratch / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
-    scratch.replace(out / bag.name)
+    try:
+        with _warnings() as notes, _one_thread():
+            (recording,) = read_bag(bag, config.topics, Trim(), config.skip_broken, whole=True)
+            result = _follow(recording, scratch, config)
+        result = replace(result, notes=tuple(notes))
+        (scratch / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")
+        scratch.replace(out / bag.name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return result
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what readers of bags warn of inside."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("sdepth_ros.bag_reader")
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextmanager

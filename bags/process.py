@@ -3,7 +3,8 @@
     python -m bags.process bags.txt out
     python -m bags.process drives/ out --address ray://head:10001
 
-LIST is a folder of bags, or a file that names one per line. Each bag's trajectory and summary
+LIST is a folder of bags, or a file that names one per line: folders of rosbag2, lone .mcap and
+.db3, ROS 1 .bag. A table at the end says what came of each. Each bag's trajectory and summary
 appear in OUT/NAME when it is done, so that the same command goes on where it was stopped. The work
 is spread by Ray; a worker that dies has its bag done again. A cluster's machines
 need the same checkout and packages, and LIST and OUT where they all see them. --workers 0 works
@@ -12,6 +13,7 @@ one by one, without Ray.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
@@ -29,6 +31,7 @@ from bags.recordings import Topics
 from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError, SdepthError
+from sdepth_ros.bag_reader import is_bag
 from training.data.write import claim
 
 _TRIES = 3
@@ -56,13 +59,15 @@ def make_arguments() -> ArgumentParser:
 
 
 def find_bags(path: Path) -> list[Path]:
-    """Return the bags of a folder or list.
+    """Return the bags of a folder or list, or the one that ``path`` is itself.
 
     Raises:
         DataError: there is none, or two have one name.
     """
-    if path.is_dir():
-        bags = sorted(found.parent for found in path.glob("*/metadata.yaml"))
+    if (path / "metadata.yaml").is_file() or (path.is_file() and is_bag(path)):
+        bags = [path]
+    elif path.is_dir():
+        bags = sorted(found for found in path.glob("[!.]*") if is_bag(found))
     elif path.is_file():
         bags = [
             path.parent / line.strip() for line in path.read_text().splitlines() if line.strip()
@@ -70,7 +75,7 @@ def find_bags(path: Path) -> list[Path]:
     else:
         raise DataError(f"{path}: missing; expected a folder of bags, or a file that names them")
     if not bags:
-        raise DataError(f"{path}: no bags; expected folders with metadata.yaml")
+        raise DataError(f"{path}: no bags; expected folders of rosbag2, .mcap, .db3 or .bag files")
     twice = [name for name, n in Counter(bag.name for bag in bags).items() if n > 1]
     if twice:
         raise DataError(f"{path}: two bags are named {twice[0]}; process them apart")
@@ -95,30 +100,47 @@ def process(options: Namespace) -> None:
         results = _on_ray(left, out, config, options.workers, options.address)
     else:
         results = (_attempt(bag, out, config) for bag in left)
-    failed = []
+    failed = {}
     with tqdm(total=len(bags), initial=len(bags) - len(left), unit="bag") as bar:
-        for said in results:
+        for bag, said in results:
             bar.update()
             if isinstance(said, str):
-                failed.append(said)
-                tqdm.write(said, file=sys.stderr)
+                failed[bag] = said
+                tqdm.write(f"{bag.name}: {said}", file=sys.stderr)
+    print(_table(bags, out, failed))
     print(f"{out}: {len(bags) - len(failed)} of {len(bags)} bags done")
     if failed:
-        raise DataError(f"{len(failed)} bags failed, the first: {failed[0]}")
+        first, said = next(iter(failed.items()))
+        raise DataError(f"{len(failed)} bags failed, the first: {first.name}: {said}")
 
 
-def _attempt(bag: Path, out: Path, config: PipelineConfig) -> Result | str:
-    """Return what came of a bag, or why it failed."""
+def _table(bags: Sequence[Path], out: Path, failed: dict[Path, str]) -> str:
+    """Return what came of each bag as Markdown."""
+    lines = ["| bag | frames | tracked | night | path, m | |", "|---" * 6 + "|"]
+    for bag in bags:
+        if bag in failed:
+            lines.append(f"| {bag.name} | | | | | failed: {failed[bag]} |")
+            continue
+        r = Result(**json.loads((out / bag.name / RESULT).read_text()))
+        numbers = f"{r.frames} | {r.ok} | {r.night} | {r.path_m:.1f}"
+        lines.append(f"| {bag.name} | {numbers} | {'; '.join(r.notes)} |")
+    return "\n".join(lines)
+
+
+def _attempt(bag: Path, out: Path, config: PipelineConfig) -> tuple[Path, Result | str]:
+    """Return a bag and what came of it, or why it failed: whatever that is, others are done."""
     try:
-        return process_bag(bag, out, config)
+        return bag, process_bag(bag, out, config)
     except SdepthError as err:
-        return f"{bag.name}: {err}"
+        return bag, str(err)
+    except Exception as err:
+        return bag, f"{type(err).__name__}: {' '.join(str(err).split())}"
 
 
 def _on_ray(
     bags: Sequence[Path], out: Path, config: PipelineConfig, workers: int, address: str
-) -> Iterator[Result | str]:
-    """Yield what came of each bag, as they are done."""
+) -> Iterator[tuple[Path, Result | str]]:
+    """Yield each bag and what came of it, as they are done."""
     ray = _start_ray(workers, address)
     try:
         task = ray.remote(num_cpus=1, max_retries=_TRIES)(_attempt)
@@ -129,7 +151,7 @@ def _on_ray(
             try:
                 yield ray.get(done)
             except ray.exceptions.RayError as err:
-                yield f"{bag.name}: {str(err).splitlines()[0]}"
+                yield bag, " ".join(str(err).split())
     finally:
         ray.shutdown()
 

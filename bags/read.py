@@ -6,56 +6,51 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
-
-from bags.messages import STORE
 from sdepth.errors import DataError
+from sdepth_ros.bag_reader import STORE, open_bag, warn_once
 
 
 def read_messages(bag: Path, *topics: str) -> Iterator[tuple[str, int, Any]]:
     """Yield topic, time in the bag (ns) and decoded message; of all topics when none is named.
 
+    Messages of types that are not known are left out, with a warning.
+
     Raises:
         DataError: there is no bag, or it is damaged.
     """
-    try:
-        with Reader(bag) as reader:
-            chosen = [c for c in reader.connections if not topics or c.topic in topics]
-            if not chosen:
-                return
-            for connection, time_ns, data in reader.messages(chosen):
-                yield connection.topic, time_ns, STORE.deserialize_cdr(data, connection.msgtype)
-    except (ReaderError, OSError) as err:
-        raise DataError(
-            f"{bag}: not a whole rosbag2 ({err}); give the folder that holds metadata.yaml"
-        ) from err
+    with open_bag(bag) as opened:
+        chosen = [c for c in opened.connections if not topics or c.topic in topics]
+        for unknown in (c for c in chosen if c.msgtype not in STORE.types):
+            warn_once(f"{bag}: {unknown.topic}: type {unknown.msgtype} is not known, left out")
+        known = [c for c in chosen if c.msgtype in STORE.types]
+        if not known:
+            return
+        for connection, time_ns, data in opened.messages(known):
+            try:
+                msg = STORE.deserialize_cdr(data, connection.msgtype)
+            except Exception as err:  # damaged, it makes its decoder raise anything
+                raise DataError(
+                    f"{bag}: message on {connection.topic} at {time_ns} ns is damaged, or not a "
+                    f"{connection.msgtype} ({type(err).__name__}: {err}); copy or record it again"
+                ) from err
+            yield connection.topic, time_ns, msg
 
 
 def count_messages(bag: Path) -> dict[str, int]:
     """Return the number of messages by topic.
 
     Raises:
-        DataError: there is no bag.
+        DataError: there is no bag, or it is damaged.
     """
-    return {c.topic: c.msgcount for c in _connections(bag)}
+    with open_bag(bag) as opened:
+        return {c.topic: c.msgcount for c in opened.connections}
 
 
 def topic_types(bag: Path) -> dict[str, str]:
     """Return the type of each topic, such as ``sensor_msgs/msg/Image``.
 
     Raises:
-        DataError: there is no bag.
+        DataError: there is no bag, or it is damaged.
     """
-    return {c.topic: c.msgtype for c in _connections(bag)}
-
-
-def _connections(bag: Path) -> list[Connection]:
-    """Return the topics of a bag."""
-    try:
-        with Reader(bag) as reader:
-            return list(reader.connections)  # closing empties it
-    except (ReaderError, OSError) as err:
-        raise DataError(
-            f"{bag}: not a rosbag2 ({err}); give the folder that holds metadata.yaml"
-        ) from err
+    with open_bag(bag) as opened:
+        return {c.topic: c.msgtype for c in opened.connections}

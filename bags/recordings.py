@@ -50,7 +50,7 @@ def read_bag(
     """Return the recordings in a bag: its images, split where some are missing.
 
     Args:
-        bag: folder of a rosbag2.
+        bag: in any form that ``open_bag`` knows.
         topics: which to take.
         trim: what to cut the rectified images to.
         skip_broken: leave out images whose stamps do not come after those before.

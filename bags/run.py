@@ -33,6 +33,7 @@ from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry
 from sdepth.scale import Scale
+from sdepth_ros.bag_reader import is_bag
 from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import DepthParams
@@ -77,7 +78,7 @@ def open_input(options: Namespace) -> Recording:
         CameraError: the calibration is not that of a camera.
     """
     path, calib = options.input, options.calib
-    if (path / "metadata.yaml").is_file():
+    if is_bag(path):
         topics = Topics(options.image, options.camera_info, "none", calib)
         return read_bag(path, topics, Trim(), options.skip_broken, whole=True)[0]
     if path.is_file() or calib:

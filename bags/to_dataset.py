@@ -29,7 +29,7 @@ def make_arguments() -> ArgumentParser:
     """Return the parser."""
     parser = make_parser("bags.to_dataset", __doc__, _EXAMPLES)
     add = parser.add_argument
-    add("bags", type=Path, nargs="+", help="folders of bags, each with metadata.yaml")
+    add("bags", type=Path, nargs="+", help="rosbag2 (folder, .mcap or .db3) or ROS 1 .bag")
     add("out", type=Path, help="folder to write; the same command goes on where one was stopped")
     add("--image", default="", metavar="TOPIC", help="default: the only one of images")
     add_camera(parser)

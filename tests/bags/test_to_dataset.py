@@ -240,7 +240,7 @@ def test_a_folder_that_is_no_bag_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path), str(tmp_path / "out")]) == 2
-    assert "not a rosbag2" in capsys.readouterr().err
+    assert "not a bag: no metadata.yaml" in capsys.readouterr().err
 
 
 def test_bags_of_one_name_do_not_overwrite_each_other(

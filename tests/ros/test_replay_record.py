@@ -78,7 +78,7 @@ def test_a_recorded_replay_is_the_same_bag(peer: Peer, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "reason"),
     [
-        (["{tmp}/none"], "not a rosbag2"),
+        (["{tmp}/none"], "no such bag; expected a rosbag2"),
         (["{bag}", "--topics", "/other"], "topics in it: /camera/image_raw"),
         (["{bag}", "--timeout", "0.3"], "nobody listens to /camera/image_raw"),
         (["{bag}", "--rate", "0"], "expected more than 0"),
@@ -93,6 +93,27 @@ def test_replay_says_why_it_cannot(
     assert code == 2
     assert reason in output
     assert "Traceback" not in output
+
+
+def test_replay_leaves_out_types_that_are_not_installed(domain: int, tmp_path: Path) -> None:
+    with Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        kinds = ("odd_msgs/msg/Odd", "odd_msgs/srv/Odd_Event", "odd_msgs/action/Odd_Feedback")
+        for i, kind in enumerate(kinds):
+            odd = writer.add_connection(f"/odd{i}", kind, msgdef="uint8 x", rihs01="RIHS01_0")
+            writer.write(odd, 0, b"\0\1\0\0\7")
+        text = writer.add_connection("/name", "std_msgs/msg/String", typestore=STORE)
+        writer.write(text, 0, b"\0\1\0\0\2\0\0\0a\0")
+    code, output = processes.outcome("replay", str(tmp_path / "bag"), "--no-wait")
+    assert code == 0, output
+    assert "played 1 messages" in output
+    assert [output.count(f"/odd{i} is not played") for i in range(3)] == [1, 1, 1]
+
+
+def test_replay_plays_a_lone_file(domain: int, tmp_path: Path) -> None:
+    (file,) = write_bag(tmp_path / "bag").glob("*.mcap")
+    code, output = processes.outcome("replay", str(file), "--no-wait", "--rate", "10")
+    assert code == 0, output
+    assert "played 10 messages" in output
 
 
 def test_record_does_not_overwrite(domain: int, tmp_path: Path) -> None:

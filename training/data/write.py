@@ -46,7 +46,10 @@ def claim(out: Path, made: dict[str, Any]) -> None:
     """
     path, wanted = out / "dataset.json", json.loads(json.dumps(made))
     if path.is_file():
-        found = json.loads(path.read_text())
+        try:
+            found = dict(json.loads(path.read_text()))
+        except ValueError as err:
+            raise DataError(f"{path}: damaged ({err}); remove it and what it lies beside") from err
         differ = {k: (found.get(k), v) for k, v in wanted.items() if found.get(k) != v}
         if differ:
             said = ", ".join(f"{k} {was!r} (now {now!r})" for k, (was, now) in differ.items())

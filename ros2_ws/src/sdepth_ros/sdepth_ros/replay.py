@@ -1,27 +1,27 @@
-"""Play a rosbag2 (MCAP or SQLite) into real topics, with rclpy and rosbags alone."""
+"""Play a bag (rosbag2 or ROS 1) into real topics, with rclpy and rosbags alone."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.interfaces import Connection
 from rosgraph_msgs.msg import Clock
 from tqdm import tqdm
 
 from sdepth.cli import make_parser
 from sdepth.errors import ConfigError, DataError
 from sdepth_ros.bag_qos import play_qos
+from sdepth_ros.bag_reader import open_bag
 from sdepth_ros.tool import run_tool
 
 _EXAMPLES = """examples:
@@ -40,28 +40,36 @@ class BagPlayer(Node):
         """Open the bag and create its publishers.
 
         Args:
-            path: the bag's folder.
+            path: of the bag, in any form that ``open_bag`` knows.
             topics: which to play; all when empty.
             clock_hz: how often to publish ``/clock``; 0 for not at all.
 
         Raises:
-            DataError: not a bag, empty, or of messages that are not installed.
+            DataError: not a bag, damaged, or without messages that can be played.
         """
         super().__init__("replay")
         self._reader = open_bag(path)
-        self._connections = [
-            c for c in self._reader.connections if not topics or c.topic in topics
-        ]
+        chosen = [c for c in self._reader.connections if not topics or c.topic in topics]
+        types = {c.msgtype: kind for c in chosen if (kind := self._installed(c)) is not None}
+        self._connections = [c for c in chosen if c.msgtype in types]
         if not self._connections or not sum(c.msgcount for c in self._connections):
             names = ", ".join(sorted({c.topic for c in self._reader.connections})) or "none"
             raise DataError(f"{path}: no messages on the topics to play; topics in it: {names}")
         self._outputs: dict[str, Publisher] = {}
         for c in self._connections:
             qos = play_qos(c.topic, getattr(c.ext, "offered_qos_profiles", ()))
-            self._outputs[c.topic] = self.create_publisher(message_type(c.msgtype), c.topic, qos)
+            self._outputs[c.topic] = self.create_publisher(types[c.msgtype], c.topic, qos)
         self._tick_s = 1 / clock_hz if clock_hz > 0 else 0.0
         self._ticker = self.create_publisher(Clock, "/clock", 10) if clock_hz > 0 else None
         self._next_tick_s = 0.0
+
+    def _installed(self, connection: Connection) -> type | None:
+        """Return the class of a topic's messages, None with a warning where there is none."""
+        try:
+            return message_type(connection.msgtype)
+        except DataError as err:
+            self.get_logger().warning(f"{connection.topic} is not played: {err}")
+            return None
 
     def wait_for(self, topics: Sequence[str], timeout_s: float) -> None:
         """Return when each topic has both ends, or, with no topics, when any image is heard.
@@ -84,7 +92,9 @@ class BagPlayer(Node):
         total = sum(c.msgcount for c in self._connections)
         self._next_tick_s = 0.0
         # Without a terminal tqdm keeps silent.
-        played = tqdm(self._messages(), total=total, unit="msg", disable=None)
+        played = tqdm(
+            self._reader.messages(self._connections), total=total, unit="msg", disable=None
+        )
         for connection, stamp_ns, data in played:
             self._wait_until(started_s, first_ns, stamp_ns, rate)
             self._outputs[connection.topic].publish(bytes(data))
@@ -92,13 +102,6 @@ class BagPlayer(Node):
         for publisher in self._outputs.values():
             publisher.wait_for_all_acked(Duration(seconds=5))
         return count
-
-    def _messages(self) -> Iterator[tuple[Any, int, bytes]]:
-        """Yield connection, time and serialised message; a damaged bag is an error of ours."""
-        try:
-            yield from self._reader.messages(self._connections)
-        except ReaderError as err:
-            raise DataError(f"bag is damaged: {err}; record or convert it again") from err
 
     def _wait_until(self, started_s: float, first_ns: int, stamp_ns: int, rate: float) -> None:
         """Sleep until a bag time is due, publishing /clock on the way and at its end."""
@@ -133,43 +136,25 @@ class BagPlayer(Node):
         return missing
 
 
-def open_bag(path: Path) -> Reader:
-    """Return an open reader of a bag.
-
-    Raises:
-        DataError: there is no bag, or it cannot be read.
-    """
-    try:
-        reader = Reader(path)
-        reader.open()
-    except (ReaderError, OSError) as err:
-        raise DataError(
-            f"{path}: not a rosbag2 ({err}); give the folder that holds metadata.yaml"
-        ) from err
-    return reader
-
-
 def message_type(name: str) -> type:
     """Return the class of ``package/msg/Name``.
 
     Raises:
         DataError: its package is not installed.
     """
-    package, _, kind = name.split("/")
+    package, _, rest = name.partition("/")
+    folder, _, kind = rest.rpartition("/")
     try:
-        return getattr(import_module(f"{package}.msg"), kind)
-    except (ImportError, AttributeError) as err:
-        raise DataError(
-            f"message {name} is not installed ({err}); install {package}, "
-            "or name the topics to play with --topics"
-        ) from err
+        return getattr(import_module(f"{package}.{folder or 'msg'}"), kind)
+    except (ImportError, AttributeError, ValueError) as err:
+        raise DataError(f"message {name} is not installed ({err}); install {package}") from err
 
 
 def parse(args: list[str]) -> argparse.Namespace:
     """Return the command line's options."""
     parser = make_parser("replay", __doc__, _EXAMPLES)
     add = parser.add_argument
-    add("bag", type=Path, help="folder of the bag")
+    add("bag", type=Path, help="a rosbag2 (folder, .mcap or .db3), or a ROS 1 .bag")
     add("--rate", type=float, default=1.0, help="speed, 1 is real time (default %(default)s)")
     add("--loop", action="store_true", help="start over until interrupted")
     add("--clock", type=float, nargs="?", const=100.0, default=0.0, metavar="HZ",
