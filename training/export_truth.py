@@ -99,16 +99,28 @@ def project(points: NDArray[np.float32], camera: LidarCamera, along: str = "came
     Source: Eigen et al. 2014; rounding and order as in monodepth2's generate_depth_map.
     """
     check_shape("points", points, "N 4")
-    height, width = camera.size
     points = points[points[:, 0] >= 0].astype(np.float64)
     uvw = np.column_stack([points[:, :3], np.ones(len(points))]) @ camera.P_image_lidar.T
-    z = points[:, 0] if along == "lidar" else uvw[:, 2]
+    z = np.asarray(points[:, 0] if along == "lidar" else uvw[:, 2], np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        u, v = np.round(uvw[:, :2] / uvw[:, 2:]).T - 1
-    inside = (u >= 0) & (v >= 0) & (u < width) & (v < height)
-    depth = np.full(camera.size, np.inf)
-    np.minimum.at(depth, (v[inside].astype(int), u[inside].astype(int)), z[inside])
-    return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
+        uv = np.round(uvw[:, :2] / uvw[:, 2:]) - 1
+    return nearest(uv, z, camera.size)
+
+
+def nearest(uv: NDArray[np.float64], z: NDArray[np.float64], size: tuple[int, int]) -> Depth:
+    """Return sparse depth (H, W), metres, 0 where no point falls: the nearest of each pixel.
+
+    Args:
+        uv: whole pixels (N, 2); those outside the image are left out.
+        z: (N,) depths, metres; those that are not positive are left out.
+        size: (height, width).
+    """
+    height, width = size
+    inside = (uv >= 0).all(1) & (uv[:, 0] < width) & (uv[:, 1] < height) & (z > 0)
+    u, v = uv[inside].astype(int).T
+    depth = np.full(size, np.inf)
+    np.minimum.at(depth, (v, u), z[inside])
+    return np.where(np.isfinite(depth), depth, 0).astype(np.float32)
 
 
 def export_truth(root: Path, out: Path, lines: tuple[str, ...], along: str) -> None:

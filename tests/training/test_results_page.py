@@ -7,8 +7,11 @@ import re
 
 import pytest
 
+from sdepth.checkpoint import bundled, read_card
 from tests.conftest import ROOT
 from training.evaluate.depth import METRICS
+from training.evaluate.page import split
+from training.evaluate.real import tables
 from training.protocols import PROTOCOLS, OdometryProtocol
 
 PAGE = (ROOT / "docs/results.md").read_text()
@@ -44,3 +47,11 @@ def test_rows_of_ours_are_what_was_measured() -> None:
     for predictor, cells, file in rows:
         errors = json.loads((ROOT / "training/results" / file).read_text())["errors"][predictor]
         assert cells == " | ".join(f"{errors[metric]:.3f}" for metric in METRICS), file
+
+
+def test_real_scores_are_of_the_weights_that_ship() -> None:
+    found = json.loads((ROOT / "training/results/real.json").read_text())
+
+    assert split(PAGE, "real")[1] == tables(found) + "\n"
+    ours = {name: read_card(bundled(name)).sha256 for name in ("day", "night")}
+    assert found["weights"] == ours, "run the command that the page gives above its table"

@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.real_night import CAMERA, CONSTANT_M, PROTOCOL, read_truth
 from sdepth.checkpoint import bundled, load_refiner
-from sdepth.estimator import DepthEstimator
 from sdepth.models.refiner import Refiner, fixed_refiner, make_levels, split
 from sdepth.refine import refine
 from training.data.drive import find_drives, read_depth, read_drive, read_image
 from training.drive_motion import true_motions
 from training.evaluate import Protocol, evaluate, read_examples
+from training.evaluate.predictors import of_checkpoint
+from training.evaluate.real import scores
+from training.evaluate.real_sets import load_sets
 from training.synth.config import DatasetConfig
 from training.synth.generate import generate
-
-ROBOTCAR = Path(__file__).parents[3] / "shared/data/night_robotcar"
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +50,16 @@ def test_night_weights_beat_the_day_weights_at_night(streets: dict[str, Path]) -
     assert night < day
 
 
-@pytest.mark.skipif(not ROBOTCAR.is_dir(), reason="the night frames of RobotCar are not here")
-def test_night_weights_beat_day_weights_and_a_constant_on_a_real_night_frame() -> None:
-    image = read_image(ROBOTCAR / "left_sequence" / "00001.png")
-    truth = read_truth(ROBOTCAR / "stereo" / "disp_GT" / "00001.png")
+def test_night_weights_beat_day_weights_and_a_constant_on_a_real_night_frame(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    night = [s for s in load_sets(shared_data, cache=tmp_path)[0] if s.name == "RobotCar night"]
+    if not night:
+        pytest.skip("the night frames of RobotCar are not here")
 
-    night, day = (DepthEstimator(bundled(n))(image, CAMERA).depth for n in ("night", "day"))
+    found = scores(night[0], {name: of_checkpoint(bundled(name)) for name in ("night", "day")})
 
-    flat = np.full(truth.shape, CONSTANT_M, np.float32)
-    ours, *others = (PROTOCOL.score(truth, depth).abs_rel for depth in (night, day, flat))
-    assert ours < min(others)
+    assert found["night"].abs_rel < min(found["day"].abs_rel, found["constant"].abs_rel)
 
 
 def test_day_depth_is_metric(streets: dict[str, Path]) -> None:

@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +16,12 @@ from tqdm import tqdm
 
 from sdepth.engines import PRECISIONS
 from sdepth.errors import ConfigError
-from sdepth.estimator import DepthEstimator
 from sdepth.metrics import DepthErrors, mean_errors
 from training.evaluate.baselines import KITTI_HEIGHT_M, baselines, pixel_prior
 from training.evaluate.examples import Depth, Example, read_examples
+from training.evaluate.predictors import Predictor, of_checkpoint
 from training.protocols import find, record
-from training.scoring import Protocol, shrunk
+from training.scoring import Protocol
 from training.sheet import write_sheet
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
@@ -69,7 +69,7 @@ class Evaluation(NamedTuple):
 
 def evaluate(
     checkpoint: Path,
-    examples: Iterator[Example],
+    examples: Iterable[Example],
     protocol: Protocol,
     prior: Depth | None,
     engine: str = "torch",
@@ -80,37 +80,58 @@ def evaluate(
 
     Args:
         checkpoint: a .safetensors file with its card.
+        examples: as ``judge`` takes them; so are ``protocol``, ``prior`` and ``height_m``.
+        protocol: likewise.
+        prior: likewise.
+        engine: as ``DepthEstimator`` takes it; so is ``precision``.
+        precision: likewise.
+        height_m: likewise.
+
+    Raises:
+        DataError: as ``judge`` does.
+        CheckpointError: the checkpoint cannot be used.
+    """
+    judged = {checkpoint.stem: of_checkpoint(checkpoint, engine, precision)}
+    examples = tqdm(examples, unit="image", mininterval=1)
+    return judge(judged, examples, protocol, prior, height_m)
+
+
+def judge(
+    predictors: Mapping[str, Predictor],
+    examples: Iterable[Example],
+    protocol: Protocol,
+    prior: Depth | None = None,
+    height_m: float | None = None,
+) -> Evaluation:
+    """Return the errors of predictors by name, beside those that look at no image.
+
+    Args:
+        predictors: one or more; the first one's depth and scales come back.
         examples: of the whole images; those that come back are cut to the protocol's view.
         protocol: how they are scored.
         prior: depth (h, w) that takes part as "per-pixel mean", or None.
-        engine: as ``DepthEstimator`` takes it; so is ``precision``.
-        precision: likewise.
         height_m: as ``baselines`` takes it.
 
     Raises:
         DataError: an image has no truth that counts, or a size that is not the protocol's.
-        CheckpointError: the checkpoint cannot be used.
     """
-    estimator = DepthEstimator(checkpoint, "auto", "model", engine, precision)
-    size = estimator.card.input_size
     errors: dict[str, list[DepthErrors]] = defaultdict(list)
     metres: dict[str, list[DepthErrors]] = defaultdict(list)
     in_metres = dataclasses.replace(protocol, scale="none")
+    first = next(iter(predictors))
     seen: list[tuple[Example, Depth]] = []
     every = 1
-    for i, whole in enumerate(tqdm(examples, unit="image", mininterval=1)):
+    for i, whole in enumerate(examples):
         example = whole.cut(protocol)
-        image = shrunk(example.image, size, protocol.shrink)
-        depth = estimator(image, example.camera.resized(size[1], size[0])).depth
-        judged = {checkpoint.stem: depth, **baselines(example, prior, height_m)}
-        for name, estimate in judged.items():
+        judged = {name: predict(example, protocol) for name, predict in predictors.items()}
+        for name, estimate in {**judged, **baselines(example, prior, height_m)}.items():
             errors[name].append(protocol.score(example.truth, estimate))
             metres[name].append(in_metres.score(example.truth, estimate))
         if i % every == 0:
-            seen.append((example, depth))
+            seen.append((example, judged[first]))
         if len(seen) > SHOWN:
             seen, every = seen[::2], 2 * every
-    scales = np.array([row.scale for row in errors[checkpoint.stem]])
+    scales = np.array([row.scale for row in errors[first]])
     rows, rows_metres = (
         {name: mean_errors(found) for name, found in of.items() if len(found) == len(scales)}
         for of in (errors, metres)
