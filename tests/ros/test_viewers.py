@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ FOXGLOVE = json.loads((ROOT / "rviz/sdepth.foxglove.json").read_text())
 SHOWN = {"/depth/color", "/points", "/odom", "/path"}
 # What RViz 14 (Jazzy) declares; an unknown class shows as an error in its window.
 CLASSES = {
-    *(f"rviz_common/{n}" for n in ("Displays", "Selection", "Tool Properties", "Views", "Time")),
+    "rviz_common/Displays",
     *(
         f"rviz_default_plugins/{n}"
         for n in (
@@ -54,6 +55,36 @@ def test_rviz_shows_every_output_with_a_complete_qos() -> None:
         assert display["Enabled"]
 
 
+def test_rviz_hears_a_best_effort_camera_and_keeps_no_clouds_waiting() -> None:
+    displays = {d["Name"]: d for d in nodes_of(RVIZ) if "Topic" in d}
+    assert displays["Camera"]["Topic"]["Reliability Policy"] == "Best Effort"
+    filtered = {name for name, d in displays.items() if "Filter size" in d["Topic"]}
+    assert filtered == {"Odometry", "Path"}
+
+
+def test_rviz_looks_from_the_vehicle_over_a_grid_that_stands_still() -> None:
+    # A cloud comes before the transform of its stamp, and RViz does not wait for that from Jazzy.
+    options = RVIZ["Visualization Manager"]["Global Options"]
+    grid = next(d for d in nodes_of(RVIZ) if d.get("Name") == "Grid")
+    assert (options["Fixed Frame"], grid["Reference Frame"]) == ("base_link", "odom")
+
+
+def test_rviz_opens_with_large_images_and_a_large_view() -> None:
+    state = bytes.fromhex(RVIZ["Window Geometry"]["QMainWindow State"])
+    header, docks = state[:12].hex(), state.split(b"\xfb")[1:]  # one marker before each dock
+    assert header == "000000ff00000000fd000000"  # QMainWindow.saveState(), version 0
+    found = {}
+    for dock in docks:
+        (size,) = struct.unpack(">I", dock[:4])
+        name, shown = dock[4 : 4 + size].decode("utf-16-be"), dock[4 + size]
+        found[name] = (shown, *struct.unpack(">II", dock[5 + size : 13 + size]))
+    width = struct.unpack(">I", state[17:21])[0]
+    assert sorted(found) == ["Camera", "Depth", "Displays"]
+    assert all(shown == 1 for shown, _, _ in found.values())
+    assert min(width, RVIZ["Window Geometry"]["Width"] - width) > 500
+    assert min(height for _, _, height in found.values()) > 250
+
+
 def foxglove_topics() -> set[str]:
     """Return every topic that a panel of the layout names."""
     found = set()
@@ -84,8 +115,7 @@ def test_foxglove_and_rviz_show_the_same_scene() -> None:
     scene = FOXGLOVE["configById"]["3D!scene"]
     options = RVIZ["Visualization Manager"]["Global Options"]
     view = RVIZ["Visualization Manager"]["Views"]["Current"]
-    assert scene["fixedFrame"] == options["Fixed Frame"]
-    assert scene["followTf"] == view["Target Frame"]
+    assert scene["followTf"] == view["Target Frame"] == options["Fixed Frame"]
     assert foxglove_topics() >= SHOWN | {"/mode", "/diagnostics"}
 
 
