@@ -5,14 +5,20 @@ ros2 launch sdepth_ros sdepth.launch.py image_topic:=/front/image_raw
 
 from __future__ import annotations
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.conditions import IfCondition
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from launch import LaunchContext, LaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
+from sdepth.errors import ConfigError
 from sdepth_ros.middleware import PROFILES_VARIABLE
 
 SHARE = FindPackageShare("sdepth_ros")
@@ -20,16 +26,20 @@ DEPTH, ODOMETRY, RVIZ = "depth", "odometry", "rviz"
 BOTH = (DEPTH, ODOMETRY)
 AS_FILE = "as in the parameter file"
 """Default of arguments that are parameters, so that what is written in a file holds."""
+NONE = "none"
+"""Stands for an empty text, which ``ros2 launch`` has no way to say."""
+TRUE, FALSE = ("true", "True", "1"), ("false", "False", "0")
+LEVELS = ("debug", "info", "warn", "error", "fatal")
 PARAMETERS = (
-    ("mode", (DEPTH,), "mode", str, "day, night, or auto by the image's brightness"),
+    ("mode", (DEPTH,), "mode", ("day", "night", "auto"), "auto: by the image's brightness"),
     ("day_model", (DEPTH,), "model.day_path", str, "Checkpoint for the day"),
     ("night_model", (DEPTH,), "model.night_path", str, "Checkpoint for the night"),
     ("odometry_model", (ODOMETRY,), "model.path", str, "Checkpoint of the odometry"),
     ("device", BOTH, "model.device", str, "auto, cpu, cuda or cuda:N"),
-    ("image_transport", BOTH, "image_transport", str, "raw, or compressed"),
+    ("image_transport", BOTH, "image_transport", ("raw", "compressed"), "How images come"),
     ("rectify", BOTH, "rectify", bool, "Whether images have lens distortion"),
     ("camera_info_url", BOTH, "camera_info_url", str, "Calibration .yaml"),
-    ("base_frame", (ODOMETRY,), "base_frame", str, "Frame whose pose it is"),
+    ("base_frame", (ODOMETRY,), "base_frame", str, "Frame whose pose it is; none: the camera's"),
     ("odom_frame", (ODOMETRY,), "odom_frame", str, "Frame the pose is given in"),
     ("publish_tf", (ODOMETRY,), "publish_tf", bool, "Whether odom -> base goes to /tf"),
     ("autostart", BOTH, "autostart", bool, "Whether the nodes activate themselves"),
@@ -43,29 +53,45 @@ def _shared(folder: str, name: str) -> PathJoinSubstitution:
 
 
 ARGUMENTS = (
-    ("image_topic", "/camera/image_raw", "Topic of the image"),
-    ("camera_info_topic", "camera_info", "Topic of camera_info; default: the image's sibling"),
-    ("namespace", "", "Namespace of nodes and topics, as for a second camera"),
-    ("depth_params", _shared("config", "depth.param.yaml"), "Parameter file of the depth node"),
-    ("odometry_params", _shared("config", "odometry.param.yaml"), "And of the odometry node"),
-    ("one_process", "false", "Whether both nodes share a process, and images cross DDS once"),
-    ("log_level", "info", "debug, info, warn, error or fatal"),
-    ("respawn", "false", "Whether a node that ended is started again"),
-    ("rviz", "false", "Whether to open RViz"),
-    ("rviz_config", _shared("rviz", "sdepth.rviz"), "What RViz shows"),
-    *((name, AS_FILE, description) for name, *_, description in PARAMETERS),
+    ("image_topic", "/camera/image_raw", str, "Topic of the image"),
+    ("camera_info_topic", "camera_info", str, "Topic of camera_info; default: image's sibling"),
+    ("namespace", "", str, "Namespace of nodes and topics, as for a second camera"),
+    ("depth_params", _shared("config", "depth.param.yaml"), str, "Parameters of the depth node"),
+    ("odometry_params", _shared("config", "odometry.param.yaml"), str, "And of the odometry"),
+    ("one_process", "false", bool, "Whether both nodes share a process, images cross DDS once"),
+    ("log_level", "info", (*LEVELS, *map(str.upper, LEVELS)), "From which on logs are shown"),
+    ("respawn", "false", bool, "Whether a node that ended is started again"),
+    ("rviz", "false", bool, "Whether to open RViz"),
+    ("rviz_config", _shared("rviz", "sdepth.rviz"), str, "What RViz shows"),
+    *((name, AS_FILE, kind, description) for name, _, _, kind, description in PARAMETERS),
 )
+FILES = ("depth_params", "odometry_params", "rviz_config")
 VIEWED = ("depth/color", "points", "odom", "path")
 """Topics of ours in sdepth.rviz, where they are absolute."""
 
 
-def _given(nodes: tuple[str, ...], context: LaunchContext) -> dict[str, ParameterValue]:
+def _declare(name: str, default: object, kind: object, text: str) -> DeclareLaunchArgument:
+    """Return an argument; another value than a bool's or one of the choices ends the launch."""
+    choices = (*TRUE, *FALSE) if kind is bool else kind if isinstance(kind, tuple) else None
+    if choices and default == AS_FILE:
+        choices = (*choices, AS_FILE)
+    return DeclareLaunchArgument(name, default_value=default, description=text, choices=choices)
+
+
+def _is_true(name: str, context: LaunchContext) -> bool:
+    """Return a bool argument."""
+    return context.launch_configurations[name] in TRUE
+
+
+def _given(nodes: tuple[str, ...], context: LaunchContext) -> dict[str, object]:
     """Return the parameters of nodes that arguments give, typed: text would be guessed at."""
-    return {
-        parameter: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, takers, parameter, kind, _ in PARAMETERS
-        if {*nodes} & {*takers} and context.launch_configurations[name] != AS_FILE
-    }
+    given: dict[str, object] = {}
+    for name, takers, parameter, kind, _ in PARAMETERS:
+        text = context.launch_configurations[name]
+        if {*nodes} & {*takers} and text != AS_FILE:
+            value = ParameterValue("" if text == NONE else text, value_type=str)
+            given[parameter] = _is_true(name, context) if kind is bool else value
+    return given
 
 
 def _process(executable: str, nodes: tuple[str, ...], context: LaunchContext) -> Node:
@@ -81,36 +107,67 @@ def _process(executable: str, nodes: tuple[str, ...], context: LaunchContext) ->
             ("camera_info", LaunchConfiguration("camera_info_topic")),
         ],
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-        respawn=LaunchConfiguration("respawn"),
+        respawn=_is_true("respawn", context),
         respawn_delay=2.0,
         output="screen",
     )
 
 
-def _rviz(context: LaunchContext) -> Node:
-    """Return RViz, looking at the namespace."""
-    odom = context.launch_configurations["odom_frame"]
-    frame = [] if odom == AS_FILE else ["--fixed-frame", odom]
+def _view(context: LaunchContext) -> str:
+    """Return the file of what RViz shows, for the frames that arguments give.
+
+    Its Fixed Frame is the vehicle's: a cloud comes before the transform of its stamp, and RViz
+    shows no cloud late. Of the camera's own odometry (base_frame:=none) the frame is not known.
+    """
+    path, frames = context.launch_configurations["rviz_config"], {}
+    for name in ("base_frame", "odom_frame"):
+        if (frame := context.launch_configurations[name]) not in (AS_FILE, NONE):
+            frames["base_link" if name == "base_frame" else "odom"] = frame
+    if not frames:
+        return path
+    swap = rf"(?m)^( *(?:Fixed|Target|Reference) Frame: )({'|'.join(frames)})$"
+    text = re.sub(swap, lambda m: m[1] + frames[m[2]], Path(path).read_text())
+    with tempfile.NamedTemporaryFile("w", suffix=".rviz", delete=False) as file:
+        file.write(text)
+    return file.name
+
+
+def _rviz(context: LaunchContext) -> Action:
+    """Return RViz, looking at the namespace; without one, what to do."""
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        package = f"ros-{os.environ.get('ROS_DISTRO', '<distro>')}-rviz2"
+        return LogInfo(msg=f"no RViz, going on without: sudo apt install {package}")
     return Node(
         package="rviz2",
         executable="rviz2",
         namespace=LaunchConfiguration("namespace"),
-        arguments=["--display-config", LaunchConfiguration("rviz_config"), *frame],
+        arguments=["--display-config", _view(context)],
         parameters=[_given((RVIZ,), context)],
         remappings=[
             ("/camera/image_raw", LaunchConfiguration("image_topic")),
             *((f"/{topic}", topic) for topic in VIEWED),
         ],
-        condition=IfCondition(LaunchConfiguration("rviz")),
     )
 
 
-def _start(context: LaunchContext) -> list[Node]:
-    """Return what runs, once the arguments are known."""
-    if IfCondition(LaunchConfiguration("one_process")).evaluate(context):
-        return [_process("vision_node", BOTH, context), _rviz(context)]
-    apart = [_process(f"{name}_node", (name,), context) for name in BOTH]
-    return [*apart, _rviz(context)]
+def _start(context: LaunchContext) -> list[Action]:
+    """Return what runs, once the arguments are known.
+
+    RViz comes first: where it cannot be started, ``ros2 launch`` ends, and leaves alone what it
+    has started before.
+
+    Raises:
+        ConfigError: a file is not there; ROS would go on with the defaults.
+    """
+    for name in FILES:
+        if not Path(path := context.launch_configurations[name]).is_file():
+            raise ConfigError(f"{name}:={path}: no such file; give its whole path")
+    together = _is_true("one_process", context)
+    processes = [("vision_node", BOTH)] if together else [(f"{n}_node", (n,)) for n in BOTH]
+    view = [_rviz(context)] if _is_true("rviz", context) else []
+    return [*view, *(_process(name, nodes, context) for name, nodes in processes)]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -120,7 +177,7 @@ def generate_launch_description() -> LaunchDescription:
     )
     return LaunchDescription(
         [
-            *(DeclareLaunchArgument(n, default_value=v, description=d) for n, v, d in ARGUMENTS),
+            *(_declare(*argument) for argument in ARGUMENTS),
             SetEnvironmentVariable(PROFILES_VARIABLE, profile),
             OpaqueFunction(function=_start),
         ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
@@ -83,6 +84,68 @@ def test_every_launch_argument_is_described(
     assert "no description given" not in output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("replay.launch.py bag:=/no/bag", "bag:=/no/bag: no such file or folder"),
+        ("replay.launch.py bag:=/ loop:=maybe", "maybe"),
+        ("replay.launch.py bag:=/ rviz:=maybe", '"rviz" provided value "maybe"'),
+        ("replay.launch.py bag:=/ publish_tf:=maybe", '"publish_tf" provided value "maybe"'),
+        ("replay.launch.py bag:=/ rate:=0", "rate:=0: expected a number, more than 0"),
+        ("sdepth.launch.py respawn:=maybe", '"respawn" provided value "maybe"'),
+        ("sdepth.launch.py mode:=dawn", '"mode" provided value "dawn"'),
+        ("sdepth.launch.py depth_params:=/none.yaml", "depth_params:=/none.yaml: no such file"),
+    ],
+)
+def test_a_wrong_argument_ends_the_launch_before_anything_runs(
+    installed: Path, arguments: str, reason: str
+) -> None:
+    command = workspace.sourced(installed, f"ros2 launch sdepth_ros {arguments}")
+    done = subprocess.run(command, stdout=PIPE, stderr=STDOUT, text=True, check=False)
+    assert done.returncode == 1
+    assert reason in done.stdout
+    assert "process started" not in done.stdout
+
+
+def test_what_is_no_bag_ends_the_launch_with_its_nodes(installed: Path, domain: int) -> None:
+    command = "ros2 launch sdepth_ros replay.launch.py bag:=/ rviz:=false"
+    output = subprocess.check_output(
+        workspace.sourced(installed, command), stderr=STDOUT, text=True, timeout=100
+    )
+    assert "not a rosbag2" in output
+    assert output.count("process started") == 3
+    assert output.count("process has finished cleanly") == 2
+    assert "Traceback" not in output
+
+
+def test_without_rviz_the_nodes_start(installed: Path, domain: int) -> None:
+    from ament_index_python.packages import get_package_prefix
+
+    with suppress(LookupError):
+        get_package_prefix("rviz2")
+        pytest.skip("RViz is installed")
+    with launched(installed, "sdepth.launch.py", "rviz:=true", "autostart:=false") as process:
+        assert process.stdout
+        lines = list(itertools.takewhile(lambda text: "waiting to be" not in text, process.stdout))
+    assert "going on without" in "".join(lines)
+
+
+def test_rviz_looks_from_the_frames_that_arguments_give(installed: Path) -> None:
+    from launch.launch_description_sources import python_launch_file_utilities as files
+
+    from launch import LaunchContext
+
+    module = files.load_python_launch_file_as_module(str(ROOT / "launch/sdepth.launch.py"))
+    context = LaunchContext()
+    context.launch_configurations.update(
+        rviz_config=str(ROOT / "rviz/sdepth.rviz"), base_frame="car", odom_frame="world"
+    )
+    shown = Path(module._view(context)).read_text()
+    assert re.findall(r"\n +(Fixed|Target|Reference) Frame: ([a-z]+)", shown) == [
+        ("Reference", "world"), ("Fixed", "car"), ("Target", "car"),
+    ]  # fmt: skip
+
+
 @pytest.mark.ros
 @pytest.mark.slow
 def test_arguments_win_over_files_and_files_over_defaults(
@@ -94,11 +157,12 @@ def test_arguments_win_over_files_and_files_over_defaults(
     given = [f"depth_params:={written}", "namespace:=front", "autostart:=false"]
     from tests.ros.manager import Manager
 
-    with launched(installed, "sdepth.launch.py", *given, "odom_frame:=world"):
+    given += ["odom_frame:=world", "base_frame:=none"]
+    with launched(installed, "sdepth.launch.py", *given):
         depth, odometry = (Manager(peer, f"front/{name}") for name in ("depth", "odometry"))
         assert depth.get("mode", "depth.max_m", "autostart") == ["night", 30.0, False]
         assert odometry.get("odom_frame", "base_frame", "autostart") == [
-            "world", "base_link", False,
+            "world", "", False,
         ]  # fmt: skip
         assert (depth.state(), odometry.state()) == ("unconfigured", "unconfigured")
 
