@@ -154,6 +154,8 @@ def test_colcon_installs_everything(option: tuple[str, ...], tmp_path: Path) -> 
     command = workspace.sourced(install, f"{sys.executable} -c '{where}'")
     installed = subprocess.check_output(command, text=True, cwd=tmp_path).strip()
     assert installed.startswith(str(tmp_path))
+    for script in (install / "sdepth_ros/lib/sdepth_ros").iterdir():
+        assert script.read_text().startswith(f"#!{sys.executable}\n")  # it has torch
     for pattern in ("*.safetensors", "*.json"):
         shipped = sorted(path.name for path in (ROOT / "weights").glob(pattern))
         assert sorted(path.name for path in Path(installed, "weights").glob(pattern)) == shipped

@@ -7,6 +7,8 @@ python=${SDEPTH_PYTHON:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.venv/b
 cd "$1"
 # The virtual environment's interpreter, so that the nodes find its torch.
 "$python" -m colcon build "${@:2}"
+python=$("$python" -c 'import sys; print(sys.executable)')
+sed -i "1s|^#!.*python.*|#!$python|" install/sdepth_ros/lib/sdepth_ros/*
 missing=0
 for file in sdepth/share/sdepth/package.xml sdepth_ros/lib/sdepth_ros/{depth_node,odometry_node} \
     sdepth_ros/lib/sdepth_ros/{replay,record} sdepth_ros/share/sdepth_ros/launch/sdepth.launch.py \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,27 @@ def test_a_recorded_replay_is_the_same_bag(peer: Peer, tmp_path: Path) -> None:
         output = record.communicate()[0]
     assert raw_messages(copy) == raw_messages(bag)
     assert "10  /camera/image_raw" in output
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.3])
+def test_a_second_ctrl_c_breaks_off_neither_record_nor_replay(
+    peer: Peer, tmp_path: Path, pause_s: float
+) -> None:
+    bag, copy = write_bag(tmp_path / "bag"), tmp_path / "copy"
+    with (
+        processes.running("record", str(copy), IMAGE) as record,
+        processes.running("replay", str(bag), "--loop") as replay,
+    ):
+        heard = peer.listen(Image, IMAGE)
+        assert peer.spin_until(lambda: len(heard) > 12 and peer.count_subscribers(IMAGE) == 2)
+        for _ in range(2):  # the terminal's, and then launch's
+            for process in (record, replay):
+                process.send_signal(signal.SIGINT)
+            time.sleep(pause_s)
+        outputs = [processes.finish(process) for process in (record, replay)]
+    assert [record.returncode, replay.returncode] == [0, 0]
+    assert "Traceback" not in "".join(outputs)
+    assert f"recorded {len(raw_messages(copy))} messages" in outputs[0]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ setup(
         files("rviz"),
         files("config"),
     ],
-    entry_points={"console_scripts": [f"{node} = {NAME}.{node}:main" for node in NODES]},
+    entry_points={"console_scripts": [f"{node} = {NAME}.start:{node}" for node in NODES]},
     install_requires=[
         "numpy",
         "opencv-python-headless",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,8 +12,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from sdepth_ros.frame_node import FrameNode
-
-_STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
+from sdepth_ros.stopping import interrupt, on_stop
 
 
 def run(make_nodes: Callable[[], Iterable[FrameNode[Any]]], args: list[str] | None) -> int:
@@ -23,8 +21,7 @@ def run(make_nodes: Callable[[], Iterable[FrameNode[Any]]], args: list[str] | No
     The signals are ours: rclpy's handlers shut ROS down under the callback that runs.
     """
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    for number in _STOP_SIGNALS:
-        signal.signal(number, _stop)
+    on_stop(interrupt)
     nodes: list[FrameNode[Any]] = []
     try:
         nodes.extend(make_nodes())
@@ -55,10 +52,3 @@ def _spin(nodes: Iterable[FrameNode[Any]]) -> None:
             spinning.result()
         finally:
             stopped.set_result(None)
-
-
-def _stop(*_: object) -> None:
-    """End the main thread's work; systemd and then ros2 launch send the signal again."""
-    for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
