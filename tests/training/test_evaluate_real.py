@@ -7,6 +7,7 @@ import os
 import pickle
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -146,3 +147,19 @@ def test_public_samples_are_read_with_cameras_and_truth(shared_data: Path, tmp_p
     below = front.truth[800:][front.truth[800:] > 0]  # the road before the bonnet
     assert 4 < np.median(below) < 8
     assert front.camera_height_m == pytest.approx(1.51, abs=0.01)
+
+
+def test_sheet_shows_frames_at_hand_by_each_of_several_weights(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, weights = tmp_path / "sheet.png", [str(bundled(name)) for name in ("day", "night")]
+    command = ["sheet", str(out), *weights, "--data", str(data), "--cache", str(tmp_path / "c")]
+
+    assert main(command) == 0
+    assert "1 frames, 2 weights\nleft out" in capsys.readouterr().out
+    sheet = cv2.imread(str(out))
+    assert sheet.shape[1] == 2200
+    assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 1000  # an image and two depths
+    assert main([*command, "--night", weights[1]]) == 2
+    assert "--night 1 checkpoints beside 2" in capsys.readouterr().err
+    assert main(["sheet", str(out), weights[0], "--data", str(tmp_path / "none")]) == 2

@@ -7,6 +7,7 @@ r"""Score depth and trajectories by published protocols, and set results side by
     python -m training.evaluate depth W.safetensors KITTI --protocol kitti-eigen --truth eigen.npz
     python -m training.evaluate depth W.safetensors DRIVE --protocol stereo80 --truth stereo.npz
     python -m training.evaluate real weights/day.safetensors runs/new/weights.safetensors
+    python -m training.evaluate sheet sheet.png weights/day.safetensors runs/new/w.safetensors
     python -m training.evaluate odometry --truth poses/09.txt --estimate 09.txt --align 7dof \
         --plot 09.png
     python -m training.evaluate compare day.json night.json
@@ -21,7 +22,7 @@ import sys
 from collections.abc import Callable
 
 from sdepth.cli import make_parser, run
-from training.evaluate import compare, depth, odometry, real
+from training.evaluate import compare, contact, depth, odometry, real
 from training.protocols import PROTOCOLS, OdometryProtocol
 from training.scoring import Protocol
 
@@ -46,6 +47,7 @@ COMMANDS: dict[
     "protocols": ("list the protocols", no_arguments, list_protocols),
     "depth": ("score a checkpoint's depth", depth.add_arguments, depth.score),
     "real": ("score checkpoints on all real sets at hand", real.add_arguments, real.score),
+    "sheet": ("draw depth of real frames by several weights", contact.add_arguments, contact.draw),
     "odometry": ("score a trajectory", odometry.add_arguments, odometry.score),
     "compare": ("set written results in one table", compare.add_arguments, compare.compare),
 }
