@@ -54,12 +54,17 @@ class DemoFrame:
 
 @dataclass(frozen=True)
 class DemoRun:
-    """One drive through the nodes; ``counters`` are the nodes' last diagnostics by node."""
+    """One drive through the nodes.
+
+    ``counters`` are the nodes' last diagnostics by node; ``weights`` the start of the hash of each
+    network's weights, by mode, as the depth node said.
+    """
 
     camera: Camera
     T_base_cam: NDArray[np.float64]
     frames: tuple[DemoFrame, ...]
     counters: dict[str, dict[str, str]]
+    weights: dict[str, str]
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -97,7 +102,7 @@ def read_run(recording: Path, sequence: Path) -> DemoRun:
         )
     if heard.camera is None or heard.T_base_cam is None:
         raise DataError(f"{recording}: lacks {CAMERA_INFO} or /tf_static; record it again")
-    return DemoRun(heard.camera, heard.T_base_cam, tuple(frames), heard.counters)
+    return DemoRun(heard.camera, heard.T_base_cam, tuple(frames), heard.counters, heard.weights)
 
 
 class _Heard:
@@ -112,6 +117,7 @@ class _Heard:
         self.poses: dict[int, NDArray[np.float64]] = {}
         self.modes: dict[int, str] = {}
         self.counters: dict[str, dict[str, str]] = {}
+        self.weights: dict[str, str] = {}
         self.camera: Camera | None = None
         self.T_base_cam: NDArray[np.float64] | None = None
         self._mode = ""
@@ -136,7 +142,10 @@ class _Heard:
             self._mode = msg.data
         elif topic == "/diagnostics":
             for status in msg.status:
-                self.counters[status.name.split(":")[0]] = {v.key: v.value for v in status.values}
+                said = {v.key: v.value for v in status.values}
+                self.counters[status.name.split(":")[0]] = said
+                if {"mode", "weights"} <= said.keys():
+                    self.weights[said["mode"]] = said["weights"]
         elif topic == CAMERA_INFO:
             self.camera = to_lens(msg).rectified
         elif topic == STATIC_TF:

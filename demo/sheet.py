@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from demo import tables
 from demo.config import DemoConfig
@@ -17,6 +19,8 @@ from demo.run import NIGHT, DemoRun
 from demo.scores import CONSTANT, NODE, PER_PIXEL, Scores
 
 _COLUMNS = 4
+_WEIGHTS = "Weights"
+"""Of the PNG's text: what its pictures were made with."""
 
 
 def write_sheet(path: Path, run: DemoRun, scores: Scores, config: DemoConfig) -> None:
@@ -35,7 +39,14 @@ def write_sheet(path: Path, run: DemoRun, scores: Scores, config: DemoConfig) ->
     _draw_trajectory(middle, run, scores)
     _draw_timeline(right, run, scores)
     _draw_numbers(foot, run, scores)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=90, metadata={_WEIGHTS: json.dumps(run.weights)})
+
+
+def drawn_weights(path: Path) -> dict[str, str]:
+    """Return the start of the hash of the weights that a sheet shows, by mode, if it says so."""
+    with Image.open(path) as sheet:
+        said: dict[str, str] = json.loads(sheet.info.get(_WEIGHTS, "{}"))
+    return said
 
 
 def _draw_frames(area: Any, run: DemoRun, scores: Scores, chosen: list[int], max_m: float) -> None:

@@ -36,4 +36,4 @@ def make_run(frames: int = 12, factor: float = 1.1, dropped: tuple[int, ...] = (
                 "frames dropped": str(len(dropped)), "frames bad": "0",
                 "latency p50 ms": "30.0", "latency p95 ms": "50.0"}  # fmt: skip
     both = {"depth": counters, "odometry": counters}
-    return DemoRun(CAMERA, base_from_camera(1.5), tuple(made), both)
+    return DemoRun(CAMERA, base_from_camera(1.5), tuple(made), both, {"day": "a7cc2261b4ad"})

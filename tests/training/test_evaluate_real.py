@@ -158,6 +158,7 @@ def test_sheet_shows_frames_at_hand_by_each_of_several_weights(
     assert main(command) == 0
     assert "1 frames, 2 weights\nleft out" in capsys.readouterr().out
     sheet = cv2.imread(str(out))
+    assert sheet is not None
     assert sheet.shape[1] == 2200
     assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 1000  # an image and two depths
     assert main([*command, "--night", weights[1]]) == 2
