@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from sdepth.checkpoint import bundled, load_depth
 from sdepth.errors import DataError
@@ -77,6 +78,7 @@ def test_stereo_is_matched_once_and_again_for_other_images(data: Path, tmp_path:
 def test_network_in_training_scores_as_its_checkpoint_will(data: Path, tmp_path: Path) -> None:
     net, card = load_depth(bundled("day"))
     net.train()
+    frozen = next(m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)).eval()
     now = of_network(net, card.input_size, card.depth_range_m, card.focal_ratio)
     sets, _ = load_sets(data, 1, tmp_path / "cache")
 
@@ -84,6 +86,7 @@ def test_network_in_training_scores_as_its_checkpoint_will(data: Path, tmp_path:
 
     assert found["KITTI 06"].abs_rel == pytest.approx(later["KITTI 06"].abs_rel, rel=1e-4)
     assert net.training
+    assert not frozen.training
 
 
 def test_path_is_as_long_as_depth_makes_it(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def of_network(
     depth_range_m: tuple[float, float],
     focal_ratio: float,
 ) -> Predictor:
-    """Return the predictor of a network as it is now; its mode is left as it was.
+    """Return the predictor of a network as it is now; the mode of each part is left as it was.
 
     Args:
         net: on any device.
@@ -71,11 +71,13 @@ def of_network(
 
     @torch.no_grad()
     def depth_of(image: NDArray[np.uint8], camera: Camera) -> Depth:
-        device, training = next(net.parameters()).device, net.training
+        device = next(net.parameters()).device
+        modes = {module: module.training for module in net.modules()}  # some norms may be frozen
         net.eval()
         rgb = torch.from_numpy(image).to(device).permute(2, 0, 1)[None].float() / 255
         disp = net(rgb, 1)[0].float()
-        net.train(training)
+        for module, training in modes.items():
+            module.training = training
         depth = disp_to_depth(disp, depth_range_m, camera.focal_ratio / focal_ratio)
         return np.asarray(depth[0, 0].cpu().numpy())
 
