@@ -8,6 +8,7 @@ r"""Score depth and trajectories by published protocols, and set results side by
     python -m training.evaluate depth W.safetensors DRIVE --protocol stereo80 --truth stereo.npz
     python -m training.evaluate real weights/day.safetensors runs/new/weights.safetensors
     python -m training.evaluate sheet sheet.png weights/day.safetensors runs/new/w.safetensors
+    python -m training.evaluate curve runs/day --rendered data/synth/day_test
     python -m training.evaluate odometry --truth poses/09.txt --estimate 09.txt --align 7dof \
         --plot 09.png
     python -m training.evaluate compare day.json night.json
@@ -22,7 +23,7 @@ import sys
 from collections.abc import Callable
 
 from sdepth.cli import make_parser, run
-from training.evaluate import compare, contact, depth, odometry, real
+from training.evaluate import compare, contact, curve, depth, odometry, real
 from training.protocols import PROTOCOLS, OdometryProtocol
 from training.scoring import Protocol
 
@@ -48,6 +49,7 @@ COMMANDS: dict[
     "depth": ("score a checkpoint's depth", depth.add_arguments, depth.score),
     "real": ("score checkpoints on all real sets at hand", real.add_arguments, real.score),
     "sheet": ("draw depth of real frames by several weights", contact.add_arguments, contact.draw),
+    "curve": ("draw scores over the steps of a training", curve.add_arguments, curve.draw),
     "odometry": ("score a trajectory", odometry.add_arguments, odometry.score),
     "compare": ("set written results in one table", compare.add_arguments, compare.compare),
 }
