@@ -19,6 +19,7 @@ from sdepth.models.encoder import ResNetEncoder
 from tests.helpers import write_drive
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.augment import change_look
+from training.data.darken import darken
 from training.data.drive import SKY, find_drives
 from training.data.frames import CropConfig, Frames, draw_crop
 from training.data.triplets import DataConfig
@@ -171,6 +172,21 @@ def test_crops_stay_inside_and_have_the_aspects_asked_for() -> None:
 
     assert all(x + w <= 416 and y + h <= 128 for x, y, w, h in crops)
     assert {round(w / h) for _, _, w, h in crops} == {2, 3} | {round(1.5)}
+
+
+def test_darkened_frames_are_dark_and_brightest_where_headlights_reach(
+    config: TrainConfig,
+) -> None:
+    camera, day = Camera(80, 80, 63.5, 31.5, 128, 64), np.full((64, 128, 3), 180, np.uint8)
+    depth = np.full((64, 128), 60, np.float32)
+    depth[40:] = 5  # a road near by, the rest far
+    nights = [darken(day, depth, camera, np.random.default_rng(i)) for i in range(8)]
+
+    assert all(n.mean() < 0.4 * day.mean() for n in nights)
+    assert np.mean([n[40:44, 50:78].mean() > 1.5 * n[20:24, 50:78].mean() for n in nights]) > 0.8
+    crop = CropConfig(darkened=config.data.train)
+    frames = Frames((), (64, 96), crop, 1.055, seed=0)
+    assert frames[0, 0]["image"].mean() < 0.4
 
 
 def test_look_changes_pixels_and_nothing_else() -> None:

@@ -37,6 +37,27 @@ def change_look(image: Image, rng: Rng, strength: float = 1.0) -> Image:
     return _compressed(out, rng) if rng.random() < 0.3 * strength else out
 
 
+def relight(image: Image, sky: NDArray[np.uint8], rng: Rng) -> Image:
+    """Return the image with another balance of sky and scene, and shade over parts of it.
+
+    Rendered skies are brighter than rendered walls; real ones often are not, and a network that
+    takes whatever is bright for sky sees holes in sunlit houses.
+
+    Args:
+        image: RGB (H, W, 3), uint8.
+        sky: (H, W), 1 where there is sky.
+        rng: everything is drawn from it.
+    """
+    x = (image / 255).astype(np.float32)
+    soft = cv2.GaussianBlur(sky.astype(np.float32), (0, 0), 0.7)[..., None]
+    tint = np.exp(rng.normal(0, 0.12, (2, 3))).astype(np.float32)
+    above = np.float32(rng.uniform(0.35, 1.15)) * tint[0]
+    below = np.float32(np.exp(rng.uniform(-0.3, 0.9))) * tint[1]
+    shade = cv2.resize(rng.standard_normal((3, 6), np.float32), image.shape[1::-1])[..., None]
+    x = x * (soft * above + (1 - soft) * below * np.exp(np.float32(rng.uniform(0, 0.5)) * shade))
+    return (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
 def _tones(x: NDArray[np.float32], rng: Rng, strength: float) -> NDArray[np.float32]:
     """Return other exposure, gamma, contrast, colour balance, saturation and haze."""
     a = 0.4 * strength

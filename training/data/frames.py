@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
-from training.data.augment import change_look
+from training.data.augment import change_look, relight
+from training.data.darken import darken
 from training.data.drive import SKY, Drive, find_drives, read_depth, read_drive, read_mask
 
 
@@ -24,13 +25,17 @@ class CropConfig:
 
     Attributes:
         zoom: smallest and largest share of the larger possible crop.
-        aspect: narrowest and widest crop, width over height.
+        aspect: narrowest and widest crop, width over height; wide ones are drawn more often.
         look: strength of ``change_look``, 0..1.
+        relit: share of frames whose sky and scene are balanced anew (``relight``).
+        darkened: more folders of drives, by day, whose frames are seen as at night.
     """
 
-    zoom: tuple[float, float] = (0.6, 1.0)
-    aspect: tuple[float, float] = (1.5, 3.6)
-    look: float = 1.0
+    zoom: tuple[float, float] = (0.75, 1.0)
+    aspect: tuple[float, float] = (2.0, 3.6)
+    look: float = 0.5
+    relit: float = 0.0
+    darkened: tuple[str, ...] = ()
 
 
 class Frames(Dataset[dict[str, Tensor]]):
@@ -57,7 +62,10 @@ class Frames(Dataset[dict[str, Tensor]]):
             DataError: no drives, or none with depth and masks beside it.
         """
         self.size, self.crop, self.focal_ratio, self.seed = size, crop, focal_ratio, seed
-        drives = [read_drive(f) for root in roots for f in find_drives(Path(root))]
+        named = [(root, root in crop.darkened) for root in (*roots, *crop.darkened)]
+        found = [(f, dark) for root, dark in named for f in find_drives(Path(root))]
+        drives = [read_drive(folder) for folder, _ in found]
+        self.dark = {id(d) for d, (_, dark) in zip(drives, found, strict=True) if dark}
         self.items = [(d, i) for d in drives for i, f in enumerate(d.frames) if f.depth and f.mask]
         self.drives = {id(drive) for drive, _ in self.items}
         if not self.items:
@@ -81,6 +89,10 @@ class Frames(Dataset[dict[str, Tensor]]):
         cut = np.s_[top : top + height, left : left + width]
         camera = drive.camera.cropped(left, top, width, height)
         image, depth, sky = image[cut], depth[cut], sky[cut]
+        if id(drive) in self.dark:
+            image = darken(image, depth, camera, rng)
+        elif rng.random() < self.crop.relit:
+            image = relight(image, sky, rng)
         if rng.random() < 0.5:
             image, depth, sky = image[:, ::-1], depth[:, ::-1], sky[:, ::-1]
         image = _fit(np.ascontiguousarray(image), self.size, cv2.INTER_AREA)
@@ -99,7 +111,8 @@ def draw_crop(
     camera: Camera, config: CropConfig, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
     """Return left, top, width, height of a random crop of a camera's image, pixels."""
-    aspect = np.exp(rng.uniform(*np.log(config.aspect)))
+    narrow, wide = config.aspect
+    aspect = narrow + (wide - narrow) * rng.random() ** 0.5
     share = rng.uniform(*config.zoom)
     width = min(camera.width, camera.height * aspect) * share
     height = min(camera.height, width / aspect)
