@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bags.images import STAMPS
 from bags.write import BagConfig, write_bag
 from sdepth.cli import make_parser, run
 from training.data.drive import Drive, read_drive
@@ -38,11 +39,14 @@ def add_camera_height(parser: argparse.ArgumentParser, default_m: float) -> None
 
 
 def add_camera(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where the calibration of a bag's images is."""
+    """Add the options that say where calibration and times of a bag's images are."""
     add = parser.add_argument
     add("--camera-info", default="", metavar="TOPIC", help="default: the image's sibling")
     add("--calib", type=lambda path: str(Path(path).resolve()), metavar="FILE",
         help="the .yaml of ROS' camera_calibration, in place of camera_info")  # fmt: skip
+    add("--stamps", choices=STAMPS, default=STAMPS[0],
+        help="times of a bag's images: of their headers, or when the bag received them; "
+        "auto: the latter where all headers have one stamp")  # fmt: skip
 
 
 def convert(

@@ -25,11 +25,12 @@ class PoseLog:
         self._above: dict[str, tuple[str, Pose]] = {}
         self._moving: dict[tuple[str, str], dict[int, Pose]] = defaultdict(dict)
 
-    def add(self, topic: str, msg: Any) -> None:
-        """Take a message of nav_msgs/Odometry or tf2_msgs/TFMessage."""
+    def add(self, topic: str, msg: Any, time_ns: int | None = None) -> None:
+        """Take a message of nav_msgs/Odometry or tf2_msgs/TFMessage, as of a time or its stamp."""
         if hasattr(msg, "pose"):
             T_odom_base = read_transform(msg.pose.pose.position, msg.pose.pose.orientation)
-            self._moving[topic, _name(msg.child_frame_id)][stamp_ns(msg.header)] = T_odom_base
+            time = stamp_ns(msg.header) if time_ns is None else time_ns
+            self._moving[topic, _name(msg.child_frame_id)][time] = T_odom_base
             return
         for stamped in msg.transforms:
             T = read_transform(stamped.transform.translation, stamped.transform.rotation)
@@ -37,7 +38,8 @@ class PoseLog:
             if topic.endswith("tf_static"):
                 self._above[child] = parent, T
             else:
-                self._moving[topic, child][stamp_ns(stamped.header)] = T
+                time = stamp_ns(stamped.header) if time_ns is None else time_ns
+                self._moving[topic, child][time] = T
 
     def at(
         self, stamps_ns: Sequence[int], camera: str, topic: str, bag: Path

@@ -88,7 +88,7 @@ def process(options: Namespace) -> None:
     Raises:
         DataError: the arguments do not fit, or bags failed, which are named.
     """
-    topics = Topics(options.image, options.camera_info, "none", options.calib)
+    topics = Topics(options.image, options.camera_info, "none", options.calib, options.stamps)
     checkpoints = options.day.resolve(), options.night.resolve()
     config = PipelineConfig(topics, options.mode, checkpoints, options.device, options.depth,
                             options.skip_broken)  # fmt: skip

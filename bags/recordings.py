@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bags.poses import PoseLog
+from bags.images import STAMPS, Images, base_topic, find_topic, info_topic, read_images
 from bags.read import read_messages, topic_types
+from bags.video import Picture, pictures
 from sdepth.calibration import read_calibration
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError, ImageError
 from sdepth.lens import Develop, Lens
-from sdepth_ros.conversions import stamp_ns, to_lens, to_rgb
+from sdepth_ros.conversions import to_lens
 from training.data.check import check_lens, check_size, rectification
 from training.data.drive import Drive, Frame
 from training.data.recording import Recording, Shot, split
 from training.data.trim import Trim
-
-_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-_POSES = ("nav_msgs/msg/Odometry", "tf2_msgs/msg/TFMessage")
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,14 @@ class Topics:
         camera_info: by default the image's sibling.
         odometry: of the poses, or ``/tf``; ``none`` for none.
         calib: file (``read_calibration``) that takes the place of camera_info, where given.
+        stamps: one of ``STAMPS``: times are of the headers, or of the bag's reception.
     """
 
     image: str = ""
     camera_info: str = ""
     odometry: str = ""
     calib: str | None = None
+    stamps: str = STAMPS[0]
 
 
 def read_bag(
@@ -61,55 +60,49 @@ def read_bag(
         CameraError: the calibration is not that of a camera.
     """
     types = topic_types(bag)
-    image = topics.image or _only([t for t, kind in types.items() if kind in _IMAGES], bag)
-    if types.get(image) not in _IMAGES:
-        raise DataError(f"{bag}: no images on {image}; got {', '.join(sorted(types))}")
-    info = (
-        topics.camera_info or f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
-    )
-    stamps, message, poses, frame_id = _index(bag, image, info, types)
-    if skip_broken:
-        later = np.maximum.accumulate([-1, *stamps[:-1]])
-        stamps = [stamp for stamp, before in zip(stamps, later, strict=True) if stamp > before]
+    image = find_topic(bag, topics.image, types)
+    info = topics.camera_info or info_topic(image, types)
+    found = read_images(bag, image, info, types)
+    times = found.times(bag, topics.stamps, skip_broken)
     if topics.calib:
         lens = read_calibration(Path(topics.calib))
-    elif message is not None:
-        lens = to_lens(message, f"{bag}: {info}")
+    elif found.camera_info is not None:
+        lens = to_lens(found.camera_info, f"{bag}: {info}")
     else:
         raise DataError(
             f"{bag}: nothing on {info}, where the camera of {image} is expected; name it with "
             "--camera-info, or a calibration file with --calib"
         )
     camera, develop = _camera(lens, image)
-    known = poses.at(stamps, frame_id, topics.odometry, bag)
+    stamps = list(times.values())
+    known = found.poses(topics.stamps).at(stamps, found.frame_id, topics.odometry, bag)
     frames = (Frame(bag / _file(s), s, T) for s, T in zip(stamps, known, strict=True))
     drive = Drive(bag.name, camera, tuple(frames), develop=develop)
     parts = [drive] if whole else split(drive)
     if not parts or not stamps:
         raise DataError(f"{bag}: {len(stamps)} images on {image}; expected three in a row")
-    return [_part(part, bag, image, trim) for part in parts]
+    return [_part(part, bag, found, times, trim) for part in parts]
 
 
-def _part(drive: Drive, bag: Path, topic: str, trim: Trim) -> Recording:
+def _part(drive: Drive, bag: Path, images: Images, times: dict[int, int], trim: Trim) -> Recording:
     """Return a part of a bag, whose images are decoded as they are written."""
     frames = {frame.stamp_ns: frame for frame in drive.frames}
+    mine = {number: frames[time] for number, time in times.items() if time in frames}
 
     def shots() -> Iterator[Shot]:
-        done: set[int] = set()
-        for _, _, msg in read_messages(bag, topic):
-            stamp = stamp_ns(msg.header)
-            if stamp in frames and stamp not in done:
-                done.add(stamp)
-                picture = partial(_picture, msg, drive, trim, frames[stamp].image)
-                yield Shot(_file(stamp), stamp, picture, T_world_cam=frames[stamp].T_world_cam)
+        encoded = (msg for _, _, msg in read_messages(bag, images.topic))
+        for number, decode in pictures(encoded, images.codec, f"{bag}: {images.topic}"):
+            if frame := mine.get(number):
+                make = partial(_picture, decode, drive, trim, frame.image)
+                yield Shot(frame.image.name, frame.stamp_ns, make, T_world_cam=frame.T_world_cam)
 
     return Recording(drive.name, trim.camera(drive.camera), len(frames), shots)
 
 
-def _picture(msg: Any, drive: Drive, trim: Trim, where: Path) -> NDArray[np.uint8]:
-    """Return the image of a message, rectified and trimmed."""
+def _picture(decode: Picture, drive: Drive, trim: Trim, where: Path) -> NDArray[np.uint8]:
+    """Return a decoded image, rectified and trimmed."""
     try:
-        image = to_rgb(msg)
+        image = decode()
         image = image if drive.develop is None else drive.develop(image)
     except (ImageError, CameraError) as err:
         raise DataError(f"{where}: {err}") from err
@@ -117,37 +110,11 @@ def _picture(msg: Any, drive: Drive, trim: Trim, where: Path) -> NDArray[np.uint
     return trim.image(image)
 
 
-def _index(
-    bag: Path, image: str, info: str, types: dict[str, str]
-) -> tuple[list[int], Any, PoseLog, str]:
-    """Return the images' stamps, the first camera_info if any, all poses, the images' frame."""
-    stamps: list[int] = []
-    poses, camera_info, frame_id = PoseLog(), None, ""
-    moving = [topic for topic, kind in types.items() if kind in _POSES]
-    for topic, _, msg in read_messages(bag, image, info, *moving):
-        if topic == image:
-            stamps.append(stamp_ns(msg.header))
-            frame_id = frame_id or msg.header.frame_id
-        elif topic == info:
-            camera_info = camera_info or msg
-        else:
-            poses.add(topic, msg)
-    return stamps, camera_info, poses, frame_id
-
-
 def _camera(lens: Lens, topic: str) -> tuple[Camera, Develop | None]:
     """Return the rectified camera, and what rectifies its images."""
-    if "rect" in topic.removesuffix("/compressed").rpartition("/")[2]:
+    if "rect" in base_topic(topic).rpartition("/")[2]:
         return check_lens(lens.rectified, lens.name), None
     return rectification(lens)
-
-
-def _only(topics: Sequence[str], bag: Path) -> str:
-    """Return the one topic of images."""
-    if len(topics) != 1:
-        got = ", ".join(sorted(topics)) or "none"
-        raise DataError(f"{bag}: topics of images: {got}; choose one with --image TOPIC")
-    return topics[0]
 
 
 def _file(stamp: int) -> str:

@@ -79,7 +79,7 @@ def open_input(options: Namespace) -> Recording:
     """
     path, calib = options.input, options.calib
     if is_bag(path):
-        topics = Topics(options.image, options.camera_info, "none", calib)
+        topics = Topics(options.image, options.camera_info, "none", calib, options.stamps)
         return read_bag(path, topics, Trim(), options.skip_broken, whole=True)[0]
     if path.is_file() or calib:
         if not calib:

@@ -47,7 +47,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
 def _convert(options: Namespace) -> None:
     """Write the data set the command line asks for."""
-    topics = Topics(options.image, options.camera_info, options.odometry, options.calib)
+    topics = Topics(
+        options.image, options.camera_info, options.odometry, options.calib, options.stamps
+    )
     trim = Trim.parse(options.crop, options.size)
     recordings = [
         r for bag in options.bags for r in read_bag(bag, topics, trim, options.skip_broken)

@@ -17,6 +17,7 @@ from bags.write import write_bag
 from sdepth.checkpoint import bundled
 from sdepth.estimator import DepthEstimator
 from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens
+from tests.bags import forms
 from tests.helpers import write_drive
 from training.data.drive import Drive, read_drive
 
@@ -101,6 +102,47 @@ def test_a_folder_and_a_video_need_their_calibration(drive: Drive, tmp_path: Pat
         out = tmp_path / f"of_{source.stem}"
         assert main([str(source), str(out), "--calib", str(calib)]) == 0
         assert count_messages(out)["/odom"] == 5
+
+
+@pytest.mark.parametrize("stamps", [[0] * 6, [7 * 10**9] * 6])
+def test_where_no_stamp_is_set_the_bag_s_own_times_are_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stamps: list[int]
+) -> None:
+    bag = forms.write(tmp_path / "bag", forms.drive(6, stamps))
+
+    assert main([str(bag), str(tmp_path / "out")]) == 0
+
+    times = [stamp_ns(m.header) for m in messages(tmp_path / "out", "/odom")]
+    assert times == [forms.START_NS + i * forms.PERIOD_NS for i in range(6)]
+    (said,) = (r.getMessage() for r in caplog.records if "driver did not set" in r.getMessage())
+    assert f"all 6 stamps are {stamps[0]} ns" in said
+
+
+@pytest.mark.parametrize(
+    ("stamps", "said", "kept"),
+    [
+        ((1, 2, 2, 3, 4, 5), "message 3 of 6: stamp 2 ns is that of the frame before", 5),
+        ((1, 2, 3, 2, 4, 5), "message 4 of 6: stamp 2 ns does not come after 3 ns", 5),
+        ((0, 0, 3, 4, 5, 6), "message 2 of 6: stamp is 0 again", 5),
+        ((4, 5, 6, 1, 2, 3), "message 4 of 6: stamp 1 ns does not come after 6 ns", 3),
+    ],
+)
+def test_stamps_out_of_order_are_refused_unless_told_how(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    stamps: tuple[int, ...],
+    said: str,
+    kept: int,
+) -> None:
+    bag, out = forms.write(tmp_path / "bag", forms.drive(6, stamps)), tmp_path / "out"
+
+    assert main([str(bag), str(out)]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+    assert main([str(bag), str(out), "--skip-broken"]) == 0
+    assert count_messages(out)["/odom"] == kept
+    assert main([str(bag), str(out), "--stamps", "bag", "--overwrite"]) == 0
+    assert count_messages(out)["/odom"] == 6
 
 
 def test_metres_that_nobody_knows_are_said_not_to_be(drive: Drive, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_drive_is_split_where_frames_or_poses_are_missing() -> None:
     jittered = Drive("b", LENS, frames(0, 10, 25, 30, 42, 50))
     assert split(jittered) == [jittered]
     assert split(Drive("c", LENS, frames(0, 10))) == []
-    with pytest.raises(DataError, match=r"10\.png: time 10 ns does not come after 20"):
+    with pytest.raises(DataError, match=r"10\.png: stamp 10 ns does not come after 20 ns"):
         split(Drive("d", LENS, frames(0, 20, 10, 30)))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
+from sdepth.stamps import fault
 from training.data.drive import Drive, Frame, read_depth
 from training.data.trim import Trim, trimmed
 
@@ -86,11 +87,8 @@ def check_times(frames: tuple[Frame, ...]) -> None:
         DataError: they do not.
     """
     for before, after in pairwise(frames):
-        if after.stamp_ns <= before.stamp_ns:
-            raise DataError(
-                f"{after.image}: time {after.stamp_ns} ns does not come after {before.stamp_ns} "
-                "ns; sort the frames or remove the repeated one"
-            )
+        if said := fault(after.stamp_ns, before.stamp_ns):
+            raise DataError(f"{after.image}: {said}; sort the frames or remove the repeated one")
 
 
 def split(drive: Drive, shortest: int = 3) -> list[Drive]:

@@ -50,7 +50,7 @@ def claim(out: Path, made: dict[str, Any]) -> None:
             found = dict(json.loads(path.read_text()))
         except ValueError as err:
             raise DataError(f"{path}: damaged ({err}); remove it and what it lies beside") from err
-        differ = {k: (found.get(k), v) for k, v in wanted.items() if found.get(k) != v}
+        differ = {k: (found[k], v) for k, v in wanted.items() if k in found and found[k] != v}
         if differ:
             said = ", ".join(f"{k} {was!r} (now {now!r})" for k, (was, now) in differ.items())
             raise DataError(

@@ -36,6 +36,7 @@ setup(
     install_requires=[
         "numpy",
         "opencv-python-headless",
+        "pyyaml",
         "rosbags",
         "sdepth",
         "torch",

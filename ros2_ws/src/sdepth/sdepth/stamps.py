@@ -9,6 +9,17 @@ _MOST_LATE = 5
 """A stamp further back than that, or so many before the last one in a row: time began anew."""
 
 
+def fault(stamp_ns: int, before_ns: int) -> str:
+    """Return what is wrong with a stamp after that of the frame before; "" where nothing is."""
+    if stamp_ns > before_ns:
+        return ""
+    if stamp_ns == before_ns == 0:
+        return "stamp is 0 again: the driver does not set header.stamp"
+    if stamp_ns == before_ns:
+        return f"stamp {stamp_ns} ns is that of the frame before: it came twice, or time stands"
+    return f"stamp {stamp_ns} ns does not come after {before_ns} ns, that of the frame before"
+
+
 class StampOrder:
     """Tells a frame that is late, or comes twice, from time that begins anew (a bag loops).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import sys
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zlib import crc32
 
-from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
 from rosbags.interfaces import (
     Connection,
     ConnectionExtRosbag2,
@@ -21,11 +19,7 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import ReaderError
 from rosbags.rosbag2.metadata import parse_qos
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from rosbags.rosbag2.storage_mcap import DECOMPRESSORS, zstd
 
 _MAGIC = b"\x89MCAP0\r\n"
 _FOOTER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 2, 3, 4, 5, 6, 15
@@ -154,13 +148,13 @@ def _unpacked(packed: bytes, compression: str) -> bytes:
     Raises:
         ReaderError: it is packed in a way that is not known.
     """
-    if not compression:
-        return packed
-    known: dict[str, Any] = {"zstd": zstd.ZstdDecompressor, "lz4": LZ4FrameDecompressor}
-    if compression not in known:
+    if compression not in DECOMPRESSORS:
         raise ReaderError(f"Compression {compression!r} is not supported.")
-    unpack, out = known[compression](), bytearray()
+    out = bytearray()
     with suppress(Exception):  # the end of what is sound
+        if compression != "zstd":  # lz4 unpacks all or nothing
+            return DECOMPRESSORS[compression](packed, 0)
+        unpack = zstd.ZstdDecompressor()
         for at in range(0, len(packed), _PIECE):
             out += unpack.decompress(packed[at : at + _PIECE])
     return bytes(out)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import logging
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -16,21 +15,40 @@ from typing import Any, Final
 import yaml
 from rosbags.interfaces import Connection
 from rosbags.rosbag1 import Reader as Ros1Reader
-from rosbags.rosbag2.storage_mcap import McapReader
+from rosbags.rosbag2.storage_mcap import McapReader, zstd
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Reader
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
 
 from sdepth.errors import DataError, SdepthError
 from sdepth_ros.bag_cut import CutMcap
 from sdepth_ros.bag_ros1 import as_ros2, to_cdr
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 _log = logging.getLogger(__name__)
-STORE: Final = get_typestore(Stores.ROS2_KILTED)
+_OTHERS = {
+    "foxglove_msgs/msg/CompressedVideo": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format"
+    ),
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n"
+        "uint8 flags\nbool is_bigendian\nuint8[] data"
+    ),
+    "theora_image_transport/msg/Packet": (
+        "std_msgs/Header header\nuint8[] data\nint32 b_o_s\nint32 e_o_s\nint64 granulepos\n"
+        "int64 packetno"
+    ),
+}
+
+
+def _known_messages() -> Typestore:
+    """Return the definitions of ROS 2's own messages, and of video."""
+    store = get_typestore(Stores.ROS2_KILTED)
+    for name, text in _OTHERS.items():
+        store.register(get_types_from_msg(text, name))
+    return store
+
+
+STORE: Final = _known_messages()
 """Definitions of the messages; those used here are the same from Humble on."""
 _PACKED = ".zstd"
 _FILES: dict[str, Callable[[Path], Any]] = {
