@@ -10,6 +10,7 @@ import pytest
 
 from training.data.drive import BLURRED, MOVING
 from training.synth import sensor
+from training.synth.camera_look import Look
 from training.synth.config import DatasetConfig, SequenceConfig, draw_sequence
 from training.synth.lights import lamps_at
 from training.synth.night import Night, draw_night, lamps_lit, wander
@@ -24,21 +25,21 @@ FLAT = (32, 96, 3)
 
 
 def _night(**draws: Any) -> SequenceConfig:
-    """Return a sequence by night with its night's ``draws`` replaced."""
+    """Return a sequence by night of a plain camera with its night's ``draws`` replaced."""
     cfg = draw_sequence(NIGHT, 0)
-    return replace(cfg, night=replace(cfg.night, **draws))
+    return replace(cfg, look=Look(), white_balance=(1, 1, 1), night=replace(cfg.night, **draws))
 
 
 @pytest.fixture(scope="module")
 def night() -> SequenceRenderer:
     """A drive by night that meets a car: far off at first, close by in frame 10."""
-    return SequenceRenderer(draw_sequence(NIGHT, 1))
+    return SequenceRenderer(draw_sequence(NIGHT, 12))
 
 
 @pytest.fixture(scope="module")
 def day() -> SequenceRenderer:
     """The same drive by day."""
-    return SequenceRenderer(draw_sequence(DAY, 1))
+    return SequenceRenderer(draw_sequence(DAY, 12))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def pairs(day: SequenceRenderer, night: SequenceRenderer) -> list[tuple[Rendered
 def test_no_draw_of_the_night_changes_a_byte_of_the_day(
     pairs: list[tuple[Rendered, Rendered]],
 ) -> None:
-    cfg, dark = draw_sequence(DAY, 1), draw_night(np.random.default_rng(9))
+    cfg, dark = draw_sequence(DAY, 12), draw_night(np.random.default_rng(9))
     other = SequenceRenderer(replace(cfg, night=dark, exposure_night=0.5, shutter_night_s=0.05))
     for i, (day, _) in zip(FRAMES, pairs, strict=True):
         np.testing.assert_array_equal(other.frame(i).image, day.image)

@@ -25,9 +25,10 @@ PERIOD_NS = 100_000_000
 """Frames are 10 Hz apart where no times are known."""
 DEPTH_SCALE = 256.0
 """Depth PNGs hold uint16 = metres x 256, 0 where unknown (KITTI's depth benchmark form)."""
-MOVING, TEXTURELESS, SKY, BLURRED = 1, 2, 4, 8
+MOVING, TEXTURELESS, SKY, BLURRED, OWN = 1, 2, 4, 8, 16
 """Bits of a mask PNG. ``BLURRED``: movers smeared by more than a pixel while the shutter is open;
-by day nothing is, so for a drive rendered by day and by night take the masks of the night."""
+by day nothing is, so for a drive rendered by day and by night take the masks of the night.
+``OWN``: the bonnet before the camera, whose depth is unknown (0) although it is no sky."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Frame:
         stamp_ns: time of exposure, nanoseconds.
         T_world_cam: pose (4, 4) of the camera, metres, in the frame of the first camera; or None.
         depth: path of the depth PNG (``DEPTH_SCALE``), or None.
-        mask: path of the mask PNG (``MOVING | TEXTURELESS | SKY | BLURRED``), or None.
+        mask: path of the mask PNG (``MOVING | TEXTURELESS | SKY | BLURRED | OWN``), or None.
     """
 
     image: Path
@@ -195,7 +196,7 @@ def code_depth(depth: NDArray[np.floating]) -> NDArray[np.uint16]:
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:
-    """Return the mask (H, W): bits ``MOVING``, ``TEXTURELESS``, ``SKY``, ``BLURRED``.
+    """Return the mask (H, W): bits ``MOVING``, ``TEXTURELESS``, ``SKY``, ``BLURRED``, ``OWN``.
 
     Raises:
         DataError: missing or truncated.

@@ -20,7 +20,8 @@ Render drives through procedural streets, in KITTI odometry's folder form:
   OUT/sequences/NN/image_2/000000.png                  RGB
   OUT/sequences/NN/depth_2/000000.png                  uint16, metres x 256, 0 = sky or > 255 m
   OUT/sequences/NN/mask_2/000000.png                   bits: 1 moving, 2 textureless, 4 sky,
-                                                       8 moving and motion-blurred
+                                                       8 moving and motion-blurred,
+                                                       16 the own bonnet (depth 0, not sky)
   OUT/poses/NN.txt                                     T_cam0_cami, 3 x 4, metres
 
 The same command gives the same bytes (on one kind of machine); one that was stopped goes on where

@@ -6,23 +6,26 @@ changes its geometry: the same seed gives the same street and drive by day and b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
+from training.synth.bonnet import Bonnet, draw_bonnet
+from training.synth.camera_look import Look, draw_look
 from training.synth.night import Night, draw_night
+from training.synth.scene import Scene, draw_scene
 
 FRAME_PERIOD_S = 0.1
 Domain = Literal["day", "night", "dusk"]
-VERSIONS: dict[Domain, int] = {"day": 2, "night": 3, "dusk": 3}
+VERSIONS: dict[Domain, int] = {"day": 3, "night": 4, "dusk": 4}
 """Raised whenever the same arguments would give other pictures, rounding aside."""
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 _STREAMS = (
     *("camera", "motion", "road", "town", "traffic", "texture", "light", "sensor"),
-    *("night", "gain", "unlit"),
+    *("night", "gain", "unlit", "scene", "walkers", "look", "bonnet"),
 )
 """Their order is part of the pictures: new ones go to the end."""
 
@@ -69,6 +72,8 @@ class SequenceConfig:
     focal: float
     centre_shift: tuple[float, float]
     pitch_deg: float
+    yaw_deg: float
+    roll_deg: float
     side: int
     lanes: int
     lane_width: float
@@ -79,7 +84,6 @@ class SequenceConfig:
     town: tuple[float, float, float]
     density: float
     lead_car: bool
-    oncoming: int
     sun_elevation_deg: float
     sun_azimuth_deg: float
     sun_share: float
@@ -92,6 +96,9 @@ class SequenceConfig:
     shutter_night_s: float
     street_lamps: float
     night: Night
+    scene: Scene
+    look: Look
+    bonnet: Bonnet | None
 
     def stream(self, name: str) -> np.random.Generator:
         """Return the random stream ``name`` of this sequence, from its start."""
@@ -109,7 +116,11 @@ class SequenceConfig:
     @property
     def half_width(self) -> float:
         """Half the width of the carriageway, parking included, metres."""
-        return self.lanes * self.lane_width + self.parking
+        return self.scene.median / 2 + self.lanes * self.lane_width + self.parking
+
+    def lane(self, number: int) -> float:
+        """Return d of the middle of the ego's lane ``number`` (0 next to the centre line)."""
+        return -self.side * (self.scene.median / 2 + self.lane_width * (number + 0.5))
 
     def daylight(self) -> NDArray[np.float64]:
         """Return the daylight of each frame: 1 full day, 0 full night."""
@@ -127,15 +138,17 @@ def draw_sequence(data: DatasetConfig, index: int) -> SequenceConfig:
         for name in ("camera", "motion", "road", "town", "traffic", "light", "sensor")
     )
     clear = light.random() < 0.6
-    return SequenceConfig(
+    drawn = SequenceConfig(
         data=data,
         index=index,
         speed=mot.uniform(4, 16),
         speed_swing=mot.uniform(0.3, 1.5),
-        camera_height_m=cam.uniform(1.2, 2.0),
-        focal=float(np.clip(cam.normal(0.6, 0.1), 0.45, 0.85)),
+        camera_height_m=cam.uniform(2.0, 2.8) if cam.random() < 0.08 else cam.uniform(1.0, 2.1),
+        focal=float(np.clip(np.exp(cam.normal(np.log(0.66), 0.24)), 0.42, 1.2)),
         centre_shift=(cam.uniform(-0.02, 0.02), cam.uniform(-0.02, 0.02)),
-        pitch_deg=cam.uniform(-2, 2),
+        pitch_deg=float(np.clip(cam.normal(0, 2.0), -5, 5)),
+        yaw_deg=cam.normal(0, 1.0),
+        roll_deg=cam.normal(0, 0.5),
         side=1 if road.random() < 0.75 else -1,
         lanes=1 if road.random() < 0.7 else 2,
         lane_width=road.uniform(2.8, 3.6),
@@ -146,20 +159,48 @@ def draw_sequence(data: DatasetConfig, index: int) -> SequenceConfig:
         town=tuple(town.dirichlet([0.9, 0.9, 0.7])),
         density=town.uniform(0.5, 1.0),
         lead_car=bool(traf.random() < 0.35),
-        oncoming=int(traf.integers(1, 6)),
         sun_elevation_deg=light.uniform(15, 65),
         sun_azimuth_deg=light.uniform(0, 360),
         sun_share=light.uniform(0.5, 0.78) if clear else light.uniform(0.0, 0.3),
         cloud_cover=light.uniform(0.0, 0.6) if clear else light.uniform(0.6, 1.0),
         haze_m=float(np.exp(light.uniform(np.log(250), np.log(2500)))),
-        exposure_day=light.uniform(0.33, 0.52),
+        exposure_day=light.uniform(0.3, 0.58),
         exposure_night=light.uniform(0.09, 0.18),
-        white_balance=tuple(np.exp(sens.normal(0, 0.05, 3))),
+        white_balance=tuple(np.exp(sens.normal(0, sens.choice([0.04, 0.1]), 3))),
         noise=float(np.exp(sens.uniform(np.log(0.4), np.log(1.8)))),
         shutter_night_s=sens.uniform(0.01, 0.04),
         street_lamps=light.choice([0.25, 0.7, 1.0], p=[0.2, 0.3, 0.5]),
         night=draw_night(_stream(data.seed, index, "night")),
+        scene=draw_scene(_stream(data.seed, index, "scene")),
+        look=draw_look(_stream(data.seed, index, "look")),
+        bonnet=draw_bonnet(_stream(data.seed, index, "bonnet")),
     )
+    return _on_motorway(drawn) if drawn.scene.motorway else _in_jam(drawn)
+
+
+def _on_motorway(cfg: SequenceConfig) -> SequenceConfig:
+    """Return the sequence with the road and the speed of a motorway."""
+    rng = np.random.default_rng(cfg.stream("scene").integers(2**62))
+    wide = replace(
+        cfg,
+        speed=rng.uniform(17, 33),
+        lanes=int(rng.integers(2, 5)),
+        lane_width=rng.uniform(3.4, 3.75),
+        parking=rng.uniform(0.5, 3.2),
+        pavement=rng.uniform(0.5, 2.0),
+        curvature=rng.choice([0.0005, 0.0015, 0.003]),
+        bend=0.0,
+        town=(0.0, 0.0, 1.0),
+    )
+    return _in_jam(wide)
+
+
+def _in_jam(cfg: SequenceConfig) -> SequenceConfig:
+    """Return the sequence at the speed of its jam, if it is in one."""
+    if not cfg.scene.jam:
+        return cfg
+    rng = np.random.default_rng(cfg.stream("scene").integers(2**62) + 1)
+    return replace(cfg, speed=rng.uniform(0.3, 6), speed_swing=0.2)
 
 
 def _stream(seed: int, index: int, name: str) -> np.random.Generator:

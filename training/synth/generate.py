@@ -138,7 +138,10 @@ def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> 
         "pitch_deg": cfg.pitch_deg,
         "speed_mps": {"mean": speed.mean(), "min": speed.min(), "max": speed.max()},
         "focal_over_width": cfg.focal,
-        "lead_car": cfg.lead_car,
+        "motorway": cfg.scene.motorway,
+        "jam": cfg.scene.jam,
+        "overhead": [o.kind for o in cfg.scene.overhead],
+        "objects": renderer.town.objects,
         "town": dict(zip(("city", "suburb", "country"), cfg.town, strict=True)),
         "daylight": [round(float(d), 4) for d in cfg.daylight()],
     }

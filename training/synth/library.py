@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth import buildings, things
+from training.synth import buildings, structures, things, vehicles
 from training.synth.cars import make_car
 from training.synth.config import SequenceConfig
 from training.synth.mesh import Material, Mesh
@@ -52,6 +52,15 @@ OBJECTS: dict[str, tuple[int, Callable[[Rng], Mesh]]] = {
     "clutter": (20, lambda r: things.clutter(r, MATERIALS)),
     "person": (16, lambda r: things.person(r, MATERIALS)),
     "pole": (3, lambda r: things.pole(MATERIALS, r.uniform(6.5, 9))),
+    "lorry": (16, lambda r: vehicles.lorry(r, MATERIALS)),
+    "van": (12, lambda r: vehicles.van(r, MATERIALS)),
+    "bus": (8, lambda r: vehicles.bus(r, MATERIALS)),
+    "motorcycle": (6, lambda r: vehicles.motorcycle(r, MATERIALS)),
+    "bicycle": (8, lambda r: vehicles.bicycle(r, MATERIALS)),
+    "walker": (12, lambda r: things.person(r, MATERIALS, r.uniform(0.15, 0.4))),
+    "guard_rail": (4, lambda r: structures.guard_rail(r, MATERIALS)),
+    "jersey": (3, lambda r: structures.jersey(r, MATERIALS)),
+    "noise_wall": (10, lambda r: structures.noise_wall(r, MATERIALS)),
     "lamp_post": (12, lambda r: things.lamp_post(MATERIALS, r.uniform(6, 9), r.uniform(0.8, 2.2))),
 }
 """How many of each kind a library holds, and what makes one."""

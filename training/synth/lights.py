@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.synth.config import SequenceConfig
 
 _HEADLIGHT = 75.0
-_NEAR_LAMPS = 14
+_NEAR_LAMPS, _NEAR_CARS = 14, 8
 _LAMP_REACH_M = 160.0
 
 
@@ -89,7 +89,10 @@ def lamps_at(
     for side in (-0.6, 0.6):
         at = eye + side * right + 1.3 * ahead - [0, 0, cfg.camera_height_m - 0.65]
         rows.append([*at, *own, *level, 1])
-    for at, direction in cars:
+    middle = eye + 15 * ahead
+    for at, direction in sorted(cars, key=lambda c: float(np.sum((c[0] - middle) ** 2)))[
+        :_NEAR_CARS
+    ]:
         if np.linalg.norm(at - eye) < _LAMP_REACH_M:
             rows.append(
                 [*at, *(1.4 * _HEADLIGHT * on * np.array([1.0, 0.95, 0.88])), *direction, 1]

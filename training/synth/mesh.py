@@ -105,6 +105,23 @@ def box(size: ArrayLike, centre: ArrayLike, material: Material, uv_at: float = 0
     return replace(mesh, uv=mesh.uv + np.float32(uv_at))
 
 
+def prism(outline: ArrayLike, half: float, material: Material, mid: float = 0.0) -> Mesh:
+    """Return the convex outline (n, 2) in x and z, stretched ``half`` either side of y = mid."""
+    p = np.asarray(outline, np.float32)
+    right, left = (np.insert(p, 1, y, 1) for y in (mid - half, mid + half))
+    after = np.roll(np.arange(len(p)), -1)
+    rim = quads(np.stack([right, right[after], left[after], left], 1), material)
+    fans = [
+        triangles(
+            np.stack([np.broadcast_to(q[0], q[1:-1].shape), q[1:-1], q[2:]], 1),
+            np.stack([np.broadcast_to(p[0], p[1:-1].shape), p[1:-1], p[2:]], 1) / material.tile,
+            material,
+        )
+        for q in (right, left)
+    ]
+    return join([rim, *fans])
+
+
 def tube(
     start: ArrayLike,
     end: ArrayLike,

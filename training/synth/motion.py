@@ -1,4 +1,4 @@
-"""How the camera and the other cars move."""
+"""How the camera moves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth.cars import car_colours
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
-from training.synth.library import OBJECTS
 from training.synth.road import Road
 
 _MAX_LATERAL = 3.0
@@ -28,21 +26,6 @@ class Ego:
     place: NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Mover:
-    """A vehicle in traffic: at (s, d) at each tick, ``ahead`` +1 along the road or -1 against it.
-
-    ``kind`` and ``number`` name it in the library; ``paint`` (3,) is its colour.
-    """
-
-    kind: str
-    number: int
-    paint: NDArray[np.float64]
-    s: NDArray[np.float64]
-    d: NDArray[np.float64]
-    ahead: int
-
-
 def drive(cfg: SequenceConfig, road: Road) -> Ego:
     """Return the camera's poses: down the lane, at a speed bends allow, with small jitter.
 
@@ -56,50 +39,24 @@ def drive(cfg: SequenceConfig, road: Road) -> Ego:
     at = 0.0
     for i in range(n):
         limit = np.sqrt(_MAX_LATERAL / max(np.interp(at, road.s, smooth), 1e-4))
-        speed[i] = max(min(cfg.speed + cfg.speed_swing * np.sin(wave * at + phase), limit), 2.0)
+        speed[i] = max(
+            min(cfg.speed + cfg.speed_swing * np.sin(wave * at + phase), limit),
+            min(2.0, cfg.speed),
+        )
         s[i] = at
         at += speed[i] * FRAME_PERIOD_S
-    lane = _lane(cfg, 0 if cfg.lanes == 1 else int(rng.integers(2)))
+    lane = cfg.lane(int(rng.integers(cfg.lanes)))
     drift, lateral = rng.uniform(0.05, 0.25), 2 * np.pi / rng.uniform(50, 120)
     d = lane + drift * np.sin(lateral * s + phase)
     jitter = _ar1(rng, n, 5) * np.array([*np.radians([0.08, 0.05, 0.1]), 0.006, 0.006])
     yaw = road.heading(s) + np.arctan2(np.gradient(d), np.gradient(s)) + jitter[:, 2]
+    yaw = yaw + np.radians(cfg.yaw_deg)
     pitch = np.arctan(road.slope(s)) + np.radians(cfg.pitch_deg) + jitter[:, 0]
     position = road.point(s, d, cfg.camera_height_m + jitter[:, 3])
     T = np.tile(np.eye(4), (n, 1, 1))
-    T[:, :3, :3] = _camera_axes(yaw, pitch, jitter[:, 1])
+    T[:, :3, :3] = _camera_axes(yaw, pitch, jitter[:, 1] + np.radians(cfg.roll_deg))
     T[:, :3, 3] = position
     return Ego(T, speed, np.stack([s, d], 1))
-
-
-def traffic(cfg: SequenceConfig, ego: Ego) -> list[Mover]:
-    """Return the movers: oncoming cars, perhaps one ahead, perhaps one in the next lane."""
-    rng = cfg.stream("traffic")
-    rng.uniform(size=8)
-    t = np.arange(len(ego.speed)) * FRAME_PERIOD_S
-    tracks, speed = [], rng.uniform(6, 14)
-    reach = float(ego.place[-1, 0]) + speed * t[-1] + 120
-    starts = np.sort(rng.uniform(25, reach, cfg.oncoming))
-    starts += np.arange(cfg.oncoming) * 9.0
-    for start in starts:
-        d = -_lane(cfg, int(rng.integers(cfg.lanes))) + rng.normal(0, 0.1)
-        tracks.append((start - speed * t, np.full(len(t), d), -1))
-    if cfg.lead_car:
-        gap = rng.uniform(9, 28) + 0.7 * np.sin(t * rng.uniform(0.2, 0.6))
-        tracks.append((ego.place[:, 0] + gap, ego.place[:, 1] + 0.1 * np.sin(t), 1))
-    if cfg.lanes == 2 and rng.random() < 0.6:
-        other = _lane(cfg, 1 if abs(ego.place[0, 1]) < cfg.lane_width else 0)
-        s = ego.place[:, 0] + rng.uniform(-8, 30) + rng.uniform(-4, 4) * t
-        tracks.append((s, np.full(len(t), other), 1))
-    count, paint = OBJECTS["car"][0], car_colours(rng, len(tracks))
-    return [
-        Mover("car", int(rng.integers(count)), paint[i], *track) for i, track in enumerate(tracks)
-    ]
-
-
-def _lane(cfg: SequenceConfig, lane: int) -> float:
-    """Return d of the middle of the ego's ``lane`` (0 next to the centre line)."""
-    return -cfg.side * cfg.lane_width * (lane + 0.5)
 
 
 def _ar1(rng: np.random.Generator, n: int, k: int, keep: float = 0.8) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ WINDOWS = 4
 FACADES, WALLS, MIXES, LEAVES = 6, 3, 4, 3
 NAMES = (
     *("plain", "cloud", "macro", "road", "pavement", "kerb", "grass", "field", "hills", "roof"),
-    *("bark", "paint", "metal", "sign", "shop"),
+    *("bark", "paint", "metal", "sign", "shop", "concrete"),
     *(f"facade{i}" for i in range(FACADES)),
     *(f"wall{i}" for i in range(WALLS)),
     *(f"mix{i}" for i in range(MIXES)),
@@ -26,7 +26,7 @@ NAMES = (
 VARIANTS = {
     **{"plain": 1, "cloud": 4, "macro": 3, "road": 10, "pavement": 10, "kerb": 3, "grass": 8},
     **{"field": 8, "hills": 4, "roof": 6, "bark": 3, "paint": 2, "metal": 3, "sign": 4},
-    **{"shop": 8, "facade": 24, "wall": 14, "mix": 10, "leaf": 10},
+    **{"shop": 8, "concrete": 6, "facade": 24, "wall": 14, "mix": 10, "leaf": 10},
 }
 """How many of each kind the streets of one library choose from."""
 _KINDS = ["brick", "stone", "plaster", "plaster", "panels", "wood", "mix"]
@@ -38,7 +38,7 @@ def paint(kind: str, p: Painter) -> Image:
     rng = p.rng
     if kind == "plain":
         return np.ones((1, 1, 4), np.float32)
-    if kind in ("pavement", "grass", "field", "roof", "wall") and rng.random() < 0.06:
+    if kind in ("pavement", "grass", "field", "roof", "wall") and rng.random() < 0.03:
         return p.mix()
     if kind == "cloud":
         return rgba(np.repeat(0.5 + 0.18 * (p.noise(0.1) + 0.4 * p.noise(0.4))[..., None], 3, 2))
@@ -85,7 +85,8 @@ def marked_road(p: Painter, asphalt: Image, cfg: SequenceConfig) -> Image:
     rng, image = p.rng, asphalt.copy()
     rgb = image[..., :3]
     x = (np.arange(SIDE) + 0.5) / SIDE * 2 * cfg.half_width - cfg.half_width
-    lane = np.abs((np.abs(x) % cfg.lane_width) / cfg.lane_width - 0.5) * cfg.lane_width
+    across = (np.abs(x) - cfg.scene.median / 2) % cfg.lane_width
+    lane = np.abs(across / cfg.lane_width - 0.5) * cfg.lane_width
     wear = 1 - rng.uniform(0, 0.25) * np.exp(-(((lane - 0.75) / 0.3) ** 2))
     rgb *= wear[:, None].astype(np.float32)
     for _ in range(rng.integers(0, 3)):
@@ -110,21 +111,26 @@ def _mark(p: Painter, rgb: np.ndarray, x: np.ndarray, cfg: SequenceConfig) -> No
     period, width = rng.choice([6.0, 8.0, 12.0]), rng.uniform(0.08, 0.18)
     dash = (y % period) < period * rng.uniform(0.3, 0.6)
     lines = np.zeros((2 * SIDE, SIDE), bool)
+    off = np.abs(x) - cfg.scene.median / 2
     centre = rng.choice(["dashed", "solid", "double", "none"], p=[0.55, 0.15, 0.15, 0.15])
-    if centre == "dashed":
+    if cfg.scene.motorway:
+        lines |= (np.abs(off - 0.2) < width / 2)[None]
+    elif centre == "dashed":
         lines |= dash[:, None] & (np.abs(x) < width / 2)[None]
     elif centre == "solid":
         lines |= (np.abs(x) < width / 2)[None]
     elif centre == "double":
         lines |= (np.abs(np.abs(x) - width) < width / 2)[None]
-    if cfg.lanes == 2:
-        lines |= dash[:, None] & (np.abs(np.abs(x) - cfg.lane_width) < width / 2)[None]
-    if rng.random() < 0.6:
+    for k in range(1, cfg.lanes):
+        lines |= dash[:, None] & (np.abs(off - k * cfg.lane_width) < width / 2)[None]
+    if rng.random() < 0.6 or cfg.scene.motorway:
         edge = cfg.half_width - cfg.parking - 0.15
         lines |= (np.abs(np.abs(x) - edge) < width / 2)[None]
     wear = np.concatenate([p.noise(0.7), p.noise(0.7)]) < rng.uniform(0.4, 2.5)
     paint = np.array([0.75, 0.75, 0.72]) * rng.uniform(0.5, 1.0)
-    rgb[lines & wear] = paint * np.exp(0.1 * p.noise(0.7).mean())
+    rgb[lines & wear] = paint
+    if rng.random() < 0.25:  # yellow in the middle, as in America
+        rgb[lines & wear & (off < 0.4)[None]] = paint * [1.0, 0.55, 0.08]
 
 
 def _pavement(p: Painter) -> Image:
@@ -220,6 +226,7 @@ _PAINTERS: dict[str, Callable[[Painter], Image]] = {
     "paint": lambda p: p.tinted(np.ones(3) * 0.9, 0.04, 0.4),
     "metal": lambda p: p.tinted(p.colour(0.1, 0.5, 0.1), 0.25, 0.5),
     "leaf": lambda p: p.tinted(_green(p), p.rng.uniform(0.4, 0.8), 0.7),
+    "concrete": lambda p: p.wall("concrete"),
     "facade": lambda p: _facade(p, _wall(p), p.rng.uniform(0.05, 0.5)),
     "wall": lambda p: _wall(p),
     "pavement": _pavement,

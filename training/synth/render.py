@@ -11,28 +11,34 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
-from training.data.drive import BLURRED, MOVING, SKY, TEXTURELESS
+from training.data.drive import BLURRED, MOVING, OWN, SKY, TEXTURELESS
 from training.synth import sensor, shade
+from training.synth.bonnet import cover
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
 from training.synth.library import MATERIALS, library_of
 from training.synth.lights import Light, lamps_at, light_at
-from training.synth.motion import Mover, drive, traffic
+from training.synth.motion import drive
 from training.synth.night import wander
 from training.synth.place import batch, place
 from training.synth.road import Road
 from training.synth.town import build_town
+from training.synth.traffic import Mover, traffic
 
 _METER_WIDTH = 64
 _TEXTURELESS_STD = 0.02
 _BLURRED_PX = 1.0
 _FOLLOW_DAY = 0.2
+_KEPT = 8
 _QUARTERS = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float32)
 _BEFORE_LAMP = np.array([0.12, 0, 0])
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """One frame: image (H, W, 3) uint8 RGB; depth (H, W) metres, 0 for sky; mask (H, W) bits."""
+    """One frame: image (H, W, 3) uint8 RGB; depth (H, W) metres; mask (H, W) bits.
+
+    Depth is 0 for sky and for the own bonnet, which the mask tells apart.
+    """
 
     image: NDArray[np.uint8]
     depth: NDArray[np.float32]
@@ -53,13 +59,14 @@ class _Moving:
     """The traffic of one frame.
 
     Attributes:
-        scene: its triangles.
+        scene: its triangles; ``shaded`` what the shader takes of them.
         heads: position and direction of the headlights.
         motion: of each triangle until the next tick (n, 3).
         spheres: around each vehicle (m, 4), centre and radius.
     """
 
     scene: EmbreeScene
+    shaded: tuple[NDArray, ...]
     heads: list[tuple[NDArray, NDArray]]
     motion: NDArray[np.float64]
     spheres: NDArray[np.float32]
@@ -74,8 +81,8 @@ class SequenceRenderer:
         self.road = Road(cfg)
         self.town = build_town(cfg, self.road)
         self.ego = drive(cfg, self.road)
-        self.movers: list[Mover] = traffic(cfg, self.ego)
         library = library_of(cfg)
+        self.movers: list[Mover] = traffic(cfg, self.road, self.ego, library)
         self._vehicles = [library.take(m.kind, m.number) for m in self.movers]
         self._static = _scene(self.town.mesh.corners)
         self._count = len(self.town.mesh.corners)
@@ -87,6 +94,7 @@ class SequenceRenderer:
         atlas = self.town.atlas
         numbers = MATERIALS["macro"].texture, MATERIALS["cloud"].texture
         self._atlas = (atlas.data, atlas.table, atlas.levels, *numbers)
+        self._placed: dict[int, _Moving] = {}
         self._daylight = cfg.daylight()
         self.gains = self._meter()
 
@@ -104,10 +112,13 @@ class SequenceRenderer:
             smear = self._flow(i, camera, hits, movers) * np.float32(shutter / FRAME_PERIOD_S)
             radiance = sensor.motion_blur(radiance, smear)
             blurred = moving & (np.linalg.norm(smear, axis=-1) > _BLURRED_PX)
-        rng = np.random.default_rng([cfg.data.seed, cfg.index, 99, i])
-        image = sensor.expose(radiance, self.gains[i], cfg, self._daylight[i], rng)
         mask = moving * MOVING + sky * SKY + (textureless(albedo) & ~sky) * TEXTURELESS
         mask = mask + blurred * BLURRED
+        if cfg.bonnet is not None:
+            radiance, own = cover(cfg.bonnet, radiance, light.ambient[0] + 0.5 * light.sun[3:])
+            depth, mask = np.where(own, 0, depth), np.where(own, OWN, mask)
+        rng = np.random.default_rng([cfg.data.seed, cfg.index, 99, i])
+        image = sensor.expose(radiance, self.gains[i], cfg, self._daylight[i], rng)
         return Rendered(image, depth.astype(np.float32), mask.astype(np.uint8))
 
     def _meter(self) -> NDArray[np.float64]:
@@ -131,28 +142,40 @@ class SequenceRenderer:
 
     def _place_movers(self, i: int) -> _Moving:
         """Return the traffic of frame ``i``; the shader's arrays are changed to match."""
+        if i not in self._placed:
+            if len(self._placed) == _KEPT:
+                self._placed.clear()
+            self._placed[i] = self._moving(i)
+        moving = self._placed[i]
+        for all_, own in zip(self._arrays, moving.shaded, strict=True):
+            all_[self._count :] = own
+        return moving
+
+    def _moving(self, i: int) -> _Moving:
+        """Return the traffic of frame ``i``, made anew."""
         if not self.movers:
             nothing = _scene(np.zeros((1, 3, 3), np.float32))
-            return _Moving(nothing, [], np.zeros((0, 3)), np.zeros((0, 4), np.float32))
+            none = tuple(a[:0] for a in self._arrays)
+            return _Moving(nothing, none, [], np.zeros((0, 3)), np.zeros((0, 4), np.float32))
         tick = i * self.cfg.data.every
         s, d = (np.array([getattr(m, k)[tick : tick + 2] for m in self.movers]) for k in "sd")
-        turn = np.array([0.0 if m.ahead > 0 else np.pi for m in self.movers])
+        turn = np.array([m.turn for m in self.movers])
         R, t = self.road.place(s[:, 0], d[:, 0], turn, follow=True)
         speeds = self.road.point(s[:, 1], d[:, 1]) - t
         t[(s[:, 0] <= self.road.s[0]) | (s[:, 0] >= self.road.s[-1]), 2] -= 1000.0
         lamps = np.array([v.lamp_at() + _BEFORE_LAMP for v in self._vehicles])
-        heads = list(zip(t + (R @ lamps[..., None])[..., 0], R[:, :, 0], strict=True))
-        paint = np.array([[m.paint] * 2 for m in self.movers])
+        at, ahead = t + (R @ lamps[..., None])[..., 0], R[:, :, 0]
+        heads = [(at[k], ahead[k]) for k, v in enumerate(self._vehicles) if v.lamp is not None]
+        paint = np.array([m.colours for m in self.movers])
         meshes = [v.mesh for v in self._vehicles]
         placed = place([batch(meshes, R, t, colours=paint)], self.town.hue)
-        for all_, own in zip(self._arrays, placed.shaded(), strict=True):
-            all_[self._count :] = own
         count = np.array([len(m.texture) for m in meshes])
         first, points = 3 * (np.cumsum(count) - count), placed.corners.reshape(-1, 3)
         low, high = (f.reduceat(points, first) for f in (np.minimum, np.maximum))
         radius = np.linalg.norm(high - low, axis=1, keepdims=True) / 2
         spheres = np.hstack([(low + high) / 2, radius]).astype(np.float32)
-        return _Moving(_scene(placed.corners), heads, speeds.repeat(count, 0), spheres)
+        motion = speeds.repeat(count, 0)
+        return _Moving(_scene(placed.corners), placed.shaded(), heads, motion, spheres)
 
     def _trace(
         self, i: int, camera: Camera, ss: int, light: Light, movers: _Moving
@@ -208,6 +231,7 @@ class SequenceRenderer:
             which,
             light.sky,
             misc,
+            self.town.covers,
         )
         return rgb, albedo, hits
 

@@ -33,6 +33,12 @@ class Road:
         ).mean(0)
         at, long = rng.uniform(30, 120), rng.uniform(40, 80)
         self.curvature += cfg.bend * np.exp(-(((self.s - at) / long) ** 4))
+        if cfg.scene.corner:
+            radius = cfg.scene.corner * (cfg.half_width + cfg.pavement)
+            far = self.s - cfg.scene.corner_at
+            inside = (far > 0) & (far < abs(radius) * np.pi / 2)
+            self.curvature = np.where(inside, 1 / radius, self.curvature * (np.abs(far) > 30))
+            self.curvature = np.convolve(self.curvature, np.ones(5) / 5, "same")
         heading = np.cumsum(self.curvature)
         heading -= np.interp(0, self.s, heading)
         self._heading = heading
@@ -44,7 +50,8 @@ class Road:
         ).sum(0)
         self._slope = np.gradient(self._z)
         self.kinds = {side: self._draw_kinds(cfg.stream("town"), side) for side in (1, -1)}
-        self._kerb, self._rise = {}, {}
+        self._kerb: dict[int, NDArray[np.float64]] = {}
+        self._rise: dict[int, NDArray[np.float64]] = {}
         for side, kind in self.kinds.items():
             wide = np.exp(-(np.arange(-12, 13) ** 2) / 50)
             kerb = np.where(kind == COUNTRY, 0.02, 0.12)

@@ -1,4 +1,4 @@
-"""From radiance to an 8-bit image: blur, exposure, glow, noise, white balance, encoding."""
+"""From radiance to what a sensor measures: blur, exposure, glow, noise, white balance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.synth.camera_look import develop, through_lens
 from training.synth.config import SequenceConfig
 from training.synth.night import Night
 
@@ -61,7 +62,7 @@ def expose(
     Shot noise grows with the signal; by night both shot and read noise grow with the gain, which
     comes after them. Glow is what a lens spreads around lamps.
     """
-    (h, w), night = radiance.shape[:2], 1 - daylight
+    w, night = radiance.shape[1], 1 - daylight
     x = radiance.astype(np.float32) * np.float32(gain) * np.array(cfg.white_balance, np.float32)
     glare = np.clip(x - 1, 0, 25 + 95 * night)
     if glare.max() > 0:
@@ -70,15 +71,13 @@ def expose(
             x += np.float32(share * bloom) * cv2.GaussianBlur(glare, (0, 0), max(size * w, 0.6))
         if night > 0:
             x += np.float32(night) * _stray(glare, cfg.night)
-    y, z = np.linspace(-1, 1, h)[:, None], np.linspace(-1, 1, w)[None]
-    x *= (1 - 0.12 * (y * y * 0.3 + z * z * 0.7))[..., None].astype(np.float32)
+    x = through_lens(x, cfg.look)
     shot, read = 2e-4 + 1.2e-3 * gain * night, 2e-3 + 2e-3 * gain * night
     sigma = cfg.noise * np.sqrt(shot * np.clip(x, 0, 1) + read * read)
     x = x + sigma * rng.standard_normal(x.shape, np.float32)
     if night > 0:
         x -= np.float32(night * cfg.night.black * cfg.noise * read)
-    coded = np.clip(x, 0, 1) ** np.float32(1 / _GAMMA)
-    return (coded * 255 + 0.5).astype(np.uint8)
+    return develop(x, cfg.look, rng)
 
 
 def _stray(glare: NDArray[np.float32], night: Night) -> NDArray[np.float32]:

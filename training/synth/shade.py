@@ -12,7 +12,9 @@ import math
 import numpy as np
 from numba import njit
 
-MAX_TAPS = 8
+MAX_TAPS = 6
+_BLUNT = 1.4
+"""How much longer than wide the footprint of one tap may be."""
 _MACRO = np.float32(0.043)
 """Repetitions per metre of the slow variation of the ground."""
 _jit = njit(cache=True, fastmath=True, nogil=True)
@@ -55,7 +57,7 @@ def _texture(atlas, tex, u, v, diff, tap, out):
         major, minor, du, dv = ly, lx, uy, vy
     # area over the longer axis is the width across it
     minor = max(min(minor, abs(ax * by - ay * bx) / max(major, 1e-6)), 1e-3)
-    taps = min(MAX_TAPS, max(1, math.ceil(major / max(minor, 1.0) - 0.01)))
+    taps = min(MAX_TAPS, max(1, math.ceil(major / (_BLUNT * max(minor, 1.0)) - 0.01)))
     lod = math.log2(max(max(minor, major / taps), 1.0))
     level = min(int(lod), levels[tex] - 1)
     mix = np.float32(min(lod - level, 1.0))
@@ -242,7 +244,22 @@ def _sky(x, y, z, sky, sun, atlas, pixel, tap, out):
 
 @_jit
 def shade(
-    dirs, origin, t, tri, bary, step, mesh, atlas, ambient, sun, lamps, seen, which, sky, misc
+    dirs,
+    origin,
+    t,
+    tri,
+    bary,
+    step,
+    mesh,
+    atlas,
+    ambient,
+    sun,
+    lamps,
+    seen,
+    which,
+    sky,
+    misc,
+    covers,
 ):
     """Return radiance (N, 3) and the brightness of the albedo (N,) of each sample.
 
@@ -263,6 +280,7 @@ def shade(
         which: lamp the shadow ray went to (N,), -1 the sun.
         sky: as in ``_sky``.
         misc: haze length, share of lamps switched on, angle of a sample.
+        covers: what is above parts of the road (C, 8), as in ``_open``.
     """
     normals, tint, emit, gloss = mesh[0], mesh[4], mesh[5], mesh[6]
     n = len(t)
@@ -281,7 +299,8 @@ def shade(
             continue
         _point(dirs, origin, t, tri, bary, normals, i, p, nrm)
         _painted(dirs, t, tri, i, p, step, mesh, atlas, misc[2], diff, tap, env, tex)
-        _lit(p, nrm, ambient, sun, lamps, seen[i], which[i], light)
+        free = _open(covers, p)
+        _lit(p, nrm, free, ambient, sun, lamps, seen[i], which[i], light)
         cos = -(nrm[0] * x + nrm[1] * y + nrm[2] * z) * inv
         mirror = gloss[k] * _fresnel(cos, tex[3])
         high = z * inv + 2 * cos * nrm[2]
@@ -293,8 +312,9 @@ def shade(
             a = tex[c] * tint[k, c]
             albedo[i] += a / 3
             back = sky[c] * (1 - f) + sky[3 + c] * f if high > 0 else ambient[1, c]
+            back *= free
             value = a * light[c] * (1 - mirror) + mirror * back + on * emit[k, c]
-            rgb[i, c] = value * fog + sky[3 + c] * (1 - fog)
+            rgb[i, c] = value * fog + free * sky[3 + c] * (1 - fog)
     return rgb, albedo
 
 
@@ -331,13 +351,34 @@ def _painted(dirs, t, tri, i, p, step, mesh, atlas, angle, diff, tap, env, tex):
 
 
 @_jit
-def _lit(p, nrm, ambient, sun, lamps, seen, which, light):
+def _open(covers, p):
+    """Return the share of the sky's light that gets to ``p`` below what spans the road.
+
+    A cover is x, y, direction along the road (2), half its length and width, height, least share.
+    """
+    free = np.float32(1)
+    for k in range(len(covers)):
+        x, y = p[0] - covers[k, 0], p[1] - covers[k, 1]
+        along = x * covers[k, 2] + y * covers[k, 3]
+        across = abs(y * covers[k, 2] - x * covers[k, 3])
+        if across > covers[k, 5] or p[2] > covers[k, 6]:
+            continue
+        share = np.float32(0)
+        for s in (-1, 1):
+            inside = min(covers[k, 4] - s * along, np.float32(60)) / np.float32(2.5)
+            share += 1 / (1 + np.float32(math.exp(inside)))
+        free *= min(covers[k, 7] + share, np.float32(1))
+    return free
+
+
+@_jit
+def _lit(p, nrm, free, ambient, sun, lamps, seen, which, light):
     """Write the irradiance at ``p`` to ``light`` (3,): sky above, ground below, sun, lamps."""
     up = np.float32(0.5) + np.float32(0.5) * nrm[2]
     facing = nrm[0] * sun[0] + nrm[1] * sun[1] + nrm[2] * sun[2]
     direct = facing if facing > 0 and (which >= 0 or seen) else np.float32(0)
     for c in range(3):
-        light[c] = ambient[0, c] * up + ambient[1, c] * (1 - up) + sun[3 + c] * direct
+        light[c] = free * (ambient[0, c] * up + ambient[1, c] * (1 - up)) + sun[3 + c] * direct
     for m in range(len(lamps)):
         e = _lamp(lamps[m], p, nrm)
         if e > 1e-5 and (m != which or seen):

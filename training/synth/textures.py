@@ -138,7 +138,7 @@ class Painter:
         return values, (((x % 1) * px < gap) | ((y % 1) * py < gap)).astype(np.float32)
 
     def wall(self, kind: str) -> Image:
-        """Return a wall 4 m wide and high: brick, stone, plaster, panels, wood or mix."""
+        """Return a wall 4 m square: brick, stone, plaster, panels, concrete, wood or mix."""
         rng = self.rng
         if kind == "mix":
             return self.mix()
@@ -150,11 +150,12 @@ class Painter:
         rows, cols, colour = {
             "brick": (64, 16, np.array([0.35, 0.15, 0.1]) * rng.uniform(0.5, 1.4)),
             "stone": (16, 8, self.colour(0.15, 0.5, 0.1)),
+            "concrete": (int(rng.integers(1, 4)), 2, self.colour(0.22, 0.5, 0.04)),
             "panels": (4, 4, self.colour(0.1, 0.6, 0.3)),
             "wood": (32, 1, np.array([0.3, 0.18, 0.1]) * rng.uniform(0.5, 1.8)),
         }[kind]
         values, joint = self.bricks(rows, cols, 0.5 if kind in ("brick", "stone") else 0.0)
-        spread = rng.uniform(0.2, 0.9)
+        spread = rng.uniform(0.2, 0.9) if kind != "concrete" else 0.15
         image = self.tinted(colour, rng.uniform(0.1, 0.3), 0.8)
         image[..., :3] *= np.exp(spread * (values[..., None] - 0.5))
         mortar = self.colour(0.05, 0.5, 0.05)

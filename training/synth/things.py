@@ -165,19 +165,19 @@ def clutter(rng: Rng, materials: Materials) -> Mesh:
     return box(size, (0, 0, size[2] / 2), replace(m, tile=3.0), rng.random())
 
 
-def person(rng: Rng, materials: Materials) -> Mesh:
-    """Return somebody standing, 1.55 to 1.9 m tall; slot 1 the coat, slot 2 the legs."""
+def person(rng: Rng, materials: Materials, stride: float = 0.0) -> Mesh:
+    """Return somebody 1.55 to 1.9 m tall who steps along +x; slot 1 the coat, slot 2 the legs."""
     tall = rng.uniform(0.88, 1.06)
     coat, legs = (replace(materials["paint"], slot=k) for k in (1, 2))
     tone = tuple(rng.uniform(0.15, 0.5) * np.array([1, 0.7, 0.55]))
     skin = replace(materials["paint"], tint=tone)
     mesh = join(
         [
-            tube((0, 0.1, 0), (0, 0.09, 0.85), 0.08, legs, 6, 0.1),
-            tube((0.15, -0.1, 0), (0, -0.09, 0.85), 0.08, legs, 6, 0.1),
+            tube((stride, 0.1, 0), (0, 0.09, 0.85), 0.08, legs, 6, 0.1),
+            tube((0.1 - stride, -0.1, 0), (0, -0.09, 0.85), 0.08, legs, 6, 0.1),
             tube((0, 0, 0.8), (0, 0, 1.45), 0.18, coat, 8, 0.21, caps=True),
-            tube((0, 0.26, 0.8), (0, 0.2, 1.42), 0.06, coat, 5),
-            tube((0.1, -0.26, 0.8), (0, -0.2, 1.42), 0.06, coat, 5),
+            tube((-stride, 0.26, 0.8), (0, 0.2, 1.42), 0.06, coat, 5),
+            tube((0.1 + stride, -0.26, 0.8), (0, -0.2, 1.42), 0.06, coat, 5),
             blob(rng, (0.11, 0.1, 0.14), (0, 0, 1.62), skin, 0.05),
         ]
     )
