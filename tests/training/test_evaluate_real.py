@@ -37,12 +37,15 @@ def test_table_names_what_is_scored_and_what_is_missing(
     page.write_text("before\n<!-- real -->\nold\n<!-- end of real -->\nafter\n")
     command = ["real", str(bundled("day")), "--data", str(data), "--cache", str(cache)]
 
+    command += ["--prior", str(write_drive(tmp_path / "trained", frames=1))]
     assert main([*command, "--no-paths", "--json", str(out), "--page", str(page)]) == 0
 
     printed, found = capsys.readouterr().out, json.loads(out.read_text())
     assert "\n| KITTI 06 * | stereo | 1 | " in printed
     assert f"left out: nuScenes: no {data / 'nuscenes_sample'}" in printed
-    assert set(found["sets"]["KITTI 06"]["errors"]) == {"day", "flat ground", "constant"}
+    assert set(found["sets"]["KITTI 06"]["errors"]) == {
+        "day", "per-pixel mean", "flat ground", "constant",
+    }  # fmt: skip
     assert (
         found["weights"]["day"]
         == json.loads(bundled("day").with_suffix(".json").read_text())["sha256"]

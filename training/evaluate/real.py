@@ -30,12 +30,12 @@ from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry
 from training.data.drive import Drive, read_drive
 from training.data.kitti_odometry import read_poses
-from training.evaluate.baselines import CONSTANT, FLAT_GROUND
+from training.evaluate.baselines import CONSTANT, FLAT_GROUND, PER_PIXEL, pixel_prior
 from training.evaluate.depth import judge
 from training.evaluate.page import fill
 from training.evaluate.predictors import Predictor, of_checkpoint
 from training.evaluate.real_sets import CACHE, RealSet, load_sets
-from training.scoring import resized
+from training.scoring import Depth, Protocol, resized
 
 PATHS = {"PandaSet 002": "open_driving/pandaset_002_front", "KITTI 06": "kitti_odom/sequences/06"}
 """Drives with true poses, whose length odometry is to find."""
@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="(%(default)s)")
     parser.add_argument("--stride", type=int, default=3,
         help="take every n-th pair of a stereo sequence (%(default)s)")  # fmt: skip
+    parser.add_argument("--prior", type=Path, help="training drives, for the per-pixel baseline")
     parser.add_argument("--no-paths", action="store_true", help="leave odometry out: 5 s a drive")
     parser.add_argument("--cache", type=Path, default=CACHE, help="of stereo truth (%(default)s)")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
@@ -76,9 +77,17 @@ def watch(sets: Sequence[RealSet], predict: Predictor) -> Scores:
     return {one.name: scores(one, {"": predict})[""] for one in sets}
 
 
-def scores(one: RealSet, predictors: Mapping[str, Predictor]) -> Scores:
-    """Return the scores on a set by predictor, those that look at no image last."""
-    found = judge(predictors, one.examples, one.protocol)
+def scores(
+    one: RealSet, predictors: Mapping[str, Predictor], prior: Depth | None = None
+) -> Scores:
+    """Return the scores on a set by predictor, those that look at no image last.
+
+    Args:
+        one: the set.
+        predictors: by name.
+        prior: depth (h, w) that takes part as "per-pixel mean", or None.
+    """
+    found = judge(predictors, one.examples, one.protocol, prior)
     return {name: RealScore.of(row, found.metres[name]) for name, row in found.rows.items()}
 
 
@@ -124,9 +133,22 @@ def _length(positions: np.ndarray) -> float:
 
 
 def measure(
-    checkpoints: Sequence[Path], data: Path, stride: int, cache: Path, paths: bool
+    checkpoints: Sequence[Path],
+    data: Path,
+    stride: int,
+    cache: Path,
+    prior: Path | None,
+    paths: bool,
 ) -> dict[str, Any]:
     """Return all numbers, ready for JSON.
+
+    Args:
+        checkpoints: to score.
+        data: as ``load_sets`` takes it; so are ``stride`` and ``cache``.
+        stride: likewise.
+        cache: likewise.
+        prior: training drives, for the per-pixel mean, or None.
+        paths: whether odometry follows the drives of ``PATHS``.
 
     Raises:
         DataError: no set is at hand, or one is damaged.
@@ -136,6 +158,7 @@ def measure(
     sets, missing = load_sets(data, stride, cache)
     if not sets:
         raise DataError(f"{data}: no real images with truth ({'; '.join(missing.values())})")
+    mean = None if prior is None else pixel_prior(prior, (96, 320), Protocol.cap_m)
     found: dict[str, Any] = {
         "weights": {n: read_card(path).sha256 for n, path in _named(checkpoints).items()},
         "sets": {},
@@ -143,7 +166,7 @@ def measure(
         "path_length": {},
     }
     for one in sets:
-        rows = {name: asdict(row) for name, row in scores(one, predictors).items()}
+        rows = {name: asdict(row) for name, row in scores(one, predictors, mean).items()}
         about = {"truth": one.truth, "images": len(one.examples), "may_choose": one.may_choose}
         about["protocol"] = one.protocol.describe()
         found["sets"][one.name] = {**about, "errors": rows}
@@ -169,7 +192,9 @@ def _named(checkpoints: Sequence[Path]) -> dict[str, Path]:
 
 def tables(found: dict[str, Any]) -> str:
     """Return the numbers as Markdown: AbsRel scaled / in metres / share within 25 %, scaled."""
-    names = [*found["weights"], FLAT_GROUND, CONSTANT]
+    known = {name for one in found["sets"].values() for name in one["errors"]}
+    trivial = [name for name in (PER_PIXEL, FLAT_GROUND, CONSTANT) if name in known]
+    names = [*found["weights"], *trivial]
     lines = [f"| set | truth | images | {' | '.join(names)} |", "|---" * (3 + len(names)) + "|"]
     for name, one in found["sets"].items():
         cells = [_cell(one["errors"].get(predictor)) for predictor in names]
@@ -195,7 +220,7 @@ def score(o: argparse.Namespace) -> None:
     """Print the tables, and write the files asked for."""
     if o.stride < 1:
         raise ConfigError(f"--stride {o.stride}: expected 1 or more")
-    found = measure(o.checkpoints, o.data, o.stride, o.cache, not o.no_paths)
+    found = measure(o.checkpoints, o.data, o.stride, o.cache, o.prior, not o.no_paths)
     print("AbsRel by median scaling / in metres as they are / share within 25 %, scaled")
     print(f"every {o.stride}. pair of stereo sequences; * may choose among checkpoints\n")
     print(tables(found))
