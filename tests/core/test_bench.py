@@ -22,7 +22,7 @@ def run(source: Source, *options: str) -> int:
 
 
 def need_two(source: Source) -> list[str]:
-    names = candidates(source)
+    names = list(candidates(source))
     if len(names) < 2:
         pytest.skip("PyTorch is the only engine installed: pip install onnxruntime")
     return names

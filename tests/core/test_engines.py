@@ -13,7 +13,7 @@ import torch
 
 from sdepth.camera import Camera
 from sdepth.checkpoint import bundled, load_depth, save
-from sdepth.engines import ENGINES, Source, choose, golden, installed
+from sdepth.engines import ENGINES, Source, candidates, choose, golden, installed
 from sdepth.engines.graph import DepthGraph, write_onnx
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import CheckpointError, ConfigError, EngineError
@@ -74,6 +74,28 @@ def test_auto_times_once_and_says_why(source: Source, engine_cache: Path) -> Non
     assert all(f"{name} {ms:.1f} ms" in why for name, ms in times.items())
     assert type(engine) is ENGINES["onnxruntime"].make
     assert known_why.startswith("onnxruntime fp32: onnxruntime 1.0 ms, ")
+
+
+def test_precision_auto_takes_what_the_card_knows_to_be_harmless(
+    source: Source, engine_cache: Path
+) -> None:
+    need("openvino")
+    costs = {"bf16": 0.002, "int8": 0.5}
+    source = replace(source, precision="auto", card=replace(source.card, costs=costs))
+    assert {one.precision for one, _ in candidates(source).values()} == {"fp32", "bf16"}
+    choose(source)
+    (known,) = engine_cache.glob("*.json")
+    times = json.loads(known.read_text())
+    known.write_text(json.dumps(dict.fromkeys(times, 2.0) | {"openvino bf16": 1.0}))
+
+    assert choose(source)[1].startswith("openvino bf16: openvino bf16 1.0 ms, ")
+    assert choose(source, "torch")[1].startswith("torch ")
+
+
+def test_precision_auto_is_fp32_where_nothing_was_measured(source: Source) -> None:
+    found = candidates(replace(source, precision="auto"))
+
+    assert {one.precision for one, _ in found.values()} == {"fp32"}
 
 
 def test_an_engine_that_answers_otherwise_is_refused(source: Source) -> None:

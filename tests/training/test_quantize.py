@@ -40,6 +40,7 @@ def test_quantised_network_answers_nearly_as_before(
     assert main([str(checkpoint), str(drives), "--images", "4", "--test", str(drives)]) == 0
 
     assert "AbsRel fp32" in capsys.readouterr().out
+    assert {"fp32", "int8"} <= read_card(checkpoint).costs.keys()
     exact = Source(checkpoint, read_card(checkpoint), torch.device("cpu"))
     int8 = Source(checkpoint, exact.card, exact.device, "int8")
     assert int8.onnx().stat().st_size < 0.4 * exact.onnx().stat().st_size

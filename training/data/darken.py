@@ -62,7 +62,7 @@ def _street_lamps(z: NDArray[np.float32], camera: Camera, rng: Rng) -> NDArray[n
         u = int(rng.integers(camera.width))
         v = int(np.clip(camera.cy - abs(rng.normal(0, 0.25)) * camera.height, 0, len(z) - 1))
         radius = max(round(0.15 * camera.fx / max(min(z[v, u], 80.0), 4.0)), 1)
-        colour = rng.uniform(0.5, 4.0) * (_WARM if rng.random() < 0.7 else np.float32([1, 1, 1]))
+        colour = rng.uniform(0.5, 4.0) * (_WARM if rng.random() < 0.7 else np.ones(3, np.float32))
         cv2.circle(out, (u, v), radius, colour.tolist(), -1)
     return out
 

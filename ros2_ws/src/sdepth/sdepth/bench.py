@@ -12,7 +12,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import torch
 from sdepth import cli
 from sdepth.checkpoint import bundled, read_card
 from sdepth.daynight import DAY, NIGHT
-from sdepth.engines import ENGINES, Engine, Source, auto, candidates, choose, golden
+from sdepth.engines import AUTO, ENGINES, Engine, Source, auto, candidates, choose, golden
 from sdepth.engines.source import device_name
 from sdepth.errors import ConfigError, SdepthError
 from sdepth.estimator import pick_device
@@ -113,12 +113,13 @@ def time_all(sources: list[Source], runs: int) -> list[Row]:
 
 def choices(sources: list[Source], rows: list[Row], again: bool) -> Iterator[Choice]:
     """Yield what ``auto`` takes of each precision; ``again``: by today's times from now on."""
+    best = {(row.engine, row.precision): row.best_ms for row in rows}
     for source in sources:
-        own = [row for row in rows if row.precision == source.precision]
-        today = {row.engine: row.best_ms for row in own if row.best_ms is not None}
         names = candidates(source)
+        timed = {label: best.get((name, s.precision)) for label, (s, name) in names.items()}
+        today = {label: ms for label, ms in timed.items() if ms is not None}
         if len(names) == 1 and today:
-            yield Choice(source.precision, names[0], {}, today)
+            yield Choice(source.precision, next(iter(names)), {}, today)
         elif today:
             if again:
                 auto.keep(source, names, today)
@@ -139,7 +140,8 @@ def bench(checkpoint: Path, options: Namespace) -> dict[str, object]:
     _say(f"{checkpoint.name}:\n")
     golden.reference(sources[0])
     rows = time_all(sources, options.runs)
-    chosen = list(choices(sources, rows, options.again))
+    every = [*sources, replace(sources[0], precision=AUTO)]
+    chosen = list(choices(every, rows, options.again))
     if not options.json:
         _print(f"{checkpoint.name}: {about}, {options.runs} images each", rows, chosen)
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -42,6 +42,8 @@ class Card:
         step: training steps.
         features: of the pose refinement, as ``make_features`` takes it; "" without learned ones.
         feature_strides: of its levels, coarse to fine.
+        costs: by how much AbsRel rises in other precisions than fp32, as a share of it; those not
+            named were not measured.
         sha256: of the weights file.
         format: of card and weights.
     """
@@ -62,6 +64,7 @@ class Card:
     std: float = 0.225
     features: str = ""
     feature_strides: tuple[int, ...] = ()
+    costs: dict[str, float] = field(default_factory=dict)
     sha256: str = ""
     format: int = FORMAT
 
@@ -97,7 +100,11 @@ def save(
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     write_tensors(path, tensors)
-    card = replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    write_card(path, replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+
+
+def write_card(path: Path, card: Card) -> None:
+    """Write the card beside the weights at ``path``."""
     path.with_suffix(".json").write_text(json.dumps(to_dict(card), indent=2) + "\n")
 
 

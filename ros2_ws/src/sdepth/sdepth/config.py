@@ -101,6 +101,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if len(kinds) != len(value):
             raise ConfigError(f"{where}: got {len(value)} values, expected {len(kinds)}")
         return tuple(_convert(k, v, where) for k, v in zip(kinds, value, strict=True))
+    if get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: got {value!r}, expected keys and values")
+        of = get_args(hint)[1]
+        return {str(k): _convert(of, v, f"{where}.{k}") for k, v in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not hint:

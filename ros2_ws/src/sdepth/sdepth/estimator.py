@@ -71,7 +71,8 @@ class DepthEstimator:
             resolution: of the depth: ``input`` (the image's) or ``model`` (the network's).
             engine: ``torch``, ``onnxruntime``, ``openvino``, ``tensorrt``, or ``auto``: the
                 fastest of those that are installed.
-            precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+            precision: ``fp32``, ``fp16``, ``bf16``, ``int8``, or ``auto``: the fastest of those
+                that the card knows to cost little.
 
         Raises:
             CheckpointError: the checkpoint cannot be used.

@@ -1,6 +1,7 @@
 """One network, several libraries that run it: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""
 
 from sdepth.engines.selection import (
+    AUTO,
     ENGINES,
     PRECISIONS,
     Engine,
@@ -10,4 +11,13 @@ from sdepth.engines.selection import (
 )
 from sdepth.engines.source import Source
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "Source", "candidates", "choose", "installed"]
+__all__ = [
+    "AUTO",
+    "ENGINES",
+    "PRECISIONS",
+    "Engine",
+    "Source",
+    "candidates",
+    "choose",
+    "installed",
+]

@@ -39,8 +39,8 @@ def times_ms(
 def fastest(times: Mapping[str, float]) -> str:
     """Return the engine of the shortest time; PyTorch, unless another is clearly faster."""
     first = min(times, key=times.__getitem__)
-    gains = times[first] < WORTH_IT * times.get("torch", float("inf"))
-    return first if gains else "torch"
+    plain = next((label for label in times if label in ("torch", "torch fp32")), first)
+    return first if times[first] < WORTH_IT * times[plain] else plain
 
 
 def kept(source: Source, names: Iterable[str]) -> dict[str, float]:
@@ -64,7 +64,7 @@ def in_words(times: Mapping[str, float]) -> str:
 
 def _path(source: Source, names: Iterable[str]) -> Path:
     """Return where times are kept; another version or number of threads is timed by itself."""
-    versions = (f"{name} {_version(name)}" for name in names)
+    versions = (f"{name} {_version(name.split()[0])}" for name in names)
     return source.cached("json", *versions, f"{torch.get_num_threads()} threads")
 
 

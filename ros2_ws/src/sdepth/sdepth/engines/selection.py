@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +24,8 @@ from sdepth.errors import ConfigError, EngineError, SdepthError
 
 AUTO = "auto"
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+HARMLESS = 0.01
+"""By how much AbsRel may rise in a precision that ``auto`` takes."""
 
 
 class Engine(Protocol):
@@ -65,16 +67,23 @@ def installed() -> list[str]:
     return [name for name in ENGINES if importlib.util.find_spec(name)]
 
 
-def candidates(source: Source) -> list[str]:
-    """Return the engines that ``auto`` has to choose from."""
-    return [name for name in _able(source) if name in installed()]
+def candidates(source: Source) -> dict[str, tuple[Source, str]]:
+    """Return what ``auto`` has to choose from: source and engine, by what they are called."""
+    found: dict[str, tuple[Source, str]] = {}
+    for one in _precise(source):
+        for name in _able(one):
+            if name in installed():
+                label = f"{name} {one.precision}" if source.precision == AUTO else name
+                found[label] = (one, name)
+    return found
 
 
 def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
     """Return an engine that answers as PyTorch does, and which it is and why.
 
     Args:
-        source: checkpoint, device and precision.
+        source: checkpoint, device and precision; ``auto``: fp32, or the fastest of those whose
+            cost was measured (``Card.costs``) and is harmless.
         name: of ``ENGINES``, or ``auto``: the fastest that is installed, timed at the first use
             on a machine.
 
@@ -85,21 +94,30 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
     """
     if name not in (AUTO, *ENGINES):
         raise ConfigError(f"engine {name!r}: expected one of {[AUTO, *ENGINES]}")
-    if source.precision not in PRECISIONS:
-        raise ConfigError(f"precision {source.precision!r}: expected one of {[*PRECISIONS]}")
+    if source.precision not in (AUTO, *PRECISIONS):
+        raise ConfigError(f"precision {source.precision!r}: expected one of {[AUTO, *PRECISIONS]}")
     check_weights(source.checkpoint, source.card)  # an engine from the cache would not look
-    able = _able(source)
     where = f"{source.precision} on {source.device.type}"
-    if name == AUTO:
-        names = candidates(source)
-        if not names:
-            raise ConfigError(f"no engine here for {where}; {_install(able) or 'take fp32'}")
-        return _fastest(source, names)
-    if name not in able:
+    able = list(dict.fromkeys(n for one in _precise(source) for n in _able(one)))
+    if name != AUTO and name not in able:
         raise ConfigError(f"engine {name!r} does not do {where}; expected one of {able}")
-    if name not in installed():
+    if name != AUTO and name not in installed():
         raise ConfigError(f"engine {name!r} is not installed; {_install([name])}, or take auto")
-    return _make(source, name), f"{name} {source.precision}, as asked for"
+    if AUTO not in (name, source.precision):
+        return _make(source, name), f"{name} {source.precision}, as asked for"
+    options = {k: v for k, v in candidates(source).items() if name in (AUTO, v[1])}
+    if not options:
+        raise ConfigError(f"no engine here for {where}; {_install(able) or 'take fp32'}")
+    return _fastest(source, options)
+
+
+def _precise(source: Source) -> list[Source]:
+    """Return the source in its precision; of ``auto`` in each that does no harm."""
+    if source.precision != AUTO:
+        return [source]
+    costs = {"fp32": 0.0} | source.card.costs
+    sources = [replace(source, precision=p) for p in PRECISIONS if costs.get(p, 1.0) <= HARMLESS]
+    return [s for s in sources if s.precision != "int8" or s.has_int8()]
 
 
 def _able(source: Source) -> list[str]:
@@ -129,31 +147,33 @@ def _make(source: Source, name: str) -> Engine:
     return engine
 
 
-def _fastest(source: Source, names: list[str]) -> tuple[Engine, str]:
+def _fastest(source: Source, options: dict[str, tuple[Source, str]]) -> tuple[Engine, str]:
     """Return the fastest engine: by the times of an earlier start, or as timed now."""
-    if len(names) == 1:
-        return _make(source, names[0]), f"{names[0]} {source.precision}, the only one here"
+    if len(options) == 1:
+        ((only, name),) = options.values()
+        return _make(only, name), f"{name} {only.precision}, the only one here"
     engines: dict[str, Engine] = {}
-    times = auto.kept(source, names)
+    times = auto.kept(source, options)
     if not times:
-        engines = _all(source, names)
+        engines = _all(options)
         rounds = auto.times_ms(engines, source.card.input_size)
-        times = {name: min(values) for name, values in rounds.items()}
-        auto.keep(source, names, times)
-    name = auto.fastest(times)
-    reason = f"{name} {source.precision}: {auto.in_words(times)}"
-    return engines.get(name) or _make(source, name), reason
+        times = {label: min(values) for label, values in rounds.items()}
+        auto.keep(source, options, times)
+    label = auto.fastest(times)
+    one, name = options[label]
+    reason = f"{name} {one.precision}: {auto.in_words(times)}"
+    return engines.get(label) or _make(one, name), reason
 
 
-def _all(source: Source, names: list[str]) -> dict[str, Engine]:
+def _all(options: dict[str, tuple[Source, str]]) -> dict[str, Engine]:
     """Return every engine that can be made; raise if none can."""
     engines: dict[str, Engine] = {}
     errors: list[SdepthError] = []
-    for name in names:
+    for label, (source, name) in options.items():
         try:
-            engines[name] = _make(source, name)
+            engines[label] = _make(source, name)
         except SdepthError as err:
-            logging.getLogger(__name__).warning("engine %s is left out: %s", name, err)
+            logging.getLogger(__name__).warning("engine %s is left out: %s", label, err)
             errors.append(err)
     if not engines:
         raise errors[0]

@@ -25,7 +25,7 @@ class Source:
         checkpoint: the .safetensors file.
         card: of it.
         device: to run on.
-        precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
+        precision: ``fp32``, ``fp16``, ``bf16``, ``int8``, or ``auto`` (``selection.choose``).
     """
 
     checkpoint: Path
@@ -62,6 +62,10 @@ class Source:
         about = (self.card.sha256, self.precision, device_name(self.device), *versions)
         key = hashlib.sha256("\n".join((*about, *map(str, self.card.input_size))).encode())
         return cache_folder() / f"{self.checkpoint.stem}-{key.hexdigest()[:16]}.{suffix}"
+
+    def has_int8(self) -> bool:
+        """Return whether training.quantize has written the int8 graph of these weights."""
+        return quantised_path(self.checkpoint, self.card).is_file()
 
     def _quantised(self) -> Path:
         """Return the int8 graph beside the checkpoint."""
