@@ -166,7 +166,7 @@ def test_sheet_shows_frames_at_hand_by_each_of_several_weights(
     sheet = cv2.imread(str(out))
     assert sheet is not None
     assert sheet.shape[1] == 2200
-    assert len(np.unique(sheet.reshape(-1, 3), axis=0)) > 1000  # an image and two depths
+    assert sheet.std() > 40  # an image and two depths, not paper
     assert main([*command, "--night", weights[1]]) == 2
     assert "--night 1 checkpoints beside 2" in capsys.readouterr().err
     assert main(["sheet", str(out), weights[0], "--data", str(tmp_path / "none")]) == 2

@@ -157,7 +157,7 @@ def draw(o: argparse.Namespace) -> None:
         names = [_name(path) for path in (nights if by_night else o.checkpoints)]
         strips.append(_strip(row, night if by_night else day, ["image", *names]))
     sheet = np.vstack([*strips, _foot()])
-    Image.fromarray(sheet).save(o.out, optimize=True)
+    Image.fromarray(sheet).save(o.out)
     print(f"{o.out}: {sum(map(len, rows))} frames, {len(o.checkpoints)} weights")
     if missing:
         print(f"left out, not in {o.data}: {', '.join(missing)}")
