@@ -29,19 +29,18 @@ from benchmarks.table import show
 from benchmarks.timing import Timing, measure, run_tables
 from sdepth.camera import Camera
 from sdepth.checkpoint import read_card
-from sdepth.clean import drop_edges, within, within_height
-from sdepth.cloud import xyzrgb_cloud
+from sdepth.clean import drop_edges, within
 from sdepth.daynight import mean_luminance
 from sdepth.engines import Source, choose
 from sdepth.engines.golden import golden_frame
-from sdepth.estimator import DepthEstimator
+from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth_ros.conversions import (
     CLOUD_FIELDS,
     camera_info_fields,
-    cloud_fields,
     image_fields,
     to_rgb,
 )
+from sdepth_ros.depth_outputs import points_fields
 from sdepth_ros.node_params import DepthParams
 
 CAMERA = Camera(721.5, 721.5, 609.6, 172.9, 1242, 375)
@@ -62,13 +61,12 @@ def ours(msg: Image, estimator: DepthEstimator, params: DepthParams) -> Outputs:
     seen = estimator(image, CAMERA)
     clean = drop_edges(seen.depth, params.depth.edge_filter)
     clean = within(clean, params.depth.min_m, params.depth.max_m, np.inf)
-    cloud = xyzrgb_cloud(clean, image, seen.camera, params.cloud.stride)
-    within_height(cloud, params.cloud.height_min, params.cloud.height_max)
+    points = points_fields(DepthMap(clean, seen.camera), image, params.cloud)
     fields = [PointField(**item) for item in CLOUD_FIELDS]
     return (
         Image(header=msg.header, **image_fields(clean, "32FC1")),
         CameraInfo(header=msg.header, **camera_info_fields(seen.camera)),
-        PointCloud2(header=msg.header, fields=fields, **cloud_fields(cloud)),
+        PointCloud2(header=msg.header, fields=fields, **points),
     )
 
 

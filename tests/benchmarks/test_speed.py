@@ -17,7 +17,7 @@ from benchmarks.engines import EAGER, LIMIT, network, operations
 from benchmarks.messages import CAMERA, message, ours, pack_tuples, unprepared
 from benchmarks.timing import measure
 from sdepth.estimator import DepthEstimator
-from sdepth_ros.node_params import DepthParams
+from sdepth_ros.node_params import CloudParams, DepthParams
 
 
 def test_a_call_that_takes_longer_is_measured_as_longer() -> None:
@@ -42,7 +42,8 @@ def test_every_way_through_the_network_is_timed(tmp_path: Path) -> None:
 
 def test_all_ways_to_the_messages_give_the_same_messages(tmp_path: Path) -> None:
     estimator = DepthEstimator(make_checkpoint(tmp_path, "tiny", (64, 96)), "cpu", "model")
-    msg, params = message(), DepthParams()
+    every = CloudParams(edge_filter=0.0, max_m=1e4, road_height_max=1e4)
+    msg, params = message(), DepthParams(cloud=every)
     depth, info, cloud = ours(msg, estimator, params)
     seen = np.frombuffer(depth.data, np.float32).reshape(64, 96)
     for pack in (np.ndarray.tobytes, pack_tuples):

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from sdepth.camera import Camera
-from sdepth.clean import drop_edges, to_millimetres, within, within_height
+from sdepth.clean import (
+    drop_above_road,
+    drop_edges,
+    edge_window,
+    to_millimetres,
+    within,
+    within_height,
+)
 from sdepth.cloud import xyzrgb_cloud
+from sdepth.ground import Ground
 
 
 def test_both_sides_of_a_jump_go_and_nothing_else() -> None:
@@ -28,6 +37,43 @@ def test_a_pixel_between_two_surfaces_makes_no_point() -> None:
     points = xyzrgb_cloud(drop_edges(depth, 0.3), image, camera)[..., 2]
 
     assert sorted({*points[np.isfinite(points)].tolist()}) == [5, 20]
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_a_network_s_edge_goes_whole_at_every_size(scale: int) -> None:
+    camera = Camera(185.0, 185.0, 15.5, 4.5, 32, 10).resized(32 * scale, 10 * scale)
+    depth = np.full((10, 32), 30, np.float32)
+    depth[:, :16] = 10
+    large = 1 / cv2.resize(1 / depth, (camera.width, camera.height))  # as the estimator does
+
+    kept = drop_edges(large, 0.25, edge_window(camera))
+
+    left = kept[np.isfinite(kept)]
+    assert len(left) >= 0.8 * kept.size
+    assert set(np.round(left)) == {10, 30}
+
+
+def test_nothing_goes_beside_a_hole() -> None:
+    depth = np.full((6, 10), 20, np.float32)
+    depth[2, 5] = np.nan
+
+    kept = drop_edges(depth, 0.3)
+
+    assert np.isnan(kept).sum() == 1
+
+
+def test_what_is_high_above_the_road_goes_wherever_the_camera_looks() -> None:
+    up = np.array([0.0, -np.cos(0.2), -np.sin(0.2)])  # it looks down
+    road = Ground(1.5, up, 1.0)
+    cloud = np.zeros((1, 3, 4), np.float32)
+    for i, height in enumerate((0.0, 4.9, 5.1)):
+        cloud[0, i, :3] = 30 * np.array([0, -np.sin(0.2), np.cos(0.2)]) + (height - 1.5) * up
+
+    drop_above_road(cloud, road, 5.0)
+
+    assert [*np.isfinite(cloud[0, :, 0])] == [True, True, False]
+    drop_above_road(cloud, None, 0.0)
+    assert np.isfinite(cloud[0, 1]).all()
 
 
 def test_the_road_stays() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sdepth.camera import Camera
-from sdepth.cloud import xyzrgb_cloud
+from sdepth.cloud import color_by_height, xyzrgb_cloud
 from sdepth.errors import ConfigError, ShapeError
 
 CAMERA = Camera(fx=4.0, fy=4.0, cx=1.5, cy=0.5, width=4, height=2)
@@ -54,6 +54,20 @@ def test_points_have_the_colour_of_the_nearest_pixel(size: tuple[int, int]) -> N
 
     np.testing.assert_array_equal(colour[..., 2::-1], image[rows, columns])
     assert not colour[..., 3].any()
+
+
+def test_height_above_the_road_runs_from_blue_to_red() -> None:
+    camera = Camera(100.0, 100.0, 1.0, 50.0, 3, 101)
+    depth, image = np.full((101, 3), 10, np.float32), np.zeros((101, 3, 3), np.uint8)
+    cloud = xyzrgb_cloud(depth, image, camera)
+    points = cloud[..., :3].copy()
+
+    color_by_height(cloud, None, 5.0)
+
+    blue, _, red, zero = np.moveaxis(cloud.view(np.uint8)[..., 12:], -1, 0).astype(int)
+    np.testing.assert_array_equal(cloud[..., :3], points)
+    assert ((red > blue) == (points[..., 1] < -1.0))[:, 0].mean() > 0.95  # half of 5 m over -1.5
+    assert not zero.any()
 
 
 def test_wrong_size_and_stride_are_refused() -> None:

@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.camera import Camera
+from sdepth.clean import height_above
 from sdepth.errors import ConfigError
+from sdepth.ground import Ground
 from sdepth.shapes import check_shape
+
+_LEVEL_HEIGHT_M = 1.5  # of a camera whose road is not seen
 
 
 def xyzrgb_cloud(
@@ -45,9 +49,28 @@ def xyzrgb_cloud(
     np.multiply(y_rays, z, out=cloud[..., 1])
     cloud[..., 2] = z
     pixels = cv2.remap(image, *_nearest(image.shape[:2], depth.shape, stride), cv2.INTER_NEAREST)
-    bgra = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA)
-    np.bitwise_and(bgra.view(np.uint32)[..., 0], 0x00FFFFFF, out=cloud.view(np.uint32)[..., 3])
+    _pack(cloud, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA))
     return cloud
+
+
+def color_by_height(cloud: NDArray[np.float32], road: Ground | None, high_m: float) -> None:
+    """Give points, in place, a colour by their height: blue on the road, red ``high_m`` above it.
+
+    Args:
+        cloud: (h, w, 4), as ``xyzrgb_cloud`` makes it.
+        road: heights count from it; None: from 1.5 m below the camera, if that looks level.
+        high_m: metres.
+    """
+    road = road or Ground(_LEVEL_HEIGHT_M, np.array([0.0, -1.0, 0.0]), 0.0)
+    share = np.clip(height_above(cloud, road) / np.float32(high_m), 0, 1)
+    levels = np.nan_to_num(share * 255).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)
+    _pack(cloud, cv2.cvtColor(colours, cv2.COLOR_BGR2BGRA))
+
+
+def _pack(cloud: NDArray[np.float32], bgra: NDArray[np.uint8]) -> None:
+    """Put colours (h, w, 4) into the fourth value of the points."""
+    np.bitwise_and(bgra.view(np.uint32)[..., 0], 0x00FFFFFF, out=cloud.view(np.uint32)[..., 3])
 
 
 @lru_cache(maxsize=4)

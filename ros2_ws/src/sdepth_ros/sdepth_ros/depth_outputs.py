@@ -7,11 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.clean import drop_edges, to_millimetres, within, within_height
-from sdepth.cloud import xyzrgb_cloud
+from sdepth.clean import (
+    drop_above_road,
+    drop_edges,
+    edge_window,
+    to_millimetres,
+    within,
+    within_height,
+)
+from sdepth.cloud import color_by_height, xyzrgb_cloud
 from sdepth.colorize import colorize
 from sdepth.depth_pipeline import Seen
 from sdepth.estimator import DepthMap
+from sdepth.ground import find_ground
 from sdepth_ros.conversions import cloud_fields, image_fields
 from sdepth_ros.node_params import CloudParams, DepthOutputParams, DepthParams
 
@@ -41,7 +49,14 @@ def color_fields(depth: NDArray[np.float32], limits: DepthOutputParams) -> dict[
 def points_fields(
     clean: DepthMap, image: NDArray[np.uint8], limits: CloudParams
 ) -> dict[str, Any]:
-    """Return the fields of ``points`` but their own: the points within range and height."""
-    cloud = xyzrgb_cloud(clean.depth, image, clean.camera, limits.stride)
+    """Return the fields of ``points`` but their own: points of surfaces near by, without sky."""
+    depth, camera = clean.depth, clean.camera
+    solid = drop_edges(depth, limits.edge_filter, edge_window(camera))
+    solid = np.where(solid > limits.max_m, np.float32(np.nan), solid)
+    cloud = xyzrgb_cloud(solid, image, camera, limits.stride)
+    road = find_ground(depth, camera)
+    drop_above_road(cloud, road, limits.road_height_max)
     within_height(cloud, limits.height_min, limits.height_max)
+    if limits.color == "height":
+        color_by_height(cloud, road, limits.road_height_max)
     return cloud_fields(cloud)

@@ -122,6 +122,27 @@ class CloudParams:
     stride: int = param(
         2, "Every so many-th row and column becomes points", range=(1, 64), dynamic=True
     )
+    edge_filter: float = param(
+        0.25,
+        "No points where depth changes by more than this share within 0.6 degrees; 0: all",
+        range=(0.0, 10.0),
+        dynamic=True,
+    )
+    max_m: float = param(
+        40.0, "Farthest point along the optical axis, metres", range=(0.0, 10000.0), dynamic=True
+    )
+    road_height_max: float = param(
+        5.0,
+        "Highest point, metres above the road, where one is seen: no sky",
+        range=(0.01, 1e4),
+        dynamic=True,
+    )
+    color: str = param(
+        "image",
+        "What points are coloured by; height: blue on the road to red at road_height_max",
+        choices=("image", "height"),
+        dynamic=True,
+    )
     height_min: float = param(
         -1000.0, "Lowest point, metres above the camera", range=(-1e4, 1e4), dynamic=True
     )
