@@ -86,6 +86,20 @@ def test_baseline_is_read_from_kittis_calibration(tmp_path: Path, names: tuple[s
     assert np.median(found["000000"][:, 150:]) == pytest.approx(5, rel=0.02)
 
 
+def test_raw_drives_of_two_cameras_are_matched_too(tmp_path: Path) -> None:
+    folder = tmp_path / "2011_09_26/2011_09_26_drive_0001_sync"
+    for name, image in zip(("image_02", "image_03"), pair(), strict=True):
+        (folder / name / "data").mkdir(parents=True)
+        cv2.imwrite(str(folder / name / "data/0000000004.png"), image[..., ::-1])
+    calib = rows((2, 3)).replace("P2:", "P_rect_02:").replace("P3:", "P_rect_03:")
+    (folder.parent / "calib_cam_to_cam.txt").write_text(calib)
+
+    assert main([str(folder), str(tmp_path / "t.npz"), "--stereo", "--disparities", "48"]) == 0
+
+    (example,) = read_examples(tmp_path, tmp_path / "t.npz", 1)
+    assert np.median(example.truth[:, 150:]) == pytest.approx(5, rel=0.02)
+
+
 def test_two_folders_and_a_baseline_are_enough_to_score_depth(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
