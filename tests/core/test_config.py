@@ -31,6 +31,15 @@ def test_file_then_overrides_win(tmp_path: Path) -> None:
     assert config == Outer(7, Inner(2.0, (5, 6), ("x", "y")))
 
 
+@pytest.mark.parametrize("text", ["5e-05", "1e-4", "-2.E+3", "1.0e-4"])
+def test_numbers_are_taken_as_python_prints_them(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(f"inner: {{rate: {text}}}\n")
+
+    assert load_config(Outer, file).inner.rate == float(text)
+    assert load_config(Outer, None, [f"inner.rate={text}"]).inner.rate == float(text)
+
+
 def test_dict_and_back_is_the_same_config() -> None:
     config = Outer(3, Inner(0.1, (7, 8), ("a",)))
 
@@ -41,7 +50,8 @@ def test_dict_and_back_is_the_same_config() -> None:
     ("override", "message"),
     [
         ("inner.rat=1.0", "x.yaml.inner: unknown key 'rat'; known: rate, size, names"),
-        ("inner.rate=1e-4", "write 1.0e-4"),
+        ("inner.rate=e-4", "got 'e-4', expected float"),
+        ("count=1e4", "got '1e4', expected int"),
         ("count=yes", "expected int"),
         ("inner.size=[1]", "got 1 values, expected 2"),
         ("count", "expected key=value"),

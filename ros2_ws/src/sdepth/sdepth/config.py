@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -12,6 +13,8 @@ import yaml
 from sdepth.errors import ConfigError
 
 T = TypeVar("T")
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+"""Numbers as Python prints them, 5e-05, are text to YAML where they have no point."""
 
 
 def param(default: Any, description: str, **metadata: Any) -> Any:
@@ -108,9 +111,10 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return {str(k): _convert(of, v, f"{where}.{k}") for k, v in value.items()}
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is float and isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
     if type(value) is not hint:
-        tip = "; write 1.0e-4, since YAML reads 1e-4 as text" if hint is float else ""
-        raise ConfigError(f"{where}: got {value!r}, expected {hint.__name__}{tip}")
+        raise ConfigError(f"{where}: got {value!r}, expected {hint.__name__}")
     return value
 
 
@@ -118,7 +122,7 @@ def _set(values: dict[str, Any], override: str) -> None:
     """Set ``a.b=value`` in a nested mapping."""
     key, equals, text = override.partition("=")
     if not equals:
-        raise ConfigError(f"--set {override}: expected key=value, for example optim.lr=1.0e-4")
+        raise ConfigError(f"--set {override}: expected key=value, for example optim.lr=1e-4")
     *parents, leaf = key.strip().split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
