@@ -64,6 +64,49 @@ def test_a_compressed_image_keeps_its_colours() -> None:
     np.testing.assert_array_equal(conversions.to_rgb(msg), RED)
 
 
+def packed(pixels: np.ndarray, form: str, ending: str = ".png") -> np.ndarray:
+    """Return the picture that a CompressedImage of this format gives."""
+    data = cv2.imencode(ending, pixels)[1].ravel()
+    return conversions.to_rgb(
+        messages.CompressedImage(header=messages.HEADER, format=form, data=data)
+    )
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+@pytest.mark.parametrize("form", ["bayer_rggb8; {} compressed ", "bayer_rggb8; {}", "bayer_rggb8"])
+def test_a_compressed_mosaic_gets_its_colours_back(form: str, ending: str) -> None:
+    mosaic = np.zeros((32, 32), np.uint8)
+    mosaic[0::2, 0::2] = 255
+    rgb = packed(mosaic, form.format(ending[1:]), ending)
+    np.testing.assert_allclose(rgb[8:24, 8:24], np.full((16, 16, 3), (255, 0, 0)), atol=3)
+
+
+@pytest.mark.parametrize("form", ["bayer_rggb8; jpeg compressed mono8", "jpeg", "", "x; y; z"])
+def test_one_compressed_plane_that_is_said_to_be_grey_or_nothing_is_grey(form: str) -> None:
+    plane = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    np.testing.assert_array_equal(packed(plane, form), np.repeat(plane[..., None], 3, 2))
+
+
+@pytest.mark.parametrize(
+    ("form", "colour"),
+    [
+        ("bayer_rggb8; jpeg compressed bgr8", (1, 2, 3)),
+        ("rgb8; png compressed bgr8", (1, 2, 3)),
+        ("rgb8; png compressed ", (1, 2, 3)),
+        ("rgb8; png compressed rgb8", (3, 2, 1)),  # its planes lie in the file the other way
+    ],
+)
+def test_compressed_colours_are_what_the_format_says(form: str, colour: tuple[int, ...]) -> None:
+    pixels = np.full((4, 4, 3), (3, 2, 1), np.uint8)  # OpenCV writes blue first
+    assert (packed(pixels, form) == colour).all()
+
+
+def test_sixteen_bits_of_a_png_are_as_bright_as_their_sensor_makes_them() -> None:
+    mosaic = np.full((8, 8), 4000, np.uint16)
+    assert (packed(mosaic, "mono16; png compressed ") == 4000 >> 4).all()
+    assert (packed(mosaic, "bayer_grbg16; png compressed ") == 4000 >> 4).all()
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8 not a JPEG"])
 def test_a_broken_compressed_image_is_refused(data: bytes) -> None:
     msg = messages.CompressedImage(

@@ -5,6 +5,7 @@ What is not whole is refused before memory is spent on it.
 
 from __future__ import annotations
 
+import re
 import struct
 from array import array
 from typing import Any
@@ -25,8 +26,12 @@ _MOST_PIXELS_OF_A_BYTE = 1100
 _INVERSE_DEPTH, _LARGEST, _NEAREST_M = 0, 65535, 0.5
 
 
-def decompress(msg: Any) -> NDArray[np.uint8]:
-    """Return a CompressedImage (JPEG or PNG) as (H, W, 3) RGB, as it lies in the file.
+def decompress(msg: Any) -> tuple[NDArray[Any], str]:
+    """Return the pixels of a CompressedImage (JPEG or PNG), and what their channels are.
+
+    Returns:
+        uint8 or uint16 (H, W) or (H, W, C) as it lies in the file, and ``mono``, ``bgr``, ``rgb``,
+        ``bgra`` or a Bayer pattern such as ``bayer_rggb``.
 
     Raises:
         ImageError: neither of the two, cut short, or of a size its few bytes cannot hold.
@@ -35,19 +40,35 @@ def decompress(msg: Any) -> NDArray[np.uint8]:
     size = _whole_size(data)
     decoded = None
     if size is not None and 0 < size[0] * size[1] <= _MOST_PIXELS_OF_A_BYTE * len(data):
-        # A camera_info knows nothing of EXIF, so neither does the image.
-        how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        # A camera_info knows nothing of EXIF, so neither does the image: "unchanged" ignores it.
         try:
-            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+            decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error:
             decoded = None
-    if decoded is None:
+    channels = 0 if decoded is None else decoded[0, 0].size
+    if decoded is None or decoded.dtype not in (np.uint8, np.uint16) or channels not in (1, 3, 4):
         said = f" that say {size[0]}x{size[1]}" if size else ""
         raise ImageError(
             f"compressed image, format {msg.format!r}, {len(data)} bytes{said}: expected JPEG or "
             "PNG; the message is truncated, or another codec wrote it"
         )
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    return decoded, _layout(msg.format, channels)
+
+
+def _layout(form: str, channels: int) -> str:
+    """Return what decoded channels are, by image_transport's "SOURCE; CODEC compressed TARGET".
+
+    With a target the pixels are of that encoding; without one, of the source's: then a single
+    plane may be a mosaic. Codecs keep no order of colours, OpenCV writes them as blue, green, red.
+    """
+    source, _, rest = form.partition(";")
+    _, compressed, target = rest.partition("compressed")
+    encoding = (target if compressed and target.strip() else source).strip()
+    if channels > 1:
+        order = "rgb" if target.strip().startswith("rgb") else "bgr"
+        return order + "a" * (channels - 3)
+    mosaic = re.match(r"bayer_(rggb|bggr|gbrg|grbg)", encoding)
+    return mosaic[0] if mosaic else "mono"
 
 
 def compress_depth(depth: NDArray[np.float32], nearest_m: float = _NEAREST_M) -> dict[str, Any]:

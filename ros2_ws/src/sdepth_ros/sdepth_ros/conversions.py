@@ -17,6 +17,7 @@ from transforms3d.quaternions import mat2quat, quat2mat
 from sdepth.camera import Camera
 from sdepth.errors import ImageError
 from sdepth.lens import Lens
+from sdepth_ros.bit_depth import BitDepth
 from sdepth_ros.compressed import decompress
 
 
@@ -63,26 +64,32 @@ def stamp_ns(header: Any) -> int:
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
 
 
-def to_rgb(msg: Any) -> NDArray[np.uint8]:
-    """Return an Image or a CompressedImage as (H, W, 3) uint8 RGB; 16-bit values lose their low 8.
+def to_rgb(msg: Any, depth: BitDepth | None = None) -> NDArray[np.uint8]:
+    """Return an Image or a CompressedImage as (H, W, 3) uint8 RGB.
+
+    Args:
+        msg: the message.
+        depth: what 16-bit images hold; without, by the brightest pixel of this one.
 
     Raises:
         ImageError: an unknown encoding, or data that is too short or cannot be decoded.
     """
     if hasattr(msg, "format"):
-        return decompress(msg)
-    encoding = _encoding(msg, COLOUR_ENCODINGS)
-    pixels = _pixels(msg, encoding)
+        name = msg.format
+        pixels, layout = decompress(msg)
+        way = _PIXELS[layout][1]
+    else:
+        name, encoding = msg.encoding, _encoding(msg, COLOUR_ENCODINGS)
+        pixels, way = _pixels(msg, encoding), encoding.to_rgb
     if pixels.dtype != np.uint8:
-        pixels = (pixels >> 8).astype(np.uint8)
-    if encoding.to_rgb is None:
+        pixels = (depth or BitDepth()).to_eight(pixels)
+    if way is None:
         return np.ascontiguousarray(pixels)
     try:
-        return np.asarray(cv2.cvtColor(pixels, encoding.to_rgb), np.uint8)
+        return np.asarray(cv2.cvtColor(pixels, way), np.uint8)
     except cv2.error as err:  # such as an odd width in a format that stores pixels in pairs
-        raise ImageError(
-            f"{msg.encoding} image of {msg.width}x{msg.height}: {_first_line(err)}"
-        ) from err
+        height, width = pixels.shape[:2]
+        raise ImageError(f"{name} image of {width}x{height}: {_first_line(err)}") from err
 
 
 def to_depth(msg: Any) -> NDArray[np.float32]:

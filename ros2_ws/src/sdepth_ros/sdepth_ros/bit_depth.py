@@ -1,0 +1,38 @@
+"""How many bits of a 16-bit image hold its brightness: sensors of 10, 12 or 14 are common."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.errors import ConfigError
+
+_USUAL = (10, 12, 14, 16)
+
+
+class BitDepth:
+    """Makes eight bits of sixteen, by what is given or by the brightest pixel so far."""
+
+    def __init__(self, given: int = 0) -> None:
+        """Take a number of bits; 0: from the images.
+
+        Raises:
+            ConfigError: neither 0 nor 8 to 16.
+        """
+        if given and not 8 <= given <= 16:
+            raise ConfigError(f"image.significant_bits: got {given}, expected 0 or 8 to 16")
+        self._given = given
+        self.guessed = 0
+
+    @property
+    def bits(self) -> int:
+        """How many bits there are; 0 while that is neither given nor seen."""
+        return self._given or self.guessed
+
+    def to_eight(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
+        """Return pixels with their significant bits, at most, brought down to eight."""
+        if not self._given and self.guessed < _USUAL[-1]:
+            brightest = int(pixels.max(initial=0)).bit_length()
+            self.guessed = max(self.guessed, next(n for n in _USUAL if n >= brightest))
+        eight = pixels >> (self.bits - 8)
+        return np.minimum(eight, 255).astype(np.uint8) if self._given else eight.astype(np.uint8)
