@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -20,8 +22,7 @@ from sdepth.cli import make_parser
 from sdepth.errors import DataError
 from sdepth_ros.bag_file import add_topic, new_bag
 from sdepth_ros.bag_qos import record_qos
-from sdepth_ros.replay import message_type
-from sdepth_ros.tool import run_tool
+from sdepth_ros.tool import message_type, run_tool
 
 _EXAMPLES = """examples:
   record out/drive /odom /tf /depth/image_rect     until Ctrl-C
@@ -59,6 +60,18 @@ class BagRecorder(Node):
     def close(self) -> None:
         """Finish the bag."""
         self._writer.close()
+
+    def never_met(self) -> list[str]:
+        """Return, in words, which topics nobody published, and which are nearly so called."""
+        there = [topic for topic, _ in self.get_topic_names_and_types()] if rclpy.ok() else []
+        missing = sorted(self._wanted - set(self.counts) - self._refused)
+        there = [*{*there, *self.counts}.difference(missing)]
+        lines = []
+        for topic in missing:
+            close = difflib.get_close_matches(topic, there, 1)
+            hint = f"did you mean {close[0]}?" if close else "compare names and ROS_DOMAIN_ID"
+            lines.append(f"{topic} was never met, nobody published it; {hint}")
+        return lines
 
     def _discover(self) -> None:
         """Subscribe to wanted topics that have got a publisher."""
@@ -135,9 +148,12 @@ def _run(args: list[str]) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        never_met = recorder.never_met()
         recorder.close()
         for topic, count in sorted(recorder.counts.items()):
             print(f"{count:8d}  {topic}")
+        for line in never_met:
+            print(f"      !!  {line}")
         print(f"recorded {recorder.counts.total()} messages into {options.bag}")
 
 

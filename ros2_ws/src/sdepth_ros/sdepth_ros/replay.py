@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 import time
-from collections.abc import Sequence
-from importlib import import_module
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import rclpy
@@ -22,34 +23,48 @@ from sdepth.cli import make_parser
 from sdepth.errors import ConfigError, DataError
 from sdepth_ros.bag_qos import play_qos
 from sdepth_ros.bag_reader import open_bag
-from sdepth_ros.tool import run_tool
+from sdepth_ros.own_outputs import OUTPUTS, TF, Link, link_of, own_topics, without_links
+from sdepth_ros.tool import message_type, run_tool
 
 _EXAMPLES = """examples:
   replay bags/drive                            in real time, once somebody listens to an image
   replay bags/drive --rate 0.5 --loop          at half speed, again and again
   replay bags/drive --clock                    with /clock, for nodes with use_sim_time
+  replay bags/drive --max-gap 2                pauses of the recording last 2 s at most
   replay bags/drive --wait-for /odom /points   start when these have publisher and subscriber
   replay bags/drive --ros-args -r /camera/image_raw:=/front/image_raw
 """
 
 
+_CLOCK, _ODOM = "/clock", "nav_msgs/msg/Odometry"
+_LONG_S = 10.0
+"""Of silence before it is told why."""
+
+
 class BagPlayer(Node):
     """Publishes a bag's serialised messages at the pace they were recorded."""
 
-    def __init__(self, path: Path, topics: Sequence[str] = (), clock_hz: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        topics: Sequence[str] = (),
+        clock_hz: float = 0.0,
+        with_outputs: bool = False,
+    ) -> None:
         """Open the bag and create its publishers.
 
         Args:
             path: of the bag, in any form that ``open_bag`` knows.
-            topics: which to play; all when empty.
+            topics: which to play; all when empty, but what our nodes published.
             clock_hz: how often to publish ``/clock``; 0 for not at all.
+            with_outputs: play also what our nodes published.
 
         Raises:
-            DataError: not a bag, damaged, or without messages that can be played.
+            DataError: not a bag, damaged, or without the topics or any messages to play.
         """
         super().__init__("replay")
         self._reader = open_bag(path)
-        chosen = [c for c in self._reader.connections if not topics or c.topic in topics]
+        chosen = self._chosen(topics, with_outputs)
         types = {c.msgtype: kind for c in chosen if (kind := self._installed(c)) is not None}
         self._connections = [c for c in chosen if c.msgtype in types]
         if not self._connections or not sum(c.msgcount for c in self._connections):
@@ -59,9 +74,58 @@ class BagPlayer(Node):
         for c in self._connections:
             qos = play_qos(c.topic, getattr(c.ext, "offered_qos_profiles", ()))
             self._outputs[c.topic] = self.create_publisher(types[c.msgtype], c.topic, qos)
+        if clock_hz > 0 and _CLOCK in self._outputs:
+            self.get_logger().info("the bag has its own /clock, and its stamps: that is played")
+            clock_hz = 0.0
         self._tick_s = 1 / clock_hz if clock_hz > 0 else 0.0
-        self._ticker = self.create_publisher(Clock, "/clock", 10) if clock_hz > 0 else None
+        self._ticker = self.create_publisher(Clock, _CLOCK, 10) if clock_hz > 0 else None
         self._next_tick_s = 0.0
+
+    def _chosen(self, topics: Sequence[str], with_outputs: bool) -> list[Connection]:
+        """Return the topics to play; remember which transforms are ours.
+
+        Raises:
+            DataError: one that was asked for is not there.
+        """
+        present = {c.topic for c in self._reader.connections}
+        asked = {f"/{topic.lstrip('/')}" for topic in topics}
+        if missing := sorted(asked - present):
+            close = {n for m in missing for n in difflib.get_close_matches(m, present, 2)}
+            raise DataError(
+                f"{self._reader.path}: no topic {', '.join(missing)} in it; expected some of "
+                f"{', '.join(sorted(close or present)) or 'none'}"
+            )
+        own = set() if with_outputs else own_topics(present) - asked
+        self._links = self._own_links(own)
+        if own:
+            self.get_logger().warning(
+                f"left out, our own nodes published it when the bag was recorded: "
+                f"{', '.join(sorted(own))}{' and its transform' * bool(self._links)}; "
+                "--with-outputs plays it"
+            )
+        return [c for c in self._reader.connections if c.topic in (asked or present - own)]
+
+    def _own_links(self, own: Collection[str]) -> set[Link]:
+        """Return the transforms that our odometry published beside its poses."""
+        odoms = [c for c in self._reader.connections if c.topic in own and c.msgtype == _ODOM]
+        firsts = (next(iter(self._reader.messages([c])), None) for c in odoms)
+        return {link_of(bytes(first[2])) for first in firsts if first is not None}
+
+    def leave_to_live(self) -> None:
+        """Give up topics of ours that running nodes publish: two would fight for them."""
+        for topic in [t for t in self._outputs if t.endswith(OUTPUTS)]:
+            live = [
+                f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+                for info in self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
+                if info.node_name != self.get_name()
+            ]
+            if live:
+                self.get_logger().warning(
+                    f"{topic} is left out, {' and '.join(live)} publishes it now; "
+                    f"--ros-args -r {topic}:=/OTHER plays it beside that"
+                )
+                self.destroy_publisher(self._outputs.pop(topic))
+        self._connections = [c for c in self._connections if c.topic in self._outputs]
 
     def _installed(self, connection: Connection) -> type | None:
         """Return the class of a topic's messages, None with a warning where there is none."""
@@ -86,22 +150,52 @@ class BagPlayer(Node):
                 )
             _sleep_until(time.monotonic() + 0.05)
 
-    def play(self, rate: float) -> int:
-        """Publish every message once, ``rate`` times as fast as recorded; return their number."""
-        started_s, first_ns, count = time.monotonic(), self._reader.start_time, 0
-        total = sum(c.msgcount for c in self._connections)
+    def play(self, rate: float, max_gap_s: float = 0.0) -> int:
+        """Publish every message once; return their number.
+
+        Args:
+            rate: how many times as fast as recorded.
+            max_gap_s: pauses of the recording that are longer last so long; 0: as recorded.
+        """
+        started_s, count = time.monotonic(), 0
         self._next_tick_s = 0.0
+        for connection, stamp_ns, first_ns, data in self._in_time(rate, max_gap_s):
+            self._wait_until(started_s, first_ns, stamp_ns, rate)
+            self._outputs[connection.topic].publish(data)
+            count += 1
+        for publisher in self._outputs.values():
+            publisher.wait_for_all_acked(Duration(seconds=5))
+        return count
+
+    def _in_time(
+        self, rate: float, max_gap_s: float
+    ) -> Iterator[tuple[Connection, int, int, bytes]]:
+        """Yield connection, time, the time that playing began, ns, and serialised message."""
+        first_ns = last_ns = self._reader.start_time
+        total = sum(c.msgcount for c in self._connections)
         # Without a terminal tqdm keeps silent.
         played = tqdm(
             self._reader.messages(self._connections), total=total, unit="msg", disable=None
         )
         for connection, stamp_ns, data in played:
-            self._wait_until(started_s, first_ns, stamp_ns, rate)
-            self._outputs[connection.topic].publish(bytes(data))
-            count += 1
-        for publisher in self._outputs.values():
-            publisher.wait_for_all_acked(Duration(seconds=5))
-        return count
+            gap_s = (stamp_ns - last_ns) * 1e-9
+            if 0 < max_gap_s < gap_s:
+                first_ns += stamp_ns - last_ns - int(max_gap_s * 1e9)
+            if max_gap_s < gap_s and gap_s / rate > _LONG_S:
+                self._tell_gap(last_ns, gap_s, rate, max_gap_s)
+            last_ns = stamp_ns
+            left = bytes(data)
+            if self._links and connection.topic == TF:
+                left = without_links(left, self._links) or b""
+            if left:
+                yield connection, stamp_ns, first_ns, left
+
+    def _tell_gap(self, since_ns: int, gap_s: float, rate: float, max_gap_s: float) -> None:
+        """Log that nothing comes for long."""
+        how = timedelta(seconds=round(gap_s))
+        after = (since_ns - self._reader.start_time) * 1e-9
+        to = "skipped" if max_gap_s else f"waiting {gap_s / rate:.0f} s; --max-gap S skips"
+        self.get_logger().info(f"{after:.1f} s into the bag nothing was recorded for {how}: {to}")
 
     def _wait_until(self, started_s: float, first_ns: int, stamp_ns: int, rate: float) -> None:
         """Sleep until a bag time is due, publishing /clock on the way and at its end."""
@@ -136,20 +230,6 @@ class BagPlayer(Node):
         return missing
 
 
-def message_type(name: str) -> type:
-    """Return the class of ``package/msg/Name``.
-
-    Raises:
-        DataError: its package is not installed.
-    """
-    package, _, rest = name.partition("/")
-    folder, _, kind = rest.rpartition("/")
-    try:
-        return getattr(import_module(f"{package}.{folder or 'msg'}"), kind)
-    except (ImportError, AttributeError, ValueError) as err:
-        raise DataError(f"message {name} is not installed ({err}); install {package}") from err
-
-
 def parse(args: list[str]) -> argparse.Namespace:
     """Return the command line's options."""
     parser = make_parser("replay", __doc__, _EXAMPLES)
@@ -160,6 +240,14 @@ def parse(args: list[str]) -> argparse.Namespace:
     add("--clock", type=float, nargs="?", const=100.0, default=0.0, metavar="HZ",
         help="publish /clock, 100 Hz unless told")  # fmt: skip
     add("--topics", nargs="+", default=[], metavar="TOPIC", help="play only these")
+    add("--with-outputs", action="store_true", help="play also what our own nodes published")
+    add(
+        "--max-gap",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="pauses of the recording that are longer last S seconds; 0: as recorded (default)",
+    )
     add("--wait-for", nargs="+", default=[], metavar="TOPIC",
         help="start when each has a publisher and a subscriber; "
         "without it, when an image of the bag is heard")  # fmt: skip
@@ -172,6 +260,8 @@ def parse(args: list[str]) -> argparse.Namespace:
     options = parser.parse_args(args)
     if options.rate <= 0:
         raise ConfigError(f"--rate {options.rate:g}: expected more than 0")
+    if options.max_gap < 0:
+        raise ConfigError(f"--max-gap {options.max_gap:g}: expected 0 or more")
     return options
 
 
@@ -188,12 +278,14 @@ def _sleep_until(due_s: float) -> None:
 def _run(args: list[str]) -> None:
     """Play as the command line says."""
     options = parse(args)
-    player = BagPlayer(options.bag, options.topics, options.clock)
+    player = BagPlayer(options.bag, options.topics, options.clock, options.with_outputs)
     if not options.no_wait:
         player.wait_for(options.wait_for, options.timeout)
         _sleep_until(time.monotonic() + options.start_delay)
+    if not options.with_outputs:
+        player.leave_to_live()
     while True:
-        count = player.play(options.rate)
+        count = player.play(options.rate, options.max_gap)
         player.get_logger().info(f"played {count} messages of {options.bag}")
         if not options.loop:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -12,6 +13,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from sdepth.cli import run
+from sdepth.errors import DataError
 from sdepth_ros.stopping import interrupt, on_stop
 
 
@@ -37,3 +39,17 @@ def run_tool(name: str, work: Callable[[list[str]], None], args: list[str] | Non
         return run(name, command)
     finally:
         rclpy.try_shutdown()
+
+
+def message_type(name: str) -> type:
+    """Return the class of ``package/msg/Name``.
+
+    Raises:
+        DataError: its package is not installed.
+    """
+    package, _, rest = name.partition("/")
+    folder, _, kind = rest.rpartition("/")
+    try:
+        return getattr(import_module(f"{package}.{folder or 'msg'}"), kind)
+    except (ImportError, AttributeError, ValueError) as err:
+        raise DataError(f"message {name} is not installed ({err}); install {package}") from err
