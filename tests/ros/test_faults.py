@@ -136,9 +136,9 @@ def test_weights_that_became_garbage_are_refused_and_good_ones_taken_again(
         assert manager.change("configure", "activate") == [True, True]
         send_until_answered(peer, camera, depths)
         output = processes.finish(node)
-    fatal = [line for line in output.splitlines() if "FATAL" in line]
-    assert len(fatal) == 1
-    assert "model.safetensors" in fatal[0]
+    errors = [line for line in output.splitlines() if "[ERROR]" in line]
+    assert (len(errors), "FATAL" in output) == (1, False)  # the node lives
+    assert "model.safetensors" in errors[0]
     assert "Traceback" not in output
     assert node.returncode == 0, output
 

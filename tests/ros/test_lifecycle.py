@@ -102,6 +102,7 @@ def test_a_configure_that_failed_can_be_corrected(peer: Peer, weights: Path) -> 
     assert node.returncode == 0
     assert output.count("parameter cloud.stride: ") == 1
     assert output.count(missing) == 1
+    assert "FATAL" not in output
     assert "Traceback" not in output
 
 

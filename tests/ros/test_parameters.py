@@ -63,7 +63,7 @@ def test_a_word_that_ros_reads_as_a_number_is_a_choice(domain: int, sky: str) ->
     arguments = ["--ros-args", "-p", f"depth.sky:={sky}"]
     node = Node("node", context=context, cli_args=arguments)
     params = declared(node, DepthParams)
-    assert params.depth.sky == sky
+    assert params.depth.sky == node.get_parameter("depth.sky").value == sky
     changed = updated(params, [Parameter("depth.sky", value=float("nan"))])
     assert changed.depth.sky == "nan"
     rclpy.shutdown(context=context)
@@ -101,6 +101,7 @@ def test_every_parameter_is_described_also_by_when_it_can_change(
     assert [d.name for d in descriptors if d.read_only] == ["autostart"]
     fixed = {d.name for d in descriptors if "while unconfigured" in d.additional_constraints}
     inputs = {"image_transport", "input_reliability", "rectify", "camera_info_url"}
+    inputs |= {"camera_frame", "image.significant_bits"}
     sources = {"scale.source", "day_night.source"}
     models = {f"model.{n}" for n in ("day_path", "night_path", "device", "engine", "precision")}
     assert fixed == inputs | models | {"depth.resolution", "depth.encoding", *sources}

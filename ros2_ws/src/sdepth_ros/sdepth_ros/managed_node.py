@@ -13,7 +13,7 @@ from std_srvs.srv import SetBool
 
 from sdepth.errors import ConfigError, SdepthError
 from sdepth_ros.node_params import DepthParams, InputParams, OdometryParams
-from sdepth_ros.parameters import declare, read, updated
+from sdepth_ros.parameters import declare, leaves, read, spelled, updated
 
 P = TypeVar("P", bound=InputParams)
 UNCONFIGURED, INACTIVE, ACTIVE = "unconfigured", "inactive", "active"
@@ -31,6 +31,7 @@ class ManagedNode(LifecycleNode, Generic[P]):
         super().__init__(name)
         self.params = params()
         self.failure = ""
+        self._autostarts, self._unusable = False, dict[str, str]()
         self._unusable = declare(self, params, (DepthParams, OdometryParams))
         self.add_on_set_parameters_callback(self._on_set)
         self.create_service(SetBool, "~/enable", self._on_enable)
@@ -65,8 +66,27 @@ class ManagedNode(LifecycleNode, Generic[P]):
         if not self.get_parameter("autostart").value:
             self.get_logger().info("unconfigured, waiting to be configured and activated")
             return True
+        self._autostarts = True  # nobody can correct what fails now
         steps = (self.trigger_configure, self.trigger_activate)
-        return all(step() == _SUCCESS for step in steps)
+        done = all(step() == _SUCCESS for step in steps)
+        self._autostarts = False
+        return done
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set parameters; one that stays as it is may also be fixed, so a dump can be loaded."""
+        kind, names = type(self.params), {name for name, _ in leaves(type(self.params))}
+        wanted = [spelled(kind, p) if p.name in names else p for p in parameter_list]
+        changes = [p for p in wanted if not self._holds(p)]
+        if not changes:
+            return SetParametersResult(successful=True)
+        return super().set_parameters_atomically(changes)
+
+    def _holds(self, wanted: Parameter) -> bool:
+        """Tell whether a parameter has this value."""
+        if not self.has_parameter(wanted.name) or wanted.name in self._unusable:
+            return False
+        present = self.get_parameter(wanted.name)
+        return bool(present.type_ == wanted.type_ and present.value == wanted.value)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the parameters and ``configure``."""
@@ -113,12 +133,17 @@ class ManagedNode(LifecycleNode, Generic[P]):
             step()
         except SdepthError as err:
             self.failure = str(err)
-            self.get_logger().fatal(self.failure)
+            self._log_failure(self.failure)
         except Exception as err:
             self.failure = f"{type(err).__name__}: {err}"
             if self.context.ok():  # else: told to stop meanwhile
-                self.get_logger().fatal(traceback.format_exc())
+                self._log_failure(traceback.format_exc())
         return _ERROR if self.failure else _SUCCESS
+
+    def _log_failure(self, text: str) -> None:
+        """Log why a step failed: fatal where that ends the process."""
+        logger = self.get_logger()
+        (logger.fatal if self._autostarts else logger.error)(text)
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         """Activate or deactivate."""

@@ -12,6 +12,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from sdepth_ros.frame_node import FrameNode
+from sdepth_ros.log_forwarding import forward_log
 from sdepth_ros.stopping import interrupt, on_stop
 
 
@@ -20,6 +21,7 @@ def run(make_nodes: Callable[[], Iterable[FrameNode[Any]]], args: list[str] | No
 
     The signals are ours: rclpy's handlers shut ROS down under the callback that runs.
     """
+    forward_log()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     on_stop(interrupt)
     nodes: list[FrameNode[Any]] = []

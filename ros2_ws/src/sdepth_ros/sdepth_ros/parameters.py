@@ -69,7 +69,9 @@ def declare(node: Node, kind: type, others: Iterable[type] = ()) -> dict[str, st
     for name, item in leaves(kind):
         descriptor = _descriptor(item)
         try:
-            node.declare_parameter(name, item.default, descriptor)
+            given = node.declare_parameter(name, item.default, descriptor)
+            if (word := spelled(kind, given)) is not given:
+                node.set_parameters([word])
         except (InvalidParameterTypeException, InvalidParameterValueException) as err:
             node.declare_parameter(name, item.default, descriptor, ignore_override=True)
             unusable[name] = (
@@ -79,6 +81,14 @@ def declare(node: Node, kind: type, others: Iterable[type] = ()) -> dict[str, st
     theirs = {name for other in others for name, _ in leaves(other)}
     _warn_of_unknown(node, [name for name, _ in leaves(kind)], theirs)
     return unusable
+
+
+def spelled(kind: type, change: Parameter) -> Parameter:
+    """Return a parameter as its field has it: a word such as inf, which ROS reads as a number."""
+    choices = dict(leaves(kind))[change.name].metadata.get("choices", ())
+    if isinstance(change.value, float) and str(change.value) in choices:
+        return Parameter(change.name, value=str(change.value))
+    return change
 
 
 def read(node: Node, kind: type[T], unusable: dict[str, str]) -> T:

@@ -155,6 +155,8 @@ def _fastest(source: Source, options: dict[str, tuple[Source, str]]) -> tuple[En
     engines: dict[str, Engine] = {}
     times = auto.kept(source, options)
     if not times:
+        said = "timing %s for the first start here, up to half a minute; later ones go by it"
+        logging.getLogger(__name__).info(said, ", ".join(options))
         engines = _all(options)
         rounds = auto.times_ms(engines, source.card.input_size)
         times = {label: min(values) for label, values in rounds.items()}
