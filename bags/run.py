@@ -110,10 +110,10 @@ def outputs(
             yield STATIC_TF, stamp, mounting
         if seen.mode != mode:
             mode = seen.mode
-            yield "/mode", stamp, make("std_msgs/String", data=mode)
+            yield "/depth/mode", stamp, make("std_msgs/String", data=mode)
         if seen.scale.is_news(told):
             told = seen.scale
-            yield "/scale", stamp, make("std_msgs/Float64", data=told.announced)
+            yield "/depth/scale", stamp, make("std_msgs/Float64", data=told.announced)
         yield from _depth_outputs(frame, params)
         motion = tracker.update(frame.state.T_world_cam, frame.state.covariance, T_base_cam, stamp)
         yield from _odometry_outputs(

@@ -27,7 +27,7 @@ from training.data.recording import check_times
 
 IMAGE, COMPRESSED = "/camera/image_raw", "/camera/image_raw/compressed"
 CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_truth/odometry"
-LATCHED = (STATIC_TF, "/mode", "/scale")
+LATCHED = (STATIC_TF, "/depth/mode", "/depth/scale")
 KITTI_CAMERA_HEIGHT_M = 1.65
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 R_BASE_OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])

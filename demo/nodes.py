@@ -22,7 +22,7 @@ from sdepth_ros.middleware import PROFILES_VARIABLE, profile_file
 RECORDED = (
     *("/camera/image_raw", "/camera/camera_info", "/ground_truth/odometry", "/tf", "/tf_static"),
     *("/depth/image_rect", "/depth/camera_info", "/depth/color", "/points"),
-    *("/odom", "/path", "/mode", "/diagnostics"),
+    *("/odom", "/path", "/depth/mode", "/diagnostics"),
 )
 NODES = ("depth", "odometry")
 _START_S, _DRAIN_S = 180.0, 60.0

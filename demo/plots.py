@@ -59,7 +59,7 @@ def timeline(run: DemoRun, scores: Scores) -> go.Figure:
     )  # fmt: skip
     modes = [frame.mode or None for frame in run.frames]
     figure.add_scatter(
-        x=seconds, y=modes, name="network in use (/mode)", mode="lines+markers",
+        x=seconds, y=modes, name="network in use (/depth/mode)", mode="lines+markers",
         marker={"size": 5}, line={"color": GREEN, "shape": "hv"}, row=3, col=1,
     )  # fmt: skip
     _shade(figure, run)

@@ -138,7 +138,7 @@ class _Heard:
             poses = self.truths if topic == TRUTH else self.poses
             pose = msg.pose.pose
             poses[stamp_ns(msg.header)] = read_transform(pose.position, pose.orientation)
-        elif topic == "/mode":
+        elif topic == "/depth/mode":
             self._mode = msg.data
         elif topic == "/diagnostics":
             for status in msg.status:

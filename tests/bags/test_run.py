@@ -42,8 +42,8 @@ def test_a_drive_becomes_what_the_nodes_publish(drive: Drive, tmp_path: Path) ->
     assert main([*args, "--set", "depth.max_m=1000.0", "--set", "mode=night"]) == 0
     counts = count_messages(out)
     assert {counts[f"/{name}"] for name in OUTPUTS} == {5}
-    assert (counts["/mode"], counts["/scale"], counts["/tf_static"]) == (1, 1, 1)
-    assert messages(out, "/mode")[0].data == "night"
+    assert (counts["/depth/mode"], counts["/depth/scale"], counts["/tf_static"]) == (1, 1, 1)
+    assert messages(out, "/depth/mode")[0].data == "night"
     stamps = [frame.stamp_ns for frame in drive.frames]
     for name in OUTPUTS - {"tf"}:
         assert [stamp_ns(m.header) for m in messages(out, f"/{name}")] == stamps
@@ -149,7 +149,7 @@ def test_metres_that_nobody_knows_are_said_not_to_be(drive: Drive, tmp_path: Pat
     out = tmp_path / "out"
 
     assert main([str(tmp_path / "d/sequences/00"), str(out), "--set", "scale.source=unknown"]) == 0
-    assert isnan(messages(out, "/scale")[0].data)
+    assert isnan(messages(out, "/depth/scale")[0].data)
     assert messages(out, "/odom")[0].pose.covariance[0] == 9999
 
 

@@ -77,16 +77,22 @@ class FakeCamera:
         """Return the camera_info of the newest image."""
         return CameraInfo(header=self._header(), **camera_info_fields(self.camera))
 
-    def send_mounting(self) -> None:
-        """Publish where the camera sits: 1.5 m above the base, looking ahead."""
-        from tf2_msgs.msg import TFMessage  # not everywhere installed, and only odometry wants it
-
+    @staticmethod
+    def mounting(parent: str, child: str) -> TransformStamped:
+        """Return where a camera sits: 1.5 m above its parent, looking ahead."""
         T_base_cam = np.eye(4)
         T_base_cam[:3, :3] = R_BODY_OPTICAL
         T_base_cam[2, 3] = 1.5
-        item = TransformStamped(child_frame_id="camera_optical")
-        item.header.frame_id = "base_link"
+        item = TransformStamped(child_frame_id=child)
+        item.header.frame_id = parent
         write_transform(T_base_cam, item.transform.translation, item.transform.rotation)
+        return item
+
+    def send_mounting(self) -> None:
+        """Publish where the camera sits on the base."""
+        from tf2_msgs.msg import TFMessage  # not everywhere installed, and only odometry wants it
+
+        item = self.mounting("base_link", "camera_optical")
         if self._static is None:
             self._static = self._peer.create_publisher(TFMessage, "/tf_static", LATCHED)
         self._static.publish(TFMessage(transforms=[item]))

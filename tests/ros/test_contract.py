@@ -47,8 +47,8 @@ FRONT = {  # in the namespace the nodes are in
     "/front/depth/confidence": Topic("depth", Image, 2),
     "/front/depth/color": Topic("depth", Image, 2),
     "/front/points": Topic("depth", PointCloud2, 1),
-    "/front/mode": Topic("depth", String, 1, latched=True),
-    "/front/scale": Topic("depth", Float64, 1, latched=True),
+    "/front/depth/mode": Topic("depth", String, 1, latched=True),
+    "/front/depth/scale": Topic("depth", Float64, 1, latched=True),
     "/front/depth/debug/processing_time_ms": Topic("depth", Float64, 2),
     "/front/depth/debug/pipeline_latency_ms": Topic("depth", Float64, 2),
     "/front/odom": Topic("odometry", Odometry, 10),
@@ -61,7 +61,7 @@ GLOBAL = {
     "/diagnostics": Topic("depth", DiagnosticArray, 10),
 }
 TOPICS = FRONT | GLOBAL
-OCCASIONAL = ("/front/mode", "/front/scale", "/diagnostics")
+OCCASIONAL = ("/front/depth/mode", "/front/depth/scale", "/diagnostics")
 DERIVED = (
     "depth/image_rect",
     "depth/image_rect/compressedDepth",
@@ -117,7 +117,7 @@ def listen(peer: Peer) -> Heard:
     camera.send_and_wait(3, messages["/front/path"])
     frames = [name for name in TOPICS if name not in OCCASIONAL]
     assert peer.spin_until(lambda: all(len(messages[name]) == 3 for name in frames))
-    late_modes = peer.listen(String, "/front/mode", LATCHED)
+    late_modes = peer.listen(String, "/front/depth/mode", LATCHED)
     assert peer.spin_until(lambda: late_modes and messages["/diagnostics"])
     offers = {name: peer.get_publishers_info_by_topic(name) for name in TOPICS}
     return Heard(messages, offers, queue_depths(peer), late_modes, camera)

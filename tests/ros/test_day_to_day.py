@@ -77,7 +77,7 @@ def test_two_changes_no_others_no_frame_missing_and_no_step(
 ) -> None:
     depths = peer.listen(Image, "/depth/image_rect")
     odoms = peer.listen(Odometry, "/odom")
-    modes = peer.listen(String, "/mode", LATCHED)
+    modes = peer.listen(String, "/depth/mode", LATCHED)
     camera = FakeCamera(peer)
     camera.camera = street[0]
     args = ("-p", "base_frame:=''", "-p", "depth.max_m:=10000.0", "-p", "depth.resolution:=model")

@@ -10,11 +10,12 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from sdepth_ros.doctor import FAULTS
 from tests.ros import processes
-from tests.ros.camera_peer import FakeCamera
+from tests.ros.camera_peer import FakeCamera, values_of
 from tests.ros.test_depth_node import arguments
 
 if TYPE_CHECKING:
@@ -52,3 +53,26 @@ def test_it_tells_what_a_frame_takes(peer: Peer, weights: Path) -> None:
         _, output = processes.outcome("doctor", "--graph")
 
     assert re.search(r"ms, median: decode [\d.]+, .*network [\d.]+, .*processing [\d.]+", output)
+
+
+def test_it_says_of_refused_images_what_the_diagnostics_say(peer: Peer, weights: Path) -> None:
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    peer.listen(Image, "/seen/depth")
+    camera = FakeCamera(peer)
+    remap = ("-r", "depth/image_rect:=/seen/depth")
+    with processes.running("depth_node", *arguments(weights), *remap):
+        camera.wait_for_node()
+
+        def refused() -> bool:
+            camera.send(encoding="8UC3")
+            wait = peer.spin_until(lambda: False, 0.3)
+            return wait or int(values_of(reports).get("frames bad", 0)) > 3
+
+        assert peer.spin_until(refused)
+        code, output = processes.outcome("doctor", "--graph")
+
+    assert code == FAULTS
+    assert "! depth: frames            ERROR: frames in" in output
+    said = r"-> (\d+) of the last \1 frames refused, the last one: image encoding '8UC3'"
+    assert re.search(said, output)
+    assert output.count("image, reliable") == 1  # the camera's; /seen/depth is not one

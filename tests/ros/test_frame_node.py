@@ -32,7 +32,7 @@ class InterruptedNode(StoppedNode):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
             os.kill(os.getpid(), number)
             time.sleep(0.1)
-        self._diagnose()
+        self._health.report()
         print("the callback came to its end")
 
 sys.exit(run(lambda: [InterruptedNode("interrupted")], ["node"]))

@@ -76,3 +76,13 @@ def test_after_a_lost_pose_the_twist_is_unknown() -> None:
 def test_rotation_vectors_survive(rotvec: tuple[float, float, float]) -> None:
     R = cv2.Rodrigues(np.array(rotvec, float))[0]
     np.testing.assert_allclose(rotation_vector(R), rotvec, atol=1e-9)
+
+
+def test_a_camera_that_turns_on_a_standing_base_moves_no_base() -> None:
+    tracker = MotionTracker()
+    for step in range(3):
+        T_base_cam = T_BASE_CAM.copy()
+        T_base_cam[:3, :3] = cv2.Rodrigues(np.array([0, 0, 0.1 * step]))[0] @ R_BODY_OPTICAL
+        T_world_cam = np.linalg.inv(T_BASE_CAM) @ T_base_cam
+        motion = tracker.update(T_world_cam, np.eye(6), T_base_cam, step * SECOND)
+        np.testing.assert_allclose(motion.T_odom_base, np.eye(4), atol=1e-12)

@@ -51,7 +51,7 @@ def test_weights_without_metres_want_another_source(domain: int, unscaled: Path)
 
 def test_an_unknown_scale_is_said_by_topic_and_diagnostics(peer: Peer, unscaled: Path) -> None:
     depths = peer.listen(Image, "/depth/image_rect")
-    scales = peer.listen(Float64, "/scale", LATCHED)
+    scales = peer.listen(Float64, "/depth/scale", LATCHED)
     reports = peer.listen(DiagnosticArray, "/diagnostics")
     camera = FakeCamera(peer)
     args = test_depth_node.arguments(unscaled, "scale.source:=unknown")
@@ -61,7 +61,7 @@ def test_an_unknown_scale_is_said_by_topic_and_diagnostics(peer: Peer, unscaled:
     assert [isnan(m.data) for m in scales] == [True]
     status = reports[-1].status[0]
     assert status.level == DiagnosticStatus.WARN
-    assert status.message == "depth is true up to a factor: scale is NaN"
+    assert status.message.startswith("depth is true up to a factor: depth/scale is NaN; ")
 
 
 def test_odometry_promises_no_lengths_while_the_scale_is_unknown(
@@ -69,7 +69,7 @@ def test_odometry_promises_no_lengths_while_the_scale_is_unknown(
 ) -> None:
     odoms = peer.listen(Odometry, "/odom")
     reports = peer.listen(DiagnosticArray, "/diagnostics")
-    scale = peer.create_publisher(Float64, "/scale", LATCHED)
+    scale = peer.create_publisher(Float64, "/depth/scale", LATCHED)
     camera = FakeDepthCamera(peer)
     camera._outputs.append(scale)
     camera.send_mounting()
@@ -131,7 +131,7 @@ def test_the_vehicles_speed_doubles_what_is_half(
     peer: Peer, unscaled: Path, source: str, kind: Any, topic: str
 ) -> None:
     depths = peer.listen(Image, "/depth/image_rect")
-    scales = peer.listen(Float64, "/scale", LATCHED)
+    scales = peer.listen(Float64, "/depth/scale", LATCHED)
     reports = peer.listen(DiagnosticArray, "/diagnostics")
     camera, vehicle = FakeCamera(peer), Vehicle(peer, kind, topic)
     camera._outputs += vehicle.outputs

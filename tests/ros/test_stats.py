@@ -16,6 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Float64
 
+from sdepth_ros.notices import ERROR, OK, WARN
 from sdepth_ros.stats import FrameStats
 from tests.ros import processes, test_vision_node
 from tests.ros.camera_peer import values_of
@@ -32,6 +33,21 @@ def times(values: dict[str, str]) -> dict[str, float]:
     """Return the median of each part of a frame, ms, and of ``processing`` and ``latency``."""
     ending = " p50 ms"
     return {k.removesuffix(ending): float(v) for k, v in values.items() if k.endswith(ending)}
+
+
+def test_refused_frames_warn_and_are_an_error_while_they_are_most() -> None:
+    stats, levels = FrameStats(), []
+    for good in (True, False, False, False, True, True, True, *[True] * 17):
+        if good:
+            stats.done(1.0)
+        else:
+            stats.bad("step 0")
+        levels.append(said.level if (said := stats.refused()) else OK)
+    assert levels == [OK, WARN, WARN, ERROR, ERROR, *[WARN] * 16, *[WARN] * 2, OK]
+    stats.bad("step 0")
+    assert stats.refused().text.startswith("1 of the last 20 frames refused, the last one: step 0")
+    stats.forget_recent()
+    assert stats.refused() is None
 
 
 def test_a_part_within_another_counts_once_and_a_failed_frame_not_at_all() -> None:

@@ -116,7 +116,7 @@ def test_foxglove_and_rviz_show_the_same_scene() -> None:
     options = RVIZ["Visualization Manager"]["Global Options"]
     view = RVIZ["Visualization Manager"]["Views"]["Current"]
     assert scene["followTf"] == view["Target Frame"] == options["Fixed Frame"]
-    assert foxglove_topics() >= SHOWN | {"/mode", "/diagnostics"}
+    assert foxglove_topics() >= SHOWN | {"/depth/mode", "/diagnostics"}
 
 
 @pytest.mark.ros

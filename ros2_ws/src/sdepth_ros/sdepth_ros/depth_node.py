@@ -30,8 +30,12 @@ from sdepth_ros.depth_publishers import CONFIDENCE, DepthPublishers, too_soon
 from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.node_params import DepthParams
 from sdepth_ros.node_process import run
+from sdepth_ros.notices import NO_FRAME_ID, NO_LIGHT, NO_STAMPS, NOT_METRIC, Said
 from sdepth_ros.qos import LATCHED
 from sdepth_ros.vehicle import VehicleSpeed
+
+_STANDS_STILL = 3
+"""Images of the stamp of the one before, after which the camera's clock is no clock."""
 
 
 class DepthNode(FrameNode[DepthParams]):
@@ -47,7 +51,8 @@ class DepthNode(FrameNode[DepthParams]):
         self._vehicle: VehicleSpeed | None = None
         self._light: Subscription | None = None
         self._lux: float | None = None
-        self._taken_ns = 0
+        self._taken_ns = self._newest_ns = self._still = 0
+        self._nameless = False
         self.followers: list[Callable[[Frame], None]] = []
 
     def configure(self) -> None:
@@ -63,8 +68,8 @@ class DepthNode(FrameNode[DepthParams]):
         self._pipeline = DepthPipeline(self._estimators, self.params.scale)
         self.start()
         self._depth_out = DepthPublishers(self)
-        self._mode_out = self.advertise(String, "mode", LATCHED)
-        self._scale_out = self.advertise(Float64, "scale", LATCHED)
+        self._mode_out = self.advertise(String, "depth/mode", LATCHED)
+        self._scale_out = self.advertise(Float64, "depth/scale", LATCHED)
 
     def activate(self) -> None:
         """Listen to the camera; its first image decides on day or night."""
@@ -73,7 +78,7 @@ class DepthNode(FrameNode[DepthParams]):
         self._scale = self._told = None
         if scale.source in SPEED_SOURCES:
             self._vehicle = VehicleSpeed(self, scale.source, self._pipeline.tracker)
-        self._lux, self._taken_ns = None, 0
+        self._lux, self._taken_ns, self._still, self._nameless = None, 0, 0, False
         if self.params.day_night.source == TOPIC:
             self._light = self.create_subscription(
                 Illuminance, "illuminance", self._on_illuminance, qos_profile_sensor_data
@@ -120,23 +125,27 @@ class DepthNode(FrameNode[DepthParams]):
             "weights": self._estimators[self._mode].card.sha256[:12],
         }
 
-    def doubt(self) -> str:
-        """Return that depth is not in metres, or that it is not known whether it is night."""
-        night = self.params.day_night
+    def doubts(self) -> list[Said]:
+        """Return that depth has no place, time or metres, or that nobody tells how light it is."""
+        found, night = super().doubts(), self.params.day_night
+        if self._nameless:
+            found.append(NO_FRAME_ID())
+        if self._still >= _STANDS_STILL:
+            found.append(NO_STAMPS(stamp=f"{self._newest_ns * 1e-9:.3f}"))
         if self.params.mode == AUTO and night.source == TOPIC and self._lux is None:
             topic = self.resolve_topic_name("illuminance")
-            return f"no illuminance came on {topic}: mode stays {self._mode or DAY}"
-        if self._scale is None or self._scale.metric:
-            return ""
-        wanted = self.params.scale.source
-        until = "" if wanted == UNKNOWN else f" until {wanted} has told the scale"
-        return f"depth is true up to a factor{until}: scale is NaN"
+            found.append(NO_LIGHT(topic=topic, mode=self._mode or DAY))
+        if self._scale is not None and not self._scale.metric:
+            wanted = self.params.scale.source
+            until = "" if wanted == UNKNOWN else f" until {wanted} has told the scale"
+            found.append(NOT_METRIC(until=until))
+        return found
 
     def process(self, frame: Frame) -> bool:
         """Publish the answers to a frame that somebody listens to."""
         part, stamp = self.stats.part, stamp_ns(frame.image.header)
         with part("decode"):
-            raw = to_rgb(frame.image)
+            raw = to_rgb(frame.image, self.bits)
         with part("mode"):
             self._choose_mode(raw, stamp)
         with part("rectify"):
@@ -155,13 +164,16 @@ class DepthNode(FrameNode[DepthParams]):
             clean = clean_depth(seen, params)
         for follow in self.followers:
             follow(replace(frame, views=(image, camera, clean)))
-        self._depth_out.publish(heard, seen, clean, image, frame.image.header, params)
+        self._depth_out.publish(heard, seen, clean, image, self.header_of(frame.image), params)
         return True
 
     def _on_image(self, msg: Any) -> None:
         """Take an image, unless it follows the last one too soon."""
         self.stats.count(stats.IN)
         stamp = stamp_ns(msg.header)
+        self._still = self._still + 1 if stamp == self._newest_ns else 0
+        self._newest_ns = stamp
+        self._nameless = not self.header_of(msg).frame_id
         if too_soon(stamp, self._taken_ns, self.params.max_rate_hz):
             self.stats.count(stats.DROPPED)
             return

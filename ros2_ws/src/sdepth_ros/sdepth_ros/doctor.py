@@ -21,12 +21,15 @@ from rclpy.qos import ReliabilityPolicy
 
 from sdepth.cli import make_parser
 from sdepth.doctor import Finding, machine, models, report
+from sdepth_ros.depth_publishers import COLOR, CONFIDENCE, DEPTH, PACKED
 from sdepth_ros.middleware import PROFILES_VARIABLE, TRANSPORTS_VARIABLE, profile_file
+from sdepth_ros.notices import LEVELS
 from sdepth_ros.qos import STATE
 from sdepth_ros.tool import run_tool
 
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-OUTPUTS = ("depth/image_rect", "depth/color")
+OUTPUTS = (DEPTH, PACKED, COLOR, CONFIDENCE)
+"""Images that are ours also where a bag plays them."""
 FAULTS = 2
 """Exit code where something needs to be done."""
 
@@ -68,7 +71,7 @@ def graph(node: Node, seconds: float) -> Iterator[Finding]:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         rclpy.spin_once(node, timeout_sec=min(left, 0.1))
-    images = [*_images(node)]
+    images = [*_images(node, {name.partition(":")[0] for name in said})]
     for topic, reliability, listeners in images:
         yield Finding(topic, f"image, {reliability}, {listeners} listeners")
     for name, status in sorted(said.items()):
@@ -93,19 +96,29 @@ def _of_node(name: str, status: DiagnosticStatus) -> Iterator[Finding]:
     fine = status.level == DiagnosticStatus.OK
     values = {v.key: v.value for v in status.values}
     counts = ", ".join(f"{key} {values[key]}" for key in values if key.startswith("frames"))
-    message = "" if fine else status.message
-    yield Finding(name, counts or status.message, message)
+    level = "" if fine else f"{LEVELS[ord(status.level)]}: "
+    yield Finding(name, level + (counts or status.message), "" if fine else status.message)
     ending = " p50 ms"
     if times := [f"{k.removesuffix(ending)} {values[k]}" for k in values if k.endswith(ending)]:
         yield Finding("", f"ms, median: {', '.join(times)}")
-    if error := values.get("last error"):
+    error = values.get("last error", "")
+    if error and error not in status.message:
         yield Finding("", f"last bad frame: {error}")
 
 
-def _images(node: Node) -> Iterator[tuple[str, str, int]]:
-    """Yield topic, reliability and number of listeners of every image that is not ours."""
+def _images(node: Node, ours: set[str]) -> Iterator[tuple[str, str, int]]:
+    """Yield topic, reliability and number of listeners of every image that is not ours.
+
+    Args:
+        node: to look with.
+        ours: full names of our nodes, without the first slash.
+    """
     for topic, types in sorted(node.get_topic_names_and_types()):
-        offers: list[Any] = node.get_publishers_info_by_topic(topic)
+        offers: list[Any] = [
+            offer
+            for offer in node.get_publishers_info_by_topic(topic)
+            if f"{offer.node_namespace}/{offer.node_name}".strip("/") not in ours
+        ]
         if set(types) & {*IMAGES} and offers and not topic.endswith(OUTPUTS):
             best = all(o.qos_profile.reliability == ReliabilityPolicy.RELIABLE for o in offers)
             yield topic, "reliable" if best else "best effort", node.count_subscribers(topic)

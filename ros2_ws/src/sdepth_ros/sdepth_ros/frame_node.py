@@ -11,26 +11,31 @@ from typing import Any
 import numpy as np
 import rclpy
 import torch
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Float64
+from std_msgs.msg import Float64, Header
 
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, SdepthError
 from sdepth.memory import memory_mib
 from sdepth_ros import stats
+from sdepth_ros.bit_depth import BitDepth
 from sdepth_ros.camera_input import CameraInput
 from sdepth_ros.conversions import stamp_ns
+from sdepth_ros.frames import plain
+from sdepth_ros.health import Health
 from sdepth_ros.managed_node import ACTIVE, ManagedNode, P
-from sdepth_ros.qos import OUTPUT, STATE, InputSubscription, unheard
+from sdepth_ros.notices import BITS_GUESSED, FAILED, IDLE, LOADING, NO_CAMERA_INFO, SILENT, Said
+from sdepth_ros.qos import OUTPUT, InputSubscription, unheard
 from sdepth_ros.worker import Worker
 
-_QUIET_S = 5.0  # between two warnings of one kind
+QUIET_S = 5.0  # between two warnings of one kind, and until silence is one
+_COMPRESSED = "/compressed"  # image_transport's suffix
 _ALL_THREADS = torch.get_num_threads()
 
 
@@ -60,6 +65,7 @@ class FrameNode(ManagedNode[P]):
         super().__init__(name, params)
         self.stats = stats.FrameStats()
         self.crashed = False
+        self.bits = BitDepth()
         self._camera_error = ""
         self._heard, self._heard_s = 0, 0.0
         self._inputs: list[InputSubscription] = []
@@ -67,11 +73,7 @@ class FrameNode(ManagedNode[P]):
         self._worker: Worker[Frame] | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # also ticks where /clock stands
         self._refresher: Timer | None = None
-        options = QoSOverridingOptions.with_default_policies()
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray, "/diagnostics", STATE, qos_overriding_options=options
-        )
-        self.create_timer(1.0, self._diagnose, clock=self._steady)
+        self._health = Health(self, self._steady, self._concerns, self._values)
 
     def process(self, frame: Frame) -> bool:
         """Answer a frame, in the worker's thread; tell whether anything was published."""
@@ -80,23 +82,34 @@ class FrameNode(ManagedNode[P]):
     def warm_up(self) -> None:
         """Do in the worker's thread what would make the first frame slow."""
 
-    def missing(self, frame: Frame) -> str:
-        """Return what the frame must wait for, in words; empty when it can be answered."""
+    def missing(self, frame: Frame) -> Said | None:
+        """Return what the frame must wait for; None when it can be answered."""
         if frame.views is None and not self.camera.known:
-            return f"a camera_info on {self._inputs[0].describe()}: {self._camera_error}"
-        return ""
+            return NO_CAMERA_INFO(topic=self._inputs[0].describe(), reason=self._camera_error)
+        return None
 
     def source(self) -> str:
         """Return who should send frames, in words."""
         return " and ".join(item.describe() for item in self._inputs[1:])
 
-    def doubt(self) -> str:
-        """Return why answers are to be taken with care; empty when they are not."""
-        return ""
+    def doubts(self) -> list[Said]:
+        """Return why answers are to be taken with care."""
+        guessed = self.bits.guessed
+        return [BITS_GUESSED(bits=guessed)] if 0 < guessed < 16 else []
 
     def describe(self) -> dict[str, str]:
         """Return what else belongs into the diagnostics."""
         return {}
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Configure, and report meanwhile: it takes long."""
+        with self._health.while_busy():
+            return super().on_configure(state)
+
+    def header_of(self, image: Any) -> Header:
+        """Return the header of what is seen in an image: its stamp and its camera's frame."""
+        frame = plain(self.params.camera_frame or image.header.frame_id)
+        return Header(stamp=image.header.stamp, frame_id=frame)
 
     def start(self) -> None:
         """Warm up what ``configure`` loaded, before publishers show that the node is there.
@@ -108,7 +121,7 @@ class FrameNode(ManagedNode[P]):
         self._processing = self.advertise(Float64, "~/debug/processing_time_ms")
         self._latency = self.advertise(Float64, "~/debug/pipeline_latency_ms")
         self._worker = Worker(
-            self._work, lambda frame: not self.missing(frame), self._warm_up, self.SLOTS
+            self._work, lambda frame: self.missing(frame) is None, self._warm_up, self.SLOTS
         )
 
     def advertise(self, kind: type, topic: str, qos: QoSProfile = OUTPUT) -> Any:
@@ -125,18 +138,21 @@ class FrameNode(ManagedNode[P]):
         self.camera.forget()
         self._camera_error = "none came yet"
         self.expect_frames()
-        image = self.resolve_topic_name("image")
+        given = self.resolve_topic_name("image")
+        image = given.removesuffix(_COMPRESSED)
         self.subscribe(CameraInfo, self._camera_info_topic(image), self._on_camera_info)
         compressed = self.params.image_transport == "compressed"
-        kind, suffix = (CompressedImage, "/compressed") if compressed else (Image, "")
+        kind, topic = (CompressedImage, image + _COMPRESSED) if compressed else (Image, given)
         count = partial(self.stats.count, stats.LOST)
-        heard = self.subscribe(kind, image + suffix, on_image, on_lost=count)
+        heard = self.subscribe(kind, topic, on_image, on_lost=count)
         self._refresher = self.create_timer(0.5, self._refresh, clock=self._steady)
         self.get_logger().info(f"ready, waiting for images on {heard.topic}")
 
     def expect_frames(self) -> None:
         """Count from now how long no frame comes."""
         self._heard, self._heard_s = self.stats[stats.IN], time.monotonic()
+        self.stats.forget_recent()
+        self.bits = BitDepth(self.params.image.significant_bits)
 
     def subscribe(
         self, kind: type, topic: str, callback: Callable[[Any], None], **more: Any
@@ -195,7 +211,7 @@ class FrameNode(ManagedNode[P]):
             self.camera.update(msg)
         except CameraError as err:
             self._camera_error = f"the last one is unusable, {err}"
-            self.get_logger().warning(f"camera_info: {err}", throttle_duration_sec=_QUIET_S)
+            self.get_logger().warning(f"camera_info: {err}", throttle_duration_sec=QUIET_S)
             return
         self.wake()
 
@@ -215,7 +231,7 @@ class FrameNode(ManagedNode[P]):
                 self.stats.count(stats.IDLE)
         except SdepthError as err:
             self.stats.bad(str(err))
-            self.get_logger().warning(f"frame dropped: {err}", throttle_duration_sec=_QUIET_S)
+            self.get_logger().warning(f"frame dropped: {err}", throttle_duration_sec=QUIET_S)
         except Exception:  # the thread must not die in silence
             if rclpy.ok():  # else: publishing after the shutdown, as expected
                 self.crashed = True
@@ -236,48 +252,33 @@ class FrameNode(ManagedNode[P]):
         for subscription in self._inputs:
             subscription.refresh()
 
-    def _diagnose(self) -> None:
-        """Publish the state of the node, and how it goes."""
-        level, message = self._health()
-        if found := self._unheard():
-            level = max(level, DiagnosticStatus.WARN)
-            message = found if message == "ok" else f"{message}; {found}"
-        name = f"{self.get_fully_qualified_name().lstrip('/')}: frames"
-        status = DiagnosticStatus(level=level, name=name, message=message, hardware_id="sdepth")
+    def _values(self) -> dict[str, str]:
+        """Return what the diagnostics tell beside their message."""
         values = {"state": self.state} | self.stats.values() | self.describe()
-        values |= {what: f"{mib:.0f}" for what, mib in memory_mib().items()}
-        status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
-        report = DiagnosticArray(status=[status])
-        report.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(report)
+        if self.bits.bits:
+            values["significant bits"] = str(self.bits.bits)
+        return values | {what: f"{mib:.0f}" for what, mib in memory_mib().items()}
 
-    def _unheard(self) -> str:
-        """Return which publishers cannot be heard, and warn of them; empty where all can."""
-        if self.state != ACTIVE:
-            return ""
-        self._refresh()  # what can follow its publishers has done so
-        if found := "; ".join(unheard(self)):
-            self.get_logger().warning(found, throttle_duration_sec=60.0)
-        return found
-
-    def _health(self) -> tuple[bytes, str]:
-        """Return level and message of the diagnostics; warn while a frame waits for something."""
+    def _concerns(self) -> list[Said]:
+        """Return what is not as it should be, the first thing to look at first."""
         if self.failure:
-            return DiagnosticStatus.ERROR, f"{self.state}: {self.failure}"
+            return [
+                FAILED(state=self.state, reason=self.failure, node=self.get_fully_qualified_name())
+            ]
+        if self.state == "configuring":
+            return [LOADING()]
         if self.state != ACTIVE or self._worker is None:
-            return DiagnosticStatus.OK, f"{self.state}, takes no images"
+            return [IDLE(state=self.state)]
+        self._refresh()  # what can follow its publishers has done so
         waiting = self._worker.waiting()
-        missing = self.missing(waiting) if waiting is not None else ""
-        if missing:
-            self.get_logger().warning(f"waiting for {missing}", throttle_duration_sec=_QUIET_S)
-            return DiagnosticStatus.WARN, f"waiting for {missing}"
+        missing = self.missing(waiting) if waiting is not None else None
+        found = [missing] if missing else [self._silence(), *self.doubts()]
+        return [said for said in (self.stats.refused(), *found, *unheard(self)) if said]
+
+    def _silence(self) -> Said | None:
+        """Return that no frame comes any more."""
         if (heard := self.stats[stats.IN]) != self._heard:
             self._heard, self._heard_s = heard, time.monotonic()
-        if (silent_s := time.monotonic() - self._heard_s) > _QUIET_S:
-            silence = f"no frame for {silent_s:.0f} s from {self.source()}"
-            self.get_logger().warning(silence, throttle_duration_sec=_QUIET_S)
-            return DiagnosticStatus.WARN, silence
-        if doubt := self.doubt():
-            self.get_logger().warning(doubt, throttle_duration_sec=60.0)
-            return DiagnosticStatus.WARN, doubt
-        return DiagnosticStatus.OK, "ok"
+        if (silent_s := time.monotonic() - self._heard_s) <= QUIET_S:
+            return None
+        return SILENT(seconds=f"{silent_s:.0f}", source=self.source())

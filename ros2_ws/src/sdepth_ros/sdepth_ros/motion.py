@@ -12,6 +12,8 @@ from sdepth_ros.conversions import to_q_xyzw
 
 # Axes x forward, y left, z up of the optical axes z forward, x right, y down (REP 103).
 R_BODY_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+_LEVEL = np.eye(4)
+_LEVEL[:3, :3] = R_BODY_OPTICAL
 _LEAST_VARIANCE = 0.05**2  # of a twist: the difference of two poses is never sharper
 
 
@@ -44,6 +46,7 @@ class MotionTracker:
     def reset(self) -> None:
         """Forget the last pose."""
         self._stamp_ns: int | None = None
+        self._T_odom_world: NDArray[np.float64] | None = None
         self._T_odom_base = np.eye(4)
         self._covariance = np.zeros((6, 6))
 
@@ -63,14 +66,13 @@ class MotionTracker:
         Args:
             T_world_cam: (4, 4) camera in its own first frame.
             covariance: (6, 6) of it, xyz then rotation, in the world's axes.
-            T_base_cam: (4, 4) mounting of the camera, or None.
+            T_base_cam: (4, 4) mounting of the camera at that time, or None.
             stamp_ns: time of the image, after the last one.
         """
-        if T_base_cam is None:
-            T_odom_world, T_base_cam = np.eye(4), np.eye(4)
-            T_odom_world[:3, :3] = R_BODY_OPTICAL
-        else:
-            T_odom_world = T_base_cam
+        if self._T_odom_world is None:  # where a camera that moves on its base was at first
+            self._T_odom_world = _LEVEL if T_base_cam is None else T_base_cam
+        T_odom_world = self._T_odom_world
+        T_base_cam = np.eye(4) if T_base_cam is None else T_base_cam
         T_odom_base = T_odom_world @ T_world_cam @ np.linalg.inv(T_base_cam)
         turn = np.kron(np.eye(2), T_odom_world[:3, :3])
         pose_covariance = turn @ covariance @ turn.T

@@ -9,6 +9,22 @@ from sdepth.daynight import AUTO, DAY, NIGHT, DayNightConfig
 from sdepth.engines import ENGINES, PRECISIONS
 from sdepth.errors import ConfigError
 from sdepth.scale import ScaleConfig
+from sdepth_ros.bit_depth import BitDepth
+
+
+@dataclass(frozen=True)
+class ImageParams:
+    """What the images are that their messages do not say."""
+
+    significant_bits: int = param(
+        0,
+        "Of 16-bit images, 8 to 16: those of the sensor; 0: by the brightest pixel so far",
+        range=(0, 16),
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse fewer bits than are shown."""
+        BitDepth(self.significant_bits)
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,8 @@ class InputParams:
     camera_info_url: str = param(
         "", "Calibration .yaml for want of camera_info: a path, file:// or package://NAME/ URL"
     )
+    camera_frame: str = param("", "Optical frame of the camera; empty: the image's frame_id")
+    image: ImageParams = field(default_factory=ImageParams)
 
 
 @dataclass(frozen=True)
@@ -205,9 +223,8 @@ class OdometryParams(InputParams):
 
     odom_frame: str = param("odom", "Frame the pose is given in")
     base_frame: str = param(
-        "base_link", "Frame the pose is of, found through /tf_static; empty: the camera's"
+        "base_link", "Frame the pose is of, found through /tf_static and /tf; empty: the camera's"
     )
-    camera_frame: str = param("", "Optical frame of the camera; empty: the image's frame_id")
     publish_tf: bool = param(True, "Whether to publish odom -> base on /tf", dynamic=True)
     features: str = param(
         "fixed",
@@ -216,3 +233,13 @@ class OdometryParams(InputParams):
     )
     model: OdometryModelParams = field(default_factory=OdometryModelParams)
     path: PathParams = field(default_factory=PathParams)
+
+    def __post_init__(self) -> None:
+        """Refuse frames that cannot be a parent and its child."""
+        odom = self.odom_frame.lstrip("/")
+        moved = (self.base_frame or self.camera_frame).lstrip("/")
+        if not odom or odom == moved:
+            raise ConfigError(
+                f"odom_frame {self.odom_frame!r} and base_frame {self.base_frame!r}, camera_frame "
+                f"{self.camera_frame!r}: expected a name for odom_frame that none of them has"
+            )

@@ -7,17 +7,14 @@ import threading
 import time
 from collections import deque
 from math import isfinite
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped, TransformStamped
-from nav_msgs.msg import Odometry as OdometryMsg
-from nav_msgs.msg import Path
 from numpy.typing import NDArray
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
-from std_msgs.msg import Float64, Header
+from std_msgs.msg import Float64
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
@@ -29,14 +26,16 @@ from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
 from sdepth.stamps import StampOrder
 from sdepth_ros import stats
-from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb, write_transform
-from sdepth_ros.frame_node import Frame, FrameNode
-from sdepth_ros.frames import StaticFrames
+from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb
+from sdepth_ros.frame_node import QUIET_S, Frame, FrameNode
+from sdepth_ros.frames import FrameTree, plain
 from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.node_process import run
-from sdepth_ros.qos import LARGE, LATCHED, STATE, TF, TF_STATIC
+from sdepth_ros.notices import NO_DEPTH, NO_DEPTH_YET, NO_FRAME_ID, NO_TRANSFORM, OWN_CHILD, Said
+from sdepth_ros.pose_publishers import PosePublishers
+from sdepth_ros.qos import LATCHED, TF, TF_STATIC
 from sdepth_ros.rivals import Rivals
 from sdepth_ros.sync import StampSync
 
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
 
 _RECENT = 300
 """Frames of which the diagnostics say how many refinements were refused."""
+_STARTS_S = 60.0
+"""How long a depth node may take to load its networks, the first time."""
 
 
 class OdometryNode(FrameNode[OdometryParams]):
@@ -61,8 +62,6 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._tracker = MotionTracker()
         self._state: OdometryState | None = None
         self._refused: deque[bool] = deque(maxlen=_RECENT)
-        self._trail: deque[PoseStamped] = deque()
-        self._path_ns = 0
         self._anew = threading.Event()
         self._others: list[Subscription] = []
         self._rivals = Rivals(self)
@@ -76,32 +75,32 @@ class OdometryNode(FrameNode[OdometryParams]):
             CheckpointError: the checkpoint cannot be used.
         """
         model = self.params.model
-        checkpoint = FilePath(model.path) if model.path else bundled(DAY)
+        checkpoint = Path(model.path) if model.path else bundled(DAY)
         fixed = fixed_refiner() if self.params.features == "fixed" else None
         self._odometry = Odometry(checkpoint, model.device, refiner=fixed)
-        self._trail = deque(maxlen=self.params.path.max_poses)
         self.start()
-        self._odom = self.advertise(OdometryMsg, "odom", STATE)
-        self._path = self.advertise(Path, "path", LARGE)
-        self._tf = self.advertise(TFMessage, "/tf", TF)
+        self._out = PosePublishers(self, self.params.path, self._rivals.sent)
 
     def activate(self) -> None:
         """Start at the origin: how the camera moved while nobody looked is not known."""
         self._start_anew()
         self._order = StampOrder()
-        self._static = StaticFrames(self.wake)
+        self._frames = FrameTree(self.wake)
+        self._hears_tf = False
         self._metric = True  # unless who gives depth says otherwise
         self._others = [
-            self.create_subscription(TFMessage, "/tf_static", self._static.add, TF_STATIC),
-            self.create_subscription(Float64, "scale", self._on_scale, LATCHED),
+            self.create_subscription(TFMessage, "/tf_static", self._frames.add_fixed, TF_STATIC),
+            self.create_subscription(Float64, "depth/scale", self._on_scale, LATCHED),
         ]
         if self._depth_node is not None:
             self.expect_frames()
             self._depth_node.followers.append(self._follow)
             return
         self._sync = StampSync(self._on_pair, lambda n: self.stats.count(stats.DROPPED, n))
+        self._began_s = self._paired_s = time.monotonic()
+        self._unpaired = 0
         self.listen(self._on_image)
-        self.subscribe(Image, "depth/image_rect", self._sync.add_second)
+        self._depth_in = self.subscribe(Image, "depth/image_rect", self._sync.add_second)
 
     def deactivate(self) -> None:
         """Unsubscribe also from the static transforms and the scale."""
@@ -126,14 +125,15 @@ class OdometryNode(FrameNode[OdometryParams]):
         for stamp in (0, 100_000_000):
             self._odometry.update(image, np.full((96, 320), 5, np.float32), camera, stamp)
 
-    def missing(self, frame: Frame) -> str:
-        """Return what the frame must wait for: also the way from base to camera."""
-        base, camera = self.params.base_frame, self._camera_frame(frame)
-        if base and self._static.lookup(base, camera) is None:
-            return (
-                f"the transform {base} <- {camera or 'an unnamed camera frame'} on /tf_static; "
-                "publish it, or set base_frame to '' for odometry of the camera itself"
-            )
+    def missing(self, frame: Frame) -> Said | None:
+        """Return what the frame must wait for: also names of frames, and the way between them."""
+        base, camera = plain(self.params.base_frame), self.header_of(frame.image).frame_id
+        if not camera:
+            return NO_FRAME_ID()
+        if (moved := base or camera) == plain(self.params.odom_frame):
+            return OWN_CHILD(frame=moved)
+        if base and self._base_from_camera(frame) is None:
+            return NO_TRANSFORM(base=base, camera=camera)
         return super().missing(frame)
 
     def source(self) -> str:
@@ -142,9 +142,20 @@ class OdometryNode(FrameNode[OdometryParams]):
             return super().source()
         return f"{self._depth_node.get_fully_qualified_name()}, in this process"
 
-    def doubt(self) -> str:
-        """Return that somebody else moves the base frame, too."""
-        return self._rivals.look() if self.params.publish_tf else ""
+    def doubts(self) -> list[Said]:
+        """Return that images have no depth, or that somebody else moves the base frame, too."""
+        rival = self._rivals.look() if self.params.publish_tf else None
+        return [said for said in (self._without_depth(), rival, *super().doubts()) if said]
+
+    def _without_depth(self) -> Said | None:
+        """Return that images came, and no depth of their stamps."""
+        now_s = time.monotonic()
+        if self._depth_node is not None or self._unpaired < 3 or now_s - self._paired_s < QUIET_S:
+            return None
+        if now_s - self._began_s < _STARTS_S and not self._depth_in.count():
+            return NO_DEPTH_YET(topic=self._depth_in.topic)
+        topic, seconds = self._depth_in.describe(), f"{now_s - self._paired_s:.0f}"
+        return NO_DEPTH(topic=topic, seconds=seconds, images=self._unpaired)
 
     def describe(self) -> dict[str, str]:
         """Return how well the motion is known, at the last frame and over those before it."""
@@ -184,7 +195,7 @@ class OdometryNode(FrameNode[OdometryParams]):
     def _read(self, frame: Frame) -> tuple[NDArray[np.uint8], Camera, NDArray[np.float32]]:
         """Return image (H, W, 3), camera and depth (h, w) of messages."""
         with self.stats.part("decode"):
-            image, depth = to_rgb(frame.image), to_depth(frame.depth)
+            image, depth = to_rgb(frame.image, self.bits), to_depth(frame.depth)
         with self.stats.part("rectify"):
             return *self.camera.develop(image), depth
 
@@ -198,7 +209,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         if order == "late":
             raise ImageError(
                 f"stamp {stamp * 1e-9:.3f} s is not after that of the last frame; expected each "
-                "image once, in order; does another publisher send on its topic?"
+                "image once, in order, stamped by its driver; does another publisher send, too?"
             )
         if order == "anew":
             self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")
@@ -212,8 +223,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._state = None
         self._refused.clear()
         self._tracker.reset()
-        self._trail.clear()
-        self._path_ns = 0
+        self._out.start_anew()
 
     def _on_reset(self, request: Any, response: Any) -> Any:
         """Let the worker start anew, between two frames."""
@@ -228,6 +238,7 @@ class OdometryNode(FrameNode[OdometryParams]):
     def _on_image(self, msg: Any) -> None:
         """Take an image, its depth follows."""
         self.stats.count(stats.IN)
+        self._unpaired += 1
         self._sync.add_first(msg)
 
     def _follow(self, frame: Frame) -> None:
@@ -237,49 +248,36 @@ class OdometryNode(FrameNode[OdometryParams]):
 
     def _on_pair(self, image: Any, depth: Any) -> None:
         """Take an image with its depth."""
+        self._paired_s, self._unpaired = time.monotonic(), 0
         self.offer(Frame(image, depth, time.monotonic()))
 
     def _on_scale(self, msg: Float64) -> None:
         """Hear whether depth is in metres."""
         self._metric = isfinite(msg.data)
 
-    def _camera_frame(self, frame: Frame) -> str:
-        """Return the optical frame of the camera."""
-        return self.params.camera_frame or frame.image.header.frame_id
-
     def _base_from_camera(self, frame: Frame) -> NDArray[np.float64] | None:
-        """Return T_base_cam, or None for odometry of the camera itself."""
-        base = self.params.base_frame
-        return self._static.lookup(base, self._camera_frame(frame)) if base else None
+        """Return T_base_cam at an image's stamp, or None for odometry of the camera itself."""
+        base, camera = self.params.base_frame, self.header_of(frame.image)
+        return self._frames.lookup(base, camera.frame_id, stamp_ns(camera)) if base else None
+
+    def _refresh(self) -> None:
+        """Follow the publishers, and /tf where an image waits for a camera that moves."""
+        super()._refresh()
+        waiting = self._worker.waiting() if self._worker is not None else None
+        if waiting is None or self._hears_tf or self._base_from_camera(waiting) is not None:
+            return
+        if self.params.base_frame:
+            self._hears_tf = True
+            self._others.append(
+                self.create_subscription(TFMessage, "/tf", self._frames.add_moving, TF)
+            )
 
     def _publish(self, motion: Motion, frame: Frame) -> None:
         """Publish pose and twist, the transform and the trail."""
-        child = self.params.base_frame or self._camera_frame(frame)
-        header = Header(stamp=frame.image.header.stamp, frame_id=self.params.odom_frame)
-        odom = OdometryMsg(header=header, child_frame_id=child)
-        pose, twist = odom.pose.pose, odom.twist.twist
-        write_transform(motion.T_odom_base, pose.position, pose.orientation)
-        twist.linear.x, twist.linear.y, twist.linear.z = motion.velocity.tolist()
-        twist.angular.x, twist.angular.y, twist.angular.z = motion.angular_velocity.tolist()
-        odom.pose.covariance = motion.pose_covariance.ravel()
-        odom.twist.covariance = motion.twist_covariance.ravel()
-        self._odom.publish(odom)
-        if self.params.publish_tf:
-            moved = TransformStamped(header=header, child_frame_id=child)
-            write_transform(
-                motion.T_odom_base, moved.transform.translation, moved.transform.rotation
-            )
-            self._rivals.sent(moved)
-            self._tf.publish(TFMessage(transforms=[moved]))
-        self._publish_path(PoseStamped(header=header, pose=pose))
-
-    def _publish_path(self, pose: PoseStamped) -> None:
-        """Publish the trail, not too often: it grows."""
-        self._trail.append(pose)
-        stamp = stamp_ns(pose.header)
-        if stamp - self._path_ns >= self.params.path.period_s * 1e9:
-            self._path_ns = stamp
-            self._path.publish(Path(header=pose.header, poses=list(self._trail)))
+        header = self.header_of(frame.image)
+        child = plain(self.params.base_frame) or header.frame_id
+        header.frame_id = plain(self.params.odom_frame)
+        self._out.publish(motion, header, child, self.params.publish_tf)
 
 
 def main(args: list[str] | None = None) -> int:

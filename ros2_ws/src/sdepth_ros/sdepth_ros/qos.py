@@ -10,6 +10,14 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+from sdepth_ros import notices
+from sdepth_ros.notices import Said
+
 # A reliable publisher serves both kinds of subscriber; a short queue keeps frames young.
 OUTPUT = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
 LARGE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -35,16 +43,18 @@ _MISMATCHES = (
     (
         "reliability",
         (ReliabilityPolicy.BEST_EFFORT, ReliabilityPolicy.RELIABLE),
-        "let it publish reliable, or set input_reliability to auto",
+        notices.BEST_EFFORT,
     ),
     (
         "durability",
         (DurabilityPolicy.VOLATILE, DurabilityPolicy.TRANSIENT_LOCAL),
-        "let it publish latched; a bag: ros2 bag play --qos-profile-overrides-path",
+        notices.NOT_LATCHED,
     ),
 )
-
-
+_TYPES = {
+    ("CompressedImage", "Image"): notices.COMPRESSED,
+    ("Image", "CompressedImage"): notices.NOT_COMPRESSED,
+}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _BOTH = Signature([Parameter(name, Parameter.POSITIONAL_ONLY) for name in ("msg", "info")])
 
@@ -63,29 +73,28 @@ def with_info(callback: Callable[[Any, Mapping[str, Any]], None]) -> Callable[..
     return receive
 
 
-def unheard(node: Node) -> list[str]:
-    """Return, in words, which publishers a node's subscriptions do not match, and the way out.
+def unheard(node: Node) -> list[Said]:
+    """Return which publishers a node's subscriptions do not match.
 
     By what the publishers of the moment offer: events of the middleware tell when one comes that
     does not match, and never that it left.
     """
     found = []
     for mine in node.subscriptions:
+        expected = mine.msg_type.__name__
         for theirs in node.get_publishers_info_by_topic(mine.topic_name):
-            for policy, (offered, asked), way_out in _MISMATCHES:
+            who = f"{theirs.node_namespace.rstrip('/')}/{theirs.node_name}"
+            names = {"topic": mine.topic_name, "who": who}
+            sent = theirs.topic_type.rpartition("/")[2]
+            if sent != expected:
+                notice = _TYPES.get((sent, expected), notices.OTHER_TYPE)
+                found.append(notice(**names, sent=sent, expected=expected))
+                continue
+            for policy, (offered, asked), notice in _MISMATCHES:
                 pair = getattr(theirs.qos_profile, policy), getattr(mine.qos_profile, policy)
                 if pair == (offered, asked):
-                    who = f"{theirs.node_namespace.rstrip('/')}/{theirs.node_name}"
-                    found.append(
-                        f"{mine.topic_name}: {who} is not heard, its {policy} is "
-                        f"{_name(offered)}, expected {_name(asked)}; {way_out}"
-                    )
+                    found.append(notice(**names))
     return found
-
-
-def _name(policy: ReliabilityPolicy | DurabilityPolicy) -> str:
-    """Return a policy's value in words."""
-    return policy.name.lower().replace("_", " ")
 
 
 class InputSubscription:
@@ -147,9 +156,13 @@ class InputSubscription:
         """Unsubscribe."""
         self._node.destroy_subscription(self._subscription)
 
+    def count(self) -> int:
+        """Return the number of publishers."""
+        return len(self._offered())
+
     def describe(self) -> str:
         """Return topic and number of publishers in words."""
-        return f"{self.topic} ({len(self._offered())} publishers)"
+        return f"{self.topic} ({self.count()} publishers)"
 
     def _receive(self, msg: Any, info: Mapping[str, Any]) -> None:
         """Hand on a message, after how many there are missing before it."""
@@ -163,9 +176,10 @@ class InputSubscription:
         self._callback(msg)
 
     def _offered(self) -> list[QoSProfile]:
-        """Return what each publisher offers."""
+        """Return what each publisher of our type offers."""
         infos = self._node.get_publishers_info_by_topic(self.topic)
-        return [info.qos_profile for info in infos]
+        kind = self._kind.__name__
+        return [i.qos_profile for i in infos if i.topic_type.rpartition("/")[2] == kind]
 
     def _subscribe(self, topic: str) -> Any:
         """Return a new subscription."""
@@ -177,4 +191,6 @@ class InputSubscription:
             durability=kept if self._keeps else volatile,
         )
         heard = with_info(self._receive)
-        return self._node.create_subscription(self._kind, topic, heard, qos)
+        # Of a publisher that does not match rclpy would warn before ``refresh`` follows it.
+        quiet = SubscriptionEventCallbacks(use_default_callbacks=False)
+        return self._node.create_subscription(self._kind, topic, heard, qos, event_callbacks=quiet)

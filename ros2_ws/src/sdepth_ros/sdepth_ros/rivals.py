@@ -11,6 +11,8 @@ from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
 from tf2_msgs.msg import TFMessage
 
+from sdepth_ros.notices import RIVAL, Said
+
 TOPIC = "/tf"
 _KEPT = 300
 """Transforms of ours that may still be on their way back to us."""
@@ -40,8 +42,8 @@ class Rivals:
         if len(self._ours) > _KEPT:
             del self._ours[next(iter(self._ours))]
 
-    def look(self) -> str:
-        """Return, in words, who publishes our frame, too, and the way out; to be called often."""
+    def look(self) -> Said | None:
+        """Return who publishes our frame, too; to be called often."""
         topic = self._node.resolve_topic_name(TOPIC)
         infos = self._node.get_publishers_info_by_topic(topic)
         names = [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos]
@@ -56,12 +58,8 @@ class Rivals:
                 TFMessage, TOPIC, self._hear, _GLIMPSE, raw=True
             )
         if not self._found:
-            return ""
-        others = " or ".join(sorted(set(names)))
-        return (
-            f"somebody else ({others}) publishes {self._found} on {topic}, too: what follows it "
-            "jumps between both; set publish_tf to false, or stop the other"
-        )
+            return None
+        return RIVAL(others=" or ".join(sorted(set(names))), frames=self._found, topic=topic)
 
     def close(self) -> None:
         """Stop listening, and forget who was found."""

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from sdepth_ros.notices import MOST_REFUSED, SOME_REFUSED, Said
+
 IN, OUT, DROPPED, BAD, IDLE, LOST = (
     "frames in",
     "frames out",
@@ -21,8 +23,12 @@ IN, OUT, DROPPED, BAD, IDLE, LOST = (
 """Every frame in is answered, dropped, bad or unheard by anybody; lost ones never came in."""
 
 
+_RECENT, _MOST = 20, 3
+"""Frames that tell how it goes now; refused ones of them, at least, that may be most."""
+
+
 class FrameStats:
-    """Counts from several threads, and the times of the last 300 frames.
+    """Counts from several threads, the times of the last 300 frames, and how the last 20 went.
 
     One thread works on frames: it says where a frame begins and what its parts are.
     """
@@ -34,12 +40,15 @@ class FrameStats:
         self._parts_ms: dict[str, float] = {}
         self._inner_ms = 0.0
         self._frames_ms: deque[dict[str, float]] = deque(maxlen=300)
+        self._refused: deque[bool] = deque(maxlen=_RECENT)
         self.last_error = ""
 
     def count(self, what: str, number: int = 1) -> None:
         """Add to a count."""
         with self._lock:
             self._counts[what] += number
+            if what == IDLE:
+                self._refused.append(False)
 
     @contextmanager
     def frame(self) -> Iterator[None]:
@@ -65,6 +74,7 @@ class FrameStats:
         processing_ms = sum(self._parts_ms.values())
         with self._lock:
             self._counts[OUT] += 1
+            self._refused.append(False)
             times = {"processing": processing_ms, "latency": latency_ms}
             self._frames_ms.append(self._parts_ms | times)
         return processing_ms
@@ -73,7 +83,22 @@ class FrameStats:
         """Count a frame that could not be used, and keep why."""
         with self._lock:
             self._counts[BAD] += 1
+            self._refused.append(True)
             self.last_error = error
+
+    def forget_recent(self) -> None:
+        """Let the frames so far say nothing of how it goes now."""
+        with self._lock:
+            self._refused.clear()
+
+    def refused(self) -> Said | None:
+        """Return that recent frames were refused; None where none was."""
+        with self._lock:
+            bad, recent, error = sum(self._refused), len(self._refused), self.last_error
+        if not bad:
+            return None
+        most = bad >= _MOST and 2 * bad > recent
+        return (MOST_REFUSED if most else SOME_REFUSED)(bad=bad, recent=recent, error=error)
 
     def __getitem__(self, what: str) -> int:
         """Return a count."""
