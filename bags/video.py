@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
+from sdepth_ros.bit_depth import BitDepth
 from sdepth_ros.conversions import to_rgb
 
 Picture = Callable[[], NDArray[np.uint8]]
@@ -53,8 +54,9 @@ def pictures(messages: Iterable[Any], codec: str, where: str) -> Iterator[tuple[
     DataError where its image is made, ImageError where it is no video.
     """
     if not codec:
+        depth = BitDepth()
         for number, msg in enumerate(messages):
-            yield number, lambda msg=msg: to_rgb(msg)  # type: ignore[misc]
+            yield number, lambda msg=msg: to_rgb(msg, depth)  # type: ignore[misc]
         return
     av = import_module("av")
     context, begun = av.CodecContext.create(codec, "r"), False

@@ -23,6 +23,7 @@ from sdepth.daynight import AUTO, DAY, NIGHT, TOPIC
 from sdepth.depth_pipeline import DepthPipeline
 from sdepth.estimator import DepthEstimator
 from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
+from sdepth.stamps import fault
 from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_rgb
 from sdepth_ros.depth_outputs import clean_depth
@@ -131,7 +132,7 @@ class DepthNode(FrameNode[DepthParams]):
         if self._nameless:
             found.append(NO_FRAME_ID())
         if self._still >= _STANDS_STILL:
-            found.append(NO_STAMPS(stamp=f"{self._newest_ns * 1e-9:.3f}"))
+            found.append(NO_STAMPS(fault=fault(self._newest_ns, self._newest_ns)))
         if self.params.mode == AUTO and night.source == TOPIC and self._lux is None:
             topic = self.resolve_topic_name("illuminance")
             found.append(NO_LIGHT(topic=topic, mode=self._mode or DAY))

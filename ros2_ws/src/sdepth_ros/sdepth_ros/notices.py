@@ -111,7 +111,7 @@ NO_DEPTH = Notice(
 )
 NO_STAMPS = Notice(
     WARN,
-    "the images' stamps stand still at {stamp} s, so their times are not known",
+    "the images' times are not known, {fault}",
     "let the driver fill header.stamp with the time of the exposure",
 )
 BEST_EFFORT = Notice(

@@ -24,7 +24,7 @@ from sdepth.daynight import DAY
 from sdepth.errors import ImageError
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
-from sdepth.stamps import StampOrder
+from sdepth.stamps import StampOrder, fault
 from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb
 from sdepth_ros.frame_node import QUIET_S, Frame, FrameNode
@@ -205,11 +205,13 @@ class OdometryNode(FrameNode[OdometryParams]):
         Raises:
             ImageError: the frame is not after the last one.
         """
+        before = self._order.last
         order = self._order.take(stamp)
         if order == "late":
+            wrong = fault(stamp, stamp if before is None else before)
             raise ImageError(
-                f"stamp {stamp * 1e-9:.3f} s is not after that of the last frame; expected each "
-                "image once, in order, stamped by its driver; does another publisher send, too?"
+                f"{wrong}; expected each image once, in order, stamped by its driver; does "
+                "another publisher send, too?"
             )
         if order == "anew":
             self.get_logger().warning("stamps went back (a bag looped?), odometry starts anew")
