@@ -107,7 +107,7 @@ def cloud() -> go.Figure:
     )
     figure = _styled(figure, 430)
     figure.update_layout(
-        paper_bgcolor="#14161b", font={**_FONT, "color": "#ddd"}, margin={"l": 0, "r": 0, "b": 0}
+        paper_bgcolor="#14161b", font={**_FONT, "color": "#ddd"}, margin={"l": 0, "b": 0}
     )
     return figure
 
@@ -135,7 +135,8 @@ def _styled(figure: go.Figure, height: int) -> go.Figure:
         template="plotly_white",
         height=height,
         font=_FONT,
-        margin={"l": 60, "r": 15, "t": 10, "b": 45},
+        margin={"l": 60, "r": 40, "t": 10, "b": 45},
+        modebar={"orientation": "v"},  # in the right margin: flat, it lies over the legend
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         hovermode="closest",
     )

@@ -94,6 +94,21 @@ def test_plots_follow_the_frame(page: Any) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 950])
+def test_no_plot_s_buttons_cover_its_legend(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    covered = """id => {
+        const box = (name) => document.querySelector(`#${id} .${name}`).getBoundingClientRect();
+        const a = box("modebar"), b = box("legend");
+        return a.width > 0 && b.width > 0 &&
+            a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    }"""
+    names = ("cloud", "trajectory", "timeline")
+    page.wait_for_timeout(500)  # plots follow the window
+    assert [name for name in names if page.evaluate(covered, name)] == []
+
+
+@pytest.mark.browser
 def test_play_runs_to_the_last_frame(page: Any) -> None:
     page.locator("#play").click()
     page.wait_for_function("document.getElementById('slider').value === '11'")
