@@ -147,7 +147,7 @@ def test_images_of_another_size_are_not_rectified() -> None:
     ("changes", "message"),
     [
         ({"d": (0.1,)}, "distortion 'plumb_bob' with 1 coefficients"),
-        ({"model": "omni"}, "expected one of plumb_bob .4 or 5., rational_polynomial"),
+        ({"model": "omni"}, "expected plumb_bob or rational_polynomial .4, 5"),
         ({"size": (40_000, 240)}, "at most 32766 columns"),
         ({"k": (0.0,) * 9}, "uncalibrated"),
         ({"p": (*P[:5], -1.0, *P[6:])}, "fx, fy > 0"),
@@ -156,6 +156,49 @@ def test_images_of_another_size_are_not_rectified() -> None:
 def test_what_cannot_be_rectified_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(CameraError, match=f"camera_info: .*{message}"):
         replace(lens(), **changes).rectification()
+
+
+@pytest.mark.parametrize(
+    ("as_calibrated", "model", "zeros"),
+    [
+        ("plumb_bob", "plumb_bob", 3),
+        ("plumb_bob", "plumb_bob", 2),
+        ("plumb_bob", "rational_polynomial", 0),
+        ("plumb_bob", "rational_polynomial", 9),
+        ("plumb_bob", "", 0),
+        ("plumb_bob", "", 3),
+        ("plumb_bob", "Plumb Bob", 0),
+        ("plumb_bob", "radtan", 0),
+        ("rational_polynomial", "plumb_bob", 0),
+        ("rational_polynomial", "", 4),
+        ("equidistant", "fisheye", 0),
+        ("equidistant", "equidistant", 1),
+        ("equidistant", "Kannala-Brandt4", 4),
+    ],
+)
+def test_what_opencv_takes_is_taken(as_calibrated: str, model: str, zeros: int) -> None:
+    known = lens(as_calibrated)
+    other = replace(known, model=model, d=(*known.d, *[0.0] * zeros))
+
+    check_dots(other, seen(known))
+    parts = [replace(made, window=(40, 30, 200, 160), follows=True) for made in (known, other)]
+    assert parts[0].rectification()[0] == parts[1].rectification()[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "d"),
+    [
+        ("plumb_bob", (0.1, 0.0, 0.0)),
+        ("plumb_bob", (0.1,) * 15),
+        ("", (0.1,) * 4),  # of either model
+        ("fisheye", (0.1,) * 5),
+        ("equidistant", (0.1,) * 3),
+        ("inverse_brown_conrady", (0.1,) * 5),
+    ],
+)
+def test_what_opencv_does_not_take_is_refused(model: str, d: tuple[float, ...]) -> None:
+    with pytest.raises(CameraError, match=f"distortion '{model}' with {len(d)} coefficients"):
+        replace(lens(), d=d, model=model).rectification()
 
 
 @pytest.mark.parametrize("bad", [{"d": (float("nan"),) * 5}, {"r": (2.0, *R[1:])}])

@@ -16,8 +16,11 @@ from sdepth.camera import Camera, check_same_size
 from sdepth.errors import CameraError
 
 Develop = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-_COUNTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
-"""Numbers of coefficients by distortion model."""
+_BROWN = ("plumb_bob", "rational_polynomial", "radtan", "radial_tangential", "brown_conrady", "")
+"""Names of the one model that OpenCV has for pinhole cameras: its numbers tell its form."""
+_FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "kannala_brandt4")
+_COUNTS = (4, 5, 8, 12, 14)
+"""Numbers of coefficients that OpenCV takes for pinhole cameras; 4 for fisheyes."""
 _NO_DISTORTION = 1e-6
 _MOST_COLUMNS = 32_766  # what OpenCV's remap takes
 _MOST_GROWTH = 16
@@ -30,9 +33,11 @@ class Lens:
     Attributes:
         name: what errors call it.
         size: (width, height) of the image of the whole sensor, pixels.
-        model: of the distortion: ``plumb_bob``, ``rational_polynomial`` or ``equidistant``.
+        model: of the distortion: ``plumb_bob`` and ``rational_polynomial``, which are one, or
+            ``equidistant``, or another name of theirs; empty: plumb_bob, of 5 coefficients on.
         k: (3, 3) intrinsics of the image as it is, row by row.
-        d: coefficients of the distortion; none or zeros: a pinhole, whatever the model.
+        d: coefficients of the distortion; none or zeros: a pinhole, whatever the model. Zeros
+            at the end count for nothing.
         r: (3, 3) rotation from the camera as it is to the rectified one; zeros: none.
         p: (3, 4) projection of the rectified image; zeros: that of ``k``.
         window: (left, top, width, height) of the part that is sent, in pixels of the whole
@@ -102,13 +107,7 @@ class Lens:
         raw = self.raw
         if not self.distorted:
             return raw, None
-        if len(self.d) not in _COUNTS.get(self.model, ()):
-            raise CameraError(
-                f"{self.name}: distortion {self.model!r} with {len(self.d)} coefficients; "
-                "expected one of "
-                + ", ".join(f"{name} ({' or '.join(map(str, n))})" for name, n in _COUNTS.items())
-                + "; calibrate with one of these, or rectify the images elsewhere"
-            )
+        fisheye, d = self._distortion()
         part = self._followed() if self.follows else self._part()
         camera = self._camera(self._ideal(), part)
         sides = camera.width, camera.height, raw.width, raw.height
@@ -122,9 +121,8 @@ class Lens:
 
         @cache
         def maps() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            fisheye = self.model == "equidistant"
             build = cv2.fisheye.initUndistortRectifyMap if fisheye else cv2.initUndistortRectifyMap
-            size, d = (camera.width, camera.height), np.array(self.d)
+            size = camera.width, camera.height
             x, y = build(raw.K, d, self.rotation, camera.K, size, cv2.CV_32FC1)
             return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
@@ -133,6 +131,25 @@ class Lens:
             return np.asarray(cv2.remap(image, *maps(), cv2.INTER_LINEAR), np.uint8)
 
         return camera, develop
+
+    def _distortion(self) -> tuple[bool, NDArray[np.float64]]:
+        """Return whether the lens is a fisheye, and as many coefficients as OpenCV takes.
+
+        Raises:
+            CameraError: another model, or another number of coefficients.
+        """
+        model = self.model.strip().lower().replace(" ", "_").replace("-", "_")
+        used = max((i + 1 for i, value in enumerate(self.d) if value), default=0)
+        counts = (4,) if model in _FISHEYE else _COUNTS[1:] if not model else _COUNTS
+        if (model in _BROWN or model in _FISHEYE) and len(self.d) >= counts[0]:
+            for count in counts:
+                if used <= count:
+                    return model in _FISHEYE, np.array([*self.d, *[0.0] * count][:count])
+        raise CameraError(
+            f"{self.name}: distortion {self.model!r} with {len(self.d)} coefficients; expected "
+            "plumb_bob or rational_polynomial (4, 5, 8, 12 or 14) or equidistant (4), zeros at "
+            "the end aside; calibrate with one of these, or rectify the images elsewhere"
+        )
 
     def _ideal(self) -> NDArray[np.float64]:
         """Return the intrinsics (3, 3) of the rectified image of the whole sensor."""
@@ -151,10 +168,9 @@ class Lens:
         v = top - 0.5 + np.linspace(0, height, 33)
         rim = [(a, b) for a in u for b in v[[0, -1]]] + [(a, b) for b in v for a in u[[0, -1]]]
         K, R, P = np.reshape(self.k, (3, 3)), self.rotation, self._ideal()
-        undistort: Any = cv2.undistortPoints
-        if self.model == "equidistant":
-            undistort = cv2.fisheye.undistortPoints
-        seen = undistort(np.array(rim)[:, None], K, np.array(self.d), R=R, P=P)[:, 0]
+        fisheye, d = self._distortion()
+        undistort: Any = cv2.fisheye.undistortPoints if fisheye else cv2.undistortPoints
+        seen = undistort(np.array(rim)[:, None], K, d, R=R, P=P)[:, 0]
         # Where the lens bends a corner out of sight there is no limit but the sensor's.
         low = np.nan_to_num(seen, nan=-np.inf).min(0).clip(-0.5, np.array(self.size) - 0.5)
         high = np.nan_to_num(seen, nan=np.inf).max(0).clip(-0.5, np.array(self.size) - 0.5)
