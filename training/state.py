@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 from torch import Tensor, nn, optim
 
 from sdepth.checkpoint import Card, read_card, read_tensors, save, write_tensors
-from sdepth.config import load_config, to_dict
+from sdepth.config import read_values, to_dict
 from sdepth.errors import CheckpointError, ConfigError
 from sdepth.models.encoder import Encoder
 from training.config import TrainConfig
 from training.self_supervised import SelfSupervised
 from training.supervised import Supervised
 
+_HARMLESS = ("name", "data.workers", "log.", "optim.steps")
+"""Keys, or how they begin, that may change from one start of a run to the next."""
 STATE, WEIGHTS, CONFIG = "state.safetensors", "weights.safetensors", "config.yaml"
 
 Model = SelfSupervised | Supervised
@@ -77,25 +81,59 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def save_config(run: Path, config: TrainConfig) -> None:
     """Write the resolved configuration, or refuse a run that was made with another.
 
+    What changes nothing that was learnt may differ (``_HARMLESS``), and data may have moved.
+
     Raises:
         CheckpointError: the folder holds a run with another configuration.
     """
     path = run / CONFIG
-    if path.is_file() and (run / STATE).is_file() and _read_config(path) != config:
-        raise CheckpointError(
-            f"{run}: holds a run with another configuration (see {path}); "
-            "use another --out, or --overwrite to begin anew"
-        )
+    if path.is_file() and (run / STATE).is_file():
+        differ = _differences(path, config)
+        said = ", ".join(f"{key} {was!r} (now {now!r})" for key, (was, now) in differ.items())
+        if differ:
+            raise CheckpointError(
+                f"{run}: holds a run with another configuration: {said}; give the old values to "
+                f"go on with it, another --out for a new run, or, where files were renamed, "
+                f"write that in {path}"
+            )
     run.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False))
 
 
-def _read_config(path: Path) -> TrainConfig | None:
-    """Return a run's configuration; None where it has keys that are no more."""
+def _differences(path: Path, config: TrainConfig) -> dict[str, tuple[Any, Any]]:
+    """Return the keys that forbid going on with a run, each with its old and new value."""
     try:
-        return load_config(TrainConfig, path)
-    except ConfigError:
-        return None
+        old = _flat(read_values(path))
+    except (ConfigError, OSError, ValueError) as err:
+        raise CheckpointError(f"{path}: damaged ({err}); mend it, or take another --out") from err
+    new, default = _flat(to_dict(config)), _flat(to_dict(TrainConfig()))
+    pairs = {key: (old.get(key, default.get(key)), new.get(key)) for key in {**new, **old}}
+    return {
+        key: (was, now)
+        for key, (was, now) in pairs.items()
+        if was != now and not key.startswith(_HARMLESS) and not _moved(was, now)
+    }
+
+
+def _moved(was: Any, now: Any) -> bool:
+    """Tell whether paths name the same files, there once and here now."""
+    if isinstance(was, list) and isinstance(now, list):
+        return len(was) == len(now) and all(map(_moved, was, now))
+    if not (isinstance(was, str) and isinstance(now, str) and was and now):
+        return bool(was == now)
+    there, here = Path(was), Path(now)
+    if not here.exists() or there.name != here.name:
+        return was == now
+    return not there.exists() or there.samefile(here)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping's values by ``a.b``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inside = isinstance(value, Mapping)
+        flat |= _flat(value, f"{prefix}{key}.") if inside else {f"{prefix}{key}": value}
+    return flat
 
 
 def snapshot(run: Path, step: int) -> Path:

@@ -57,6 +57,54 @@ def test_sample_has_frames_camera_and_distance(tmp_path: Path) -> None:
     assert sample["motions"][:, 2, 3].tolist() == pytest.approx([0.7, -0.7])
 
 
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_images_of_two_sizes_in_a_drive_are_refused_before_training(
+    tmp_path: Path, ending: str
+) -> None:
+    root = write_drive(tmp_path, frames=5)
+    for image in sorted((root / "sequences/00/image_2").iterdir()):
+        size = (64, 32) if image.stem != "000003" else (128, 32)
+        pixels = cv2.resize(cv2.imread(str(image)), size)
+        image.unlink()
+        cv2.imwrite(str(image.with_suffix(ending)), pixels)
+    with pytest.raises(
+        DataError, match=rf"000003\{ending}: image of 128x32, its camera's is 64x32"
+    ):
+        Triplets(config(root), FOCAL_RATIO, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "00 000002 l",
+        "00 2",
+        "00/000002.png",
+        "00/000002",
+        "00/image_2/000002.JPG",
+        "sequences/00/image_2/000002.png",
+        "/somewhere else/sequences/00/image_02/data/000002.png",
+        "sequences\\00\\image_2\\000002.png\r",
+        "000002.png",
+    ],
+)
+def test_lists_name_images_in_every_form(tmp_path: Path, line: str) -> None:
+    root = write_drive(tmp_path, frames=5)
+    (tmp_path / "list.txt").write_text(f"{line}\n")
+
+    data = Triplets(config(root, split=str(tmp_path / "list.txt")), FOCAL_RATIO, 0)
+
+    assert [frame for _, frame in data.items] == [2]
+
+
+def test_listed_images_without_neighbours_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = write_drive(tmp_path, frames=5)
+    (tmp_path / "list.txt").write_text("00 0 l\n00 4 l\n00 2 l\n")
+    assert len(Triplets(config(root, split=str(tmp_path / "list.txt")), FOCAL_RATIO, 0)) == 1
+    assert "2 of 3 images left out: no frame before or after them" in caplog.text
+
+
 def test_flip_mirrors_images_and_principal_point(tmp_path: Path) -> None:
     root = write_drive(tmp_path, frames=3, size=(32, 64))
     data = Triplets(config(root, jitter=0.0), FOCAL_RATIO, 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
@@ -76,10 +77,36 @@ def check_size(image: NDArray[np.uint8], camera: Camera, name: str) -> None:
     """
     height, width = image.shape[:2]
     if (width, height) != (camera.width, camera.height):
-        raise DataError(
-            f"{name}: image of {width}x{height}, its camera's is {camera.width}x{camera.height}; "
-            "was it recorded with another camera?"
-        )
+        raise DataError(_other_size(name, (width, height), camera))
+
+
+def file_size(path: Path) -> tuple[int, int] | None:
+    """Return (width, height) of an image file by its head, without decoding it; None: no image."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except Exception:  # what is no image makes its readers raise anything
+        return None
+
+
+def check_file_size(path: Path, camera: Camera) -> None:
+    """Refuse an image file of another size than its camera's.
+
+    Raises:
+        DataError: the sizes differ.
+    """
+    size = file_size(path)
+    if size not in (None, (camera.width, camera.height)):
+        raise DataError(_other_size(str(path), size, camera))
+
+
+def _other_size(name: str, size: tuple[int, int] | None, camera: Camera) -> str:
+    """Return what says that an image is of another size than its camera's."""
+    width, height = size or (0, 0)
+    return (
+        f"{name}: image of {width}x{height}, its camera's is {camera.width}x{camera.height}; "
+        "was it recorded with another camera? put it in a folder of its own, with its calibration"
+    )
 
 
 def lens_of(K: NDArray[np.float64], size: tuple[int, int], where: object) -> Camera:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -170,10 +171,19 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: missing or truncated.
     """
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    # A calibration knows nothing of EXIF, so neither does the image.
+    bgr = _decoded(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if bgr is None:
         raise DataError(f"{path}: missing or not a whole image; copy or render it again")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _decoded(path: Path, how: int) -> NDArray[Any] | None:
+    """Return an image file's pixels as OpenCV reads them; None where it does not."""
+    try:
+        return cv2.imread(str(path), how)
+    except cv2.error:  # a header of more pixels than OpenCV takes
+        return None
 
 
 def read_depth(path: Path) -> NDArray[np.float32]:
@@ -182,7 +192,7 @@ def read_depth(path: Path) -> NDArray[np.float32]:
     Raises:
         DataError: missing, truncated, or not a 16-bit PNG.
     """
-    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    raw = _decoded(path, cv2.IMREAD_UNCHANGED)
     if raw is None or raw.dtype != np.uint16:
         got = "nothing readable" if raw is None else str(raw.dtype)
         raise DataError(f"{path}: got {got}, expected a uint16 PNG of metres x {DEPTH_SCALE:.0f}")
@@ -201,7 +211,7 @@ def read_mask(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: missing or truncated.
     """
-    mask = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    mask = _decoded(path, cv2.IMREAD_UNCHANGED)
     if mask is None:
         raise DataError(f"{path}: missing or not a whole image; render it again")
     return mask.astype(np.uint8)

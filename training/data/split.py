@@ -1,15 +1,17 @@
 """The field's lists of images for training or testing, one image a line.
 
-Forms: "FOLDER NUMBER SIDE" (KITTI: SIDE is l or r), "FOLDER NUMBER", "FOLDER/NAME" or "NAME".
+Forms: "FOLDER NUMBER SIDE" (KITTI: SIDE is l or r), "FOLDER NUMBER", "FOLDER/NAME" or "NAME", and
+paths, absolute or not, such as "sequences/00/image_2/000003.png".
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from sdepth.errors import DataError
-from training.data.drive import Drive, read_drive
+from training.data.drive import IMAGES, Drive, read_drive
 
 _Key = tuple[str, str, bool]
 """Folder, name, and whether it is the right camera's."""
@@ -62,9 +64,22 @@ def find_frames(
 
 def _parse(line: str) -> _Key:
     """Return what a line names."""
+    line = line.replace("\\", "/")
     words = line.split()
-    place, name = words[:2] if len(words) > 1 else (line.rpartition("/")[0], line)
-    return _key(Path(place).name), _key(Path(name).name), words[2:3] == ["r"]
+    if len(words) > 1 and Path(line).suffix.lower() not in IMAGES:
+        place, name, right = words[0], words[1], words[2:3] == ["r"]
+        return _key(Path(place).name), _key(_without_ending(name)), right
+    *folders, name = line.split("/")
+    inner = [folder for folder in folders if folder != "data"]
+    camera = re.fullmatch(r"image_0?([0-3])", inner[-1]) if inner else None
+    place = "/".join(inner[:-1] if camera else inner)
+    right = camera is not None and camera[1] in "13"
+    return _key(Path(place).name), _key(_without_ending(name)), right
+
+
+def _without_ending(name: str) -> str:
+    """Return the name of an image file without .png, .jpg and their like."""
+    return Path(name).stem if Path(name).suffix.lower() in IMAGES else Path(name).name
 
 
 def _key(name: str) -> str:

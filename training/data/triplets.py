@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sdepth.errors import DataError
+from training.data.check import check_file_size
 from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
 from training.data.frames import Frames
 from training.data.split import find_frames, read_list
 
+log = logging.getLogger(__name__)
 _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 """Left to right; on both sides of a transform it is the motion of the mirrored world."""
 
@@ -66,9 +69,26 @@ class Triplets(Dataset[dict[str, Tensor]]):
             if 0 < i < len(drive.frames) - 1
             and not np.linalg.norm(_motion(drive, i, i - 1)[:3, 3]) < config.min_motion_m
         ]
+        self._check(found)
         self.drives = {drive.name for drive, _ in self.items}
         if not self.items:
             raise DataError(f"{', '.join(config.train)}: no three consecutive frames that move")
+
+    def _check(self, found: Sequence[tuple[Drive, int]]) -> None:
+        """Refuse images of two sizes in a drive, and tell how many that a list names are left out.
+
+        Raises:
+            DataError: an image is not of its drive's camera.
+        """
+        neighbours = ((drive, j) for drive, i in self.items for j in (i - 1, i, i + 1))
+        for image, camera in {d.frames[j].image: d.camera for d, j in neighbours}.items():
+            check_file_size(image, camera)
+        ends = sum(not 0 < i < len(drive.frames) - 1 for drive, i in found)
+        if ends and self.config.split:
+            log.warning(
+                "%s: %d of %d images left out: no frame before or after them",
+                self.config.split, ends, len(found),
+            )  # fmt: skip
 
     def __len__(self) -> int:
         """Return the number of triplets."""

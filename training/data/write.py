@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from sdepth.camera import Camera
 from sdepth.errors import DataError
-from training.data.check import check_size
+from training.data.check import check_file_size, check_size
 from training.data.drive import Frame, code_depth
 from training.data.recording import Recording, Shot
 
@@ -114,6 +114,7 @@ def _try(folder: Path, made: Recording, shot: Shot) -> Frame | DataError:
 def _place(folder: Path, camera: Camera, shot: Shot) -> Frame:
     """Return the frame, with its files in place."""
     if isinstance(shot.image, Path):
+        check_file_size(shot.image, camera)
         image = folder / "image_2" / f"{shot.name}{shot.image.suffix}"
         _link(image, shot.image)
     else:
