@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth import buildings, structures, things, vehicles
+from training.synth import buildings, riders, structures, things, vehicles
 from training.synth.cars import make_car
 from training.synth.config import SequenceConfig
 from training.synth.mesh import Material, Mesh
@@ -55,8 +55,8 @@ OBJECTS: dict[str, tuple[int, Callable[[Rng], Mesh]]] = {
     "lorry": (16, lambda r: vehicles.lorry(r, MATERIALS)),
     "van": (12, lambda r: vehicles.van(r, MATERIALS)),
     "bus": (8, lambda r: vehicles.bus(r, MATERIALS)),
-    "motorcycle": (6, lambda r: vehicles.motorcycle(r, MATERIALS)),
-    "bicycle": (8, lambda r: vehicles.bicycle(r, MATERIALS)),
+    "motorcycle": (6, lambda r: riders.motorcycle(r, MATERIALS)),
+    "bicycle": (8, lambda r: riders.bicycle(r, MATERIALS)),
     "walker": (12, lambda r: things.person(r, MATERIALS, r.uniform(0.15, 0.4))),
     "guard_rail": (4, lambda r: structures.guard_rail(r, MATERIALS)),
     "jersey": (3, lambda r: structures.jersey(r, MATERIALS)),
@@ -92,12 +92,11 @@ class Library:
     def __init__(self, seed: int, block: int) -> None:
         """Start empty."""
         self._key = (seed, block)
-        self._fields = noise_fields(self._stream("noise", 0))
         self._made: dict[tuple[str, int], Any] = {}
 
     def painter(self, rng: Rng) -> Painter:
         """Return a painter with the library's noise."""
-        return Painter(rng, self._fields)
+        return Painter(rng, self._get("noise", 0, noise_fields))
 
     def take(self, kind: str, number: int) -> Item:
         """Return object ``number`` of ``kind``, one of ``OBJECTS``."""

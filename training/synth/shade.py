@@ -1,7 +1,7 @@
 """Per-ray shading, compiled: surfaces, textures with ray differentials, lamps, sky.
 
-Everything is float32 and one thread: processes are what runs in parallel. All kernels stand in
-this one file because the compiler's cache notices changes per file only.
+Everything is float32 and one thread: processes are what runs in parallel. The kernels that
+call each other stand in this one file because the compiler's cache notices changes per file only.
 """
 # ruff: noqa: ANN001, ANN201, ANN202 - the compiler infers the types
 
@@ -116,59 +116,6 @@ def surface(dirs, origin, t, tri, bary, normals, light, lamps, lit):
             for c in range(3):
                 to[i, c] = light[c]
     return start, to, wanted, which
-
-
-@_jit
-def nearby(start, to, spheres):
-    """Return which rays from ``start`` (N, 3) towards ``to`` (N, 3) meet a sphere (M, 4)."""
-    n = len(start)
-    hit = np.zeros(n, np.bool_)
-    for i in range(n):
-        inv = 1 / (to[i, 0] ** 2 + to[i, 1] ** 2 + to[i, 2] ** 2)
-        for m in range(len(spheres)):
-            along, r2 = np.float32(0), np.float32(0)
-            for c in range(3):
-                along += (spheres[m, c] - start[i, c]) * to[i, c]
-            along = max(along * inv, np.float32(0))
-            for c in range(3):
-                r2 += (start[i, c] + along * to[i, c] - spheres[m, c]) ** 2
-            if r2 < spheres[m, 3] ** 2:
-                hit[i] = True
-                break
-    return hit
-
-
-@_jit
-def edges(tri, t, rgb, mesh, height, width):
-    """Return where surfaces change (N,), and where brightness does, of pixels in rows.
-
-    A surface changes with its texture, tint, facing, or by a jump in depth of what is upright.
-    """
-    normals, number, tint, ground = mesh[0], mesh[3], mesh[4], mesh[7]
-    shape, bright = np.zeros(len(t), np.bool_), np.zeros(len(t), np.bool_)
-    for i in range(len(t)):
-        for side in range(2):
-            j = i + 1 if side == 0 else i + width
-            if (side == 0 and (i + 1) % width == 0) or j >= height * width:
-                continue
-            a, b = tri[i], tri[j]
-            if a != b:
-                differs = a < 0 or b < 0
-                if not differs:
-                    differs = number[a] != number[b]
-                    dot = np.float32(0)
-                    for c in range(3):
-                        differs |= tint[a, c] != tint[b, c]
-                        dot += normals[a, 0, c] * normals[b, 0, c]
-                    differs |= dot < 0.9
-                    differs |= not ground[a] and abs(t[i] - t[j]) > 0.1 * min(t[i], t[j])
-                if differs:
-                    shape[i] = shape[j] = True
-            x = rgb[i, 0] + rgb[i, 1] + rgb[i, 2] + np.float32(1e-3)
-            y = rgb[j, 0] + rgb[j, 1] + rgb[j, 2] + np.float32(1e-3)
-            if x > 1.35 * y or y > 1.35 * x:
-                bright[i] = bright[j] = True
-    return shape, bright
 
 
 @_jit

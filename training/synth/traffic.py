@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.synth.builder import clothes
 from training.synth.cars import car_colours
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
 from training.synth.library import OBJECTS, Library
 from training.synth.motion import Ego
 from training.synth.road import COUNTRY, Road
-from training.synth.town import clothes
 
 _KINDS = ("car", "van", "lorry", "bus", "motorcycle")
 _ODDS = {
