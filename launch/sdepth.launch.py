@@ -117,12 +117,13 @@ def _view(context: LaunchContext) -> str:
     """Return the file of what RViz shows, for the frames that arguments give.
 
     Its Fixed Frame is the vehicle's: a cloud comes before the transform of its stamp, and RViz
-    shows no cloud late. Of the camera's own odometry (base_frame:=none) the frame is not known.
+    shows no cloud late. Of the camera's own odometry (base_frame:=none) no vehicle is known.
     """
     path, frames = context.launch_configurations["rviz_config"], {}
-    for name in ("base_frame", "odom_frame"):
-        if (frame := context.launch_configurations[name]) not in (AS_FILE, NONE):
-            frames["base_link" if name == "base_frame" else "odom"] = frame
+    if (odom := context.launch_configurations["odom_frame"]) != AS_FILE:
+        frames["odom"] = odom
+    if (base := context.launch_configurations["base_frame"]) != AS_FILE:
+        frames["base_link"] = frames.get("odom", "odom") if base == NONE else base
     if not frames:
         return path
     swap = rf"(?m)^( *(?:Fixed|Target|Reference) Frame: )({'|'.join(frames)})$"

@@ -130,7 +130,10 @@ def test_without_rviz_the_nodes_start(installed: Path, domain: int) -> None:
     assert "going on without" in "".join(lines)
 
 
-def test_rviz_looks_from_the_frames_that_arguments_give(installed: Path) -> None:
+@pytest.mark.parametrize(("base", "fixed"), [("car", "car"), ("none", "world")])
+def test_rviz_looks_from_the_frames_that_arguments_give(
+    installed: Path, base: str, fixed: str
+) -> None:
     from launch.launch_description_sources import python_launch_file_utilities as files
 
     from launch import LaunchContext
@@ -138,11 +141,11 @@ def test_rviz_looks_from_the_frames_that_arguments_give(installed: Path) -> None
     module = files.load_python_launch_file_as_module(str(ROOT / "launch/sdepth.launch.py"))
     context = LaunchContext()
     context.launch_configurations.update(
-        rviz_config=str(ROOT / "rviz/sdepth.rviz"), base_frame="car", odom_frame="world"
+        rviz_config=str(ROOT / "rviz/sdepth.rviz"), base_frame=base, odom_frame="world"
     )
     shown = Path(module._view(context)).read_text()
     assert re.findall(r"\n +(Fixed|Target|Reference) Frame: ([a-z]+)", shown) == [
-        ("Reference", "world"), ("Fixed", "car"), ("Target", "car"),
+        ("Reference", "world"), ("Fixed", fixed), ("Target", fixed),
     ]  # fmt: skip
 
 
