@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CODE = [ROOT / "ros2_ws/src/sdepth_ros/sdepth_ros", ROOT / "launch", ROOT / "demo"]
 TABLE = ROOT / "docs/ros_api.md"
-DISTRIBUTIONS = ("foxy", "galactic", "humble", "iron", "jazzy", "kilted")
+OLDEST = "humble"
 _OURS = ("rclpy", "launch", "launch_ros", "ament_index_python", "builtin_interfaces")
 _MESSAGES = re.compile(r"\w+_(msgs|srvs|interfaces)$")
 _ROW = re.compile(r"^\| `([^`]+)` \| (\w+) \|", re.MULTILINE)
@@ -42,11 +42,13 @@ def _of_file(file: Path, methods: set[str]) -> Iterator[str]:
     tree = ast.parse(file.read_text())
     imported: dict[str, str] = {}
     for node in ast.walk(tree):
+        found = {}
         if isinstance(node, ast.ImportFrom) and node.module and is_ros(node.module):
-            imported |= {(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names}
+            found = {(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names}
         if isinstance(node, ast.Import):
-            imported |= {a.name: a.name for a in node.names if is_ros(a.name)}
-    yield from imported.values()
+            found = {a.name: a.name for a in node.names if is_ros(a.name)}
+        imported |= found
+        yield from found.values()
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield from filter(None, [_attribute(node, imported, methods)])

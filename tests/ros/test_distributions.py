@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from rosbags.typesys import Stores, get_typestore
 
 pytest.importorskip("rclpy")
 pytest.importorskip("tf2_msgs.msg")
@@ -23,6 +26,7 @@ from sdepth_ros.conversions import stamp_ns
 from sdepth_ros.qos import with_info
 from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera
+from tests.ros.ros_api import CODE, OLDEST, methods, table, used
 from tests.ros.test_depth_node import REMAP
 
 if TYPE_CHECKING:
@@ -71,3 +75,36 @@ def test_a_callback_is_called_with_the_message_alone_or_with_what_is_known_of_it
         inspect.signature(callback).bind(object())
     if hasattr(Subscription, "CallbackType"):
         inspect.signature(callback).bind(object(), object())
+
+
+NEWER = {"rclpy.event_handler.SubscriptionEventCallbacks": "iron"}
+"""What our code takes where it is there."""
+
+
+def test_the_table_has_all_that_is_taken_from_ros_and_no_more() -> None:
+    assert used(methods()) ^ set(table()) == set()
+
+
+def test_nothing_is_newer_than_the_oldest_distribution_but_what_has_another_way() -> None:
+    assert {name: since for name, since in table().items() if since != OLDEST} == NEWER
+
+
+def test_every_message_and_field_is_as_old_as_the_oldest_distribution() -> None:
+    oldest = get_typestore(Stores.ROS2_HUMBLE).types
+    kinds = {n.replace(".", "/") for n in table() if n.count(".") == 2 and ".msg." in n}
+    assert kinds - set(oldest) == set()
+    for name in kinds:
+        package, _, kind = name.split("/")
+        now = getattr(import_module(f"{package}.msg"), kind).get_fields_and_field_types()
+        then = set(inspect.signature(oldest[name]).parameters)
+        assert not {field for field in set(now) - then if mentioned(field)}, name
+
+
+def mentioned(field: str) -> bool:
+    """Tell whether our code has an attribute or a keyword of this name."""
+    trees = [ast.parse(file.read_text()) for folder in CODE for file in folder.glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    return any(
+        field == getattr(node, "attr", None) or field == getattr(node, "arg", None)
+        for node in nodes
+    )

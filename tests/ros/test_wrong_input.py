@@ -160,6 +160,11 @@ def test_images_without_depth_of_their_stamp_are_told(peer: Peer, weights: Path)
             return says(reports, "odometry", "s had a depth of its stamp on /depth/image_rect (1")
 
         assert peer.spin_until(told)
+        second = peer.create_publisher(Image, "/depth/image_rect", 5)
+        two = "2 publishers send depth on /depth/image_rect: odometry takes whichever comes"
+        assert peer.spin_until(lambda: says(reports, "odometry", two))
+        peer.destroy_publisher(second)
+        assert peer.spin_until(lambda: not says(reports, "odometry", two))
 
 
 def test_stamps_that_stand_still_are_told(peer: Peer, weights: Path) -> None:

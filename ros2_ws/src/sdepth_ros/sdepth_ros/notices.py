@@ -109,6 +109,11 @@ NO_DEPTH = Notice(
     "no image for {seconds} s had a depth of its stamp on {topic}, {images} came",
     "start the depth node on the same images; what lies between must keep their stamps",
 )
+TWO_DEPTHS = Notice(
+    WARN,
+    "{publishers} publishers send depth on {topic}: odometry takes whichever comes first",
+    "stop all but one; a bag of an old run: play it with our replay, which leaves such out",
+)
 NO_STAMPS = Notice(
     WARN,
     "the images' times are not known, {fault}",

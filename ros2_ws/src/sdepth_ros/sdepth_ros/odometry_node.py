@@ -33,7 +33,15 @@ from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.node_process import run
-from sdepth_ros.notices import NO_DEPTH, NO_DEPTH_YET, NO_FRAME_ID, NO_TRANSFORM, OWN_CHILD, Said
+from sdepth_ros.notices import (
+    NO_DEPTH,
+    NO_DEPTH_YET,
+    NO_FRAME_ID,
+    NO_TRANSFORM,
+    OWN_CHILD,
+    TWO_DEPTHS,
+    Said,
+)
 from sdepth_ros.pose_publishers import PosePublishers
 from sdepth_ros.qos import LATCHED, TF, TF_STATIC
 from sdepth_ros.rivals import Rivals
@@ -148,11 +156,15 @@ class OdometryNode(FrameNode[OdometryParams]):
         return [said for said in (self._without_depth(), rival, *super().doubts()) if said]
 
     def _without_depth(self) -> Said | None:
-        """Return that images came, and no depth of their stamps."""
+        """Return that images came and no depth of their stamps, or that more than one sends it."""
         now_s = time.monotonic()
-        if self._depth_node is not None or self._unpaired < 3 or now_s - self._paired_s < QUIET_S:
+        if self._depth_node is not None:
             return None
-        if now_s - self._began_s < _STARTS_S and not self._depth_in.count():
+        if (publishers := self._depth_in.count()) > 1:
+            return TWO_DEPTHS(publishers=publishers, topic=self._depth_in.topic)
+        if self._unpaired < 3 or now_s - self._paired_s < QUIET_S:
+            return None
+        if now_s - self._began_s < _STARTS_S and not publishers:
             return NO_DEPTH_YET(topic=self._depth_in.topic)
         topic, seconds = self._depth_in.describe(), f"{now_s - self._paired_s:.0f}"
         return NO_DEPTH(topic=topic, seconds=seconds, images=self._unpaired)
