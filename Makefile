@@ -4,7 +4,7 @@ PY := .venv/bin/python
 PACKAGES := ros2_ws/src/sdepth/sdepth ros2_ws/src/sdepth_ros/sdepth_ros
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint test demo bench train-smoke ros-build clean clean-venv
+.PHONY: help setup lint test test-jazzy demo bench train-smoke ros-build clean clean-venv
 export TORCH_INDEX
 
 help:  ## list the targets
@@ -20,6 +20,10 @@ lint: setup  ## ruff and mypy
 
 test: setup  ## all tests, with the reason of each skipped one
 	$(PY) -m pytest -q -rs $(PYTEST)
+
+test-jazzy: setup  ## the nodes' tests on Jazzy's client libraries, in .venv-jazzy
+	@tools/setup.sh jazzy
+	.venv-jazzy/bin/python -m pytest -q -rs tests/ros $(PYTEST)
 
 demo: setup  ## a day-to-night drive through the real nodes; writes demo/report.html
 	$(PY) -m demo
@@ -37,5 +41,5 @@ clean:  ## remove what builds and demos wrote; .venv stays
 	rm -rf ros2_ws/build ros2_ws/install ros2_ws/log .mypy_cache .ruff_cache .pytest_cache
 	git clean -fdqX demo
 
-clean-venv:  ## remove .venv
-	rm -rf .venv
+clean-venv:  ## remove .venv and .venv-jazzy
+	rm -rf .venv .venv-jazzy

@@ -5,6 +5,7 @@
 #   tools/setup.sh                                           what `make setup` runs
 #   SDEPTH_PYTHON=/path/to/python3.12 tools/setup.sh         another interpreter
 #   TORCH_INDEX=https://download.pytorch.org/whl/cpu tools/setup.sh    torch without CUDA
+#   tools/setup.sh jazzy                          .venv-jazzy as well, for `make test-jazzy`
 #
 # ROS is one of: "sourced" (a ROS 2 install is sourced: its rclpy and messages are used),
 # "wheels" (the real client libraries from PyPI, x86_64 only), "none" (neither: no nodes here).
@@ -137,6 +138,24 @@ step_check() {
     fi
 }
 
+# Jazzy's client libraries in a venv of their own; what is not ROS it takes from .venv.
+step_jazzy() {
+    local main=$VENV VENV=$PWD/.venv-jazzy pins
+    [[ $ROS == wheels ]] ||
+        die "Jazzy's client libraries come from PyPI, for Linux x86_64 without a sourced ROS 2;" \
+            "on a sourced Jazzy make test is that"
+    "$main/bin/python" -m venv --clear "$VENV"
+    pins=$(mktemp)
+    grep -v '^ros' "$CONSTRAINTS" >"$pins"
+    pip_install --constraint "$pins" -r requirements/jazzy/ros.txt || die "pip failed, see above"
+    rm "$pins"
+    step_messages
+    step_sdepth
+    local folder='import sysconfig; print(sysconfig.get_path("purelib"))'
+    "$main/bin/python" -c "$folder" >"$("$VENV/bin/python" -c "$folder")/zz_shared.pth"
+    "$VENV/bin/python" -c 'import rclpy, sdepth_ros, tf2_msgs.msg, torch'
+}
+
 exec 9<tools/setup.sh
 flock 9 # two set-ups at once would write the same files
 choose_ros
@@ -147,3 +166,5 @@ step messages requirements/ros.txt requirements/constraints.txt interfaces/tf2_m
     interfaces/tf2_msgs/msg/*
 step sdepth "${PACKAGES[@]}"
 step check requirements/*.txt "${PACKAGES[@]}"
+[[ ${1:-} != jazzy ]] || step jazzy requirements/jazzy/ros.txt requirements/constraints.txt \
+    interfaces/tf2_msgs/*.* interfaces/tf2_msgs/msg/* "${PACKAGES[@]}"
