@@ -40,8 +40,9 @@ from training.data.recording import recording
 from training.data.trim import Trim
 from training.data.triplets import DataConfig, Triplets
 from training.data.write import WriteConfig, write_recording
+from training.networks import build_model, parameter_groups
 from training.synth import __main__ as synth
-from training.trainer import build_model, load_batches, parameter_groups, take_step
+from training.trainer import load_batches, take_step
 
 _WARM_UP = 2
 

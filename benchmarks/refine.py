@@ -29,8 +29,8 @@ from sdepth.models.refiner import make_levels, split
 from sdepth.refine import RefineConfig, refine
 from sdepth.warp import warp
 from training.config import TrainConfig
-from training.self_supervised import SelfSupervised
-from training.trainer import build_model, parameter_groups, take_step
+from training.networks import build_model, parameter_groups
+from training.trainer import take_step
 
 CONFIG = Path(__file__).parents[1] / "training/configs/sa4depth.yaml"
 DEPTH_M = 8.0
@@ -147,7 +147,7 @@ def tables(size: tuple[int, int], runs: int) -> dict[str, Any]:
 def training_step(refinement: list[str], device: str) -> tuple[Callable[[], object], int]:
     """Return a training step of 8 triplets of 192x64, and what its graph keeps, bytes."""
     config = load_config(TrainConfig, CONFIG, refinement)
-    model: SelfSupervised = build_model(config).to(device)
+    model = build_model(config).to(device)
     optimizer = torch.optim.Adam(parameter_groups(model, config), lr=1e-5)
     batch = triplets(config.optim.batch, config.data.size, device)
     size = kept(lambda: model(batch)[0]["total"], model.parameters())

@@ -27,7 +27,8 @@ from benchmarks.timing import measure, run_tables
 from sdepth.errors import SdepthError
 from training.config import ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
-from training.trainer import build_model, parameter_groups, take_step
+from training.networks import build_model, parameter_groups
+from training.trainer import take_step
 
 OURS, PLAIN = "training step", "plain PyTorch"
 NETWORKS = {"resnet18": "resnet18", "light": "tiny"}

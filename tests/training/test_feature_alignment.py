@@ -18,8 +18,9 @@ from training.data.triplets import DataConfig
 from training.feature_alignment import reprojection_error
 from training.figures import main as draw
 from training.losses import LossConfig
+from training.networks import build_model, parameter_groups
 from training.refinement import RefineTraining
-from training.trainer import build_model, load_batches, parameter_groups, take_step, train
+from training.trainer import load_batches, take_step, train
 
 NETWORKS = ModelConfig("tiny", "tiny", (1.0, 100.0), start_depth_m=8.0, pose_output_scale=0.1)
 

@@ -19,7 +19,7 @@ from sdepth.odometry import Odometry
 from training.config import ModelConfig, TrainConfig
 from training.import_lite_mono import import_lite_mono
 from training.losses import LossConfig
-from training.trainer import build_model
+from training.networks import build_model
 
 Weights = dict[str, Tensor]
 NEAR, FAR = (1, 2, 3, 1, 2, 3, 2, 4, 6), (1, 2, 5, 1, 2, 5, 2, 4, 10)

@@ -17,9 +17,10 @@ from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
 from training.discriminators import DiscriminatorConfig
 from training.losses import LossConfig
+from training.networks import build_model
 from training.night import NightConfig
 from training.prior import DayPrior, PriorConfig
-from training.trainer import build_critic, build_model, load_batches, take_step, train
+from training.trainer import build_critic, load_batches, take_step, train
 
 DAY = str(bundled("day"))
 SMALL = DiscriminatorConfig("clip", width=8)

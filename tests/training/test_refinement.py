@@ -18,9 +18,10 @@ from training import trainer
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
 from training.losses import LossConfig
+from training.networks import build_model
 from training.refinement import RefineTraining, refine_motions
 from training.self_supervised import SelfSupervised
-from training.trainer import build_model, load_batches, take_step, train
+from training.trainer import load_batches, take_step, train
 
 VARIANTS = {
     "A": RefineTraining("unet", initial_weight=0.0),

@@ -25,9 +25,10 @@ from training.data.frames import CropConfig, Frames, draw_crop
 from training.data.triplets import DataConfig
 from training.imagenet import load_imagenet
 from training.losses import LossConfig
+from training.networks import build_model, follow
 from training.state import snapshot
 from training.supervised import TruthConfig, deviation, gradient_error
-from training.trainer import build_model, follow, load_batches, take_step, train
+from training.trainer import load_batches, take_step, train
 
 
 @pytest.fixture

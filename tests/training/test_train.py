@@ -20,15 +20,9 @@ from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
 from training.export import export
 from training.losses import LossConfig
+from training.networks import build_model
 from training.train import main
-from training.trainer import (
-    build_model,
-    check_finite,
-    learning_rate,
-    load_batches,
-    take_step,
-    train,
-)
+from training.trainer import check_finite, learning_rate, load_batches, take_step, train
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 
