@@ -121,10 +121,18 @@ def _table(bags: Sequence[Path], out: Path, failed: dict[Path, str]) -> str:
         if bag in failed:
             lines.append(f"| {bag.name} | | | | | failed: {failed[bag]} |")
             continue
-        r = Result(**json.loads((out / bag.name / RESULT).read_text()))
+        r = _read_result(out / bag.name / RESULT)
         numbers = f"{r.frames} | {r.ok} | {r.night} | {r.path_m:.1f}"
         lines.append(f"| {bag.name} | {numbers} | {'; '.join(r.notes)} |")
     return "\n".join(lines)
+
+
+def _read_result(path: Path) -> Result:
+    """Return what came of a bag."""
+    try:
+        return Result(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as err:
+        raise DataError(f"{path}: damaged ({err}); remove its folder to do the bag again") from err
 
 
 def _attempt(bag: Path, out: Path, config: PipelineConfig) -> tuple[Path, Result | str]:

@@ -153,7 +153,7 @@ def read_camera(path: Path, row: str, image: Path) -> tuple[Camera, float]:
         DataError: the row is missing or not 12 numbers, or the image is not whole.
         CameraError: the row is not that of a camera.
     """
-    rows = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+    rows = dict(line.split(":", 1) for line in text_lines(path) if ":" in line)
     if row not in rows:
         raise DataError(f"{path}: no row '{row}:'; found {sorted(rows)}")
     try:
@@ -163,6 +163,11 @@ def read_camera(path: Path, row: str, image: Path) -> tuple[Camera, float]:
     height, width = read_image(image).shape[:2]
     camera = lens_of(P, (width, height), f"{path}: row '{row}:'")
     return camera, float(-P[0, 3] / P[0, 0])
+
+
+def text_lines(path: Path) -> list[str]:
+    """Return the lines of a text file; what is no text in it is marked."""
+    return path.read_text(errors="replace").splitlines()
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

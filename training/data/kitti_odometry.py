@@ -21,7 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
-from training.data.drive import PERIOD_NS, Drive, Frame, image_files, read_camera
+from training.data.drive import PERIOD_NS, Drive, Frame, image_files, read_camera, text_lines
+
+_LAST_S = 9e9
+"""Nanoseconds of more seconds do not fit 64 bits."""
 
 
 def read(folder: Path, right: bool = False) -> Drive:
@@ -57,10 +60,10 @@ def read(folder: Path, right: bool = False) -> Drive:
         )
         for image, stamp, pose in zip(images, stamps, poses, strict=True)
     )
-    one_row = image_dir.name == "right" and "P1:" not in calib.read_text()
+    one_row = image_dir.name == "right" and "P1:" not in calib.read_text(errors="replace")
     camera, offset_m = read_camera(calib, "P0" if one_row else f"P{number}", images[0])
     meta = folder / "meta.json"
-    height = json.loads(meta.read_text())["camera_height_m"] if meta.is_file() else None
+    height = _read_height(meta) if meta.is_file() else None
     return Drive(folder.name, camera, frames, height, offset_m)
 
 
@@ -79,7 +82,12 @@ def read_times(path: Path, count: int) -> list[int]:
             f"{path}: time does not increase after line {back[0] + 1}; "
             "sort the frames or remove the repeated one"
         )
-    return [round(Decimal(text) * 10**9) for text in path.read_text().split()]
+    if np.abs(seconds).max() > _LAST_S:
+        raise DataError(
+            f"{path}: {np.abs(seconds).max():g} s; expected seconds, of 1970 or the drive"
+        )
+    lines = (line.partition("#")[0] for line in text_lines(path))
+    return [round(Decimal(text) * 10**9) for line in lines for text in line.split()]
 
 
 def read_poses(path: Path, count: int) -> list[NDArray[np.float64]]:
@@ -91,8 +99,20 @@ def read_poses(path: Path, count: int) -> list[NDArray[np.float64]]:
     rows = _read_numbers(path, 12)
     if len(rows) < count:
         raise DataError(f"{path}: {len(rows)} poses for {count} images; expected one each")
+    volumes = np.linalg.det(rows.reshape(-1, 3, 4)[..., :3])
+    if (bad := np.flatnonzero(~(np.abs(volumes - 1) < 0.05))).size:
+        raise DataError(f"{path}: line {bad[0] + 1} is no pose: its 3x3 part is no rotation")
     bottom = np.array([[0.0, 0.0, 0.0, 1.0]])
     return [np.vstack([row.reshape(3, 4), bottom]) for row in rows[:count]]
+
+
+def _read_height(path: Path) -> float | None:
+    """Return the camera's height above the road, metres, where the file says it."""
+    try:
+        height = json.loads(path.read_text()).get("camera_height_m")
+        return None if height is None else float(height)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as err:
+        raise DataError(f'{path}: expected {{"camera_height_m": metres}} ({err})') from err
 
 
 def _read_numbers(path: Path, columns: int) -> NDArray[np.float64]:

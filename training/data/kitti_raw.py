@@ -49,7 +49,7 @@ def _read_stamps(path: Path, images: list[Path]) -> list[int]:
     """Return nanoseconds; frame number x 0.1 s where the file is missing."""
     if not path.is_file():
         return [_number(image, path) * PERIOD_NS for image in images]
-    lines = path.read_text().split("\n")
+    lines = path.read_text(errors="replace").split("\n")
     stamps = [_parse_stamp(line, path) for line in lines if line.strip()]
     if len(stamps) != len(images):
         raise DataError(f"{path}: {len(stamps)} times for {len(images)} images; expected one each")

@@ -25,7 +25,8 @@ def read_list(path: Path) -> tuple[str, ...]:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such list; a protocol's `split` says where it is from")
-    lines = tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    text = path.read_bytes().decode(errors="replace")
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not lines:
         raise DataError(f"{path}: empty; expected one image a line")
     return lines

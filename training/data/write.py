@@ -48,7 +48,7 @@ def claim(out: Path, made: dict[str, Any]) -> None:
     if path.is_file():
         try:
             found = dict(json.loads(path.read_text()))
-        except ValueError as err:
+        except (ValueError, TypeError, RecursionError) as err:
             raise DataError(f"{path}: damaged ({err}); remove it and what it lies beside") from err
         differ = {k: (found[k], v) for k, v in wanted.items() if k in found and found[k] != v}
         if differ:

@@ -48,9 +48,13 @@ def read_values(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, A
     if path is not None:
         try:
             values = yaml.safe_load(path.read_text()) or {}
+            if not isinstance(values, dict):
+                raise ConfigError(f"{path}: got {values!r:.80}, expected keys and their values")
         except FileNotFoundError as err:
             raise ConfigError(f"{path}: no such file; see training/configs/") from err
-        except yaml.YAMLError as err:
+        except ConfigError:
+            raise
+        except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError) as err:
             raise ConfigError(f"{path}: not YAML ({err})") from err
     for override in overrides:
         _set(values, override)
