@@ -60,7 +60,7 @@ def main(args: list[str] | None = None) -> int:
     print(f"1242x375 image -> depth of that size, network at {options.size}, ", end="")
     print(f"{options.threads} threads, median of {options.runs}")
     with tempfile.TemporaryDirectory() as folder:
-        for architecture in ("resnet18", "light"):
+        for architecture in ("resnet18", "light", "lite0"):
             path = make_checkpoint(Path(folder), architecture, (height, width))
             plain, ours = naive(path), DepthEstimator(path, "cpu")
             calls: dict[str, Callable[[], object]] = {

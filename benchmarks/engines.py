@@ -111,7 +111,7 @@ def engines(architecture: str, size: tuple[int, int], runs: int) -> dict[str, An
 
 def tables(size: tuple[int, int], runs: int) -> dict[str, Any]:
     """Print and return the table of each architecture."""
-    return {name: engines(name, size, runs) for name in ("resnet18", "light")}
+    return {name: engines(name, size, runs) for name in ("resnet18", "light", "lite0")}
 
 
 def main(args: list[str] | None = None) -> int:

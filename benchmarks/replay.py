@@ -84,8 +84,8 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--hz", type=float, nargs="+", default=[10.0, 30.0])
     parser.add_argument("--nodes", nargs="+", default=[*NODES], choices=NODES)
     parser.add_argument("--frames", type=int, default=150, help="over and over (%(default)s)")
-    parser.add_argument("--network", choices=("light", "resnet18"), help="untrained, of --size; "
-                        "without it, the one that ships")  # fmt: skip
+    parser.add_argument("--network", choices=("light", "lite0", "resnet18"),
+                        help="untrained, of --size; without it, the one that ships")  # fmt: skip
     parser.add_argument("--size", default="640x192", help="WxH of --network (%(default)s)")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="(%(default)s)")
     options = parser.parse_args(args)

@@ -29,7 +29,7 @@ class DemoConfig:
 
     out: Path = FOLDER
     frames: int = 120
-    seed: int = 5155
+    seed: int = 5348
     rate: float = 1.0
     near_m: float = 1e-3
     max_m: float = 80.0

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -28,7 +29,7 @@ from training.state import WEIGHTS
 
 
 def export(
-    run: Path, out: Path, training_data: str = "", average_with: Path | None = None
+    run: Path, out: Path, training_data: str = "", average_with: Sequence[Path] = ()
 ) -> None:
     """Write the run's newest weights to ``out`` (.safetensors) and the card beside it.
 
@@ -36,8 +37,8 @@ def export(
         run: folder of training.train.
         out: where to.
         training_data: what the weights have seen, in words; empty: what the run says.
-        average_with: weights that the run continued; the mean of before and after often errs
-            less than either (Wortsman et al. 2022, "Robust fine-tuning", at one half).
+        average_with: weights that the run continued, or that continued the same; the mean of all
+            often errs less than each (Wortsman et al. 2022, "Robust fine-tuning", "Model soups").
 
     Raises:
         CheckpointError: the run has no weights, they are damaged, or those to average with are
@@ -45,10 +46,12 @@ def export(
     """
     depth, card = load_depth(run / WEIGHTS)
     pose, _ = load_pose(run / WEIGHTS)
+    for count, other in enumerate(average_with, 2):
+        _average(depth, load_depth(other)[0], other, 1 / count)
+        _average(pose, load_pose(other)[0], other, 1 / count)
     if average_with:
-        _average(depth, load_depth(average_with)[0], average_with)
-        _average(pose, load_pose(average_with)[0], average_with)
-        card = dataclasses.replace(card, command=f"{card.command}; mean with {average_with}")
+        names = ", ".join(map(str, average_with))
+        card = dataclasses.replace(card, command=f"{card.command}; mean with {names}")
     refiner = load_refiner(run / WEIGHTS)[0] if card.features else None
     if training_data:
         card = dataclasses.replace(card, training_data=training_data)
@@ -79,14 +82,14 @@ def _size(text: str) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def _average(net: nn.Module, other: nn.Module, name: Path) -> None:
-    """Make each weight of a network the mean of its own and another's."""
+def _average(net: nn.Module, other: nn.Module, name: Path, share: float) -> None:
+    """Move each weight of a network towards another's, by ``share`` of the way."""
     ours, theirs = net.state_dict(), other.state_dict()
     if {k: v.shape for k, v in ours.items()} != {k: v.shape for k, v in theirs.items()}:
         raise CheckpointError(f"{name}: not the run's network; average with what it started from")
     for key, value in ours.items():
         if value.is_floating_point():
-            value.lerp_(theirs[key], 0.5)
+            value.lerp_(theirs[key], share)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -97,7 +100,10 @@ def main(args: list[str] | None = None) -> int:
     )
     parser.add_argument("out", type=Path, help="ends in .safetensors or .onnx")
     parser.add_argument("--training-data", default="", help="what the weights have seen, in words")
-    parser.add_argument("--average-with", type=Path, help="weights that the run started from")
+    parser.add_argument(
+        "--average-with", type=Path, nargs="+", default=[], metavar="WEIGHTS",
+        help="ship the mean of the run's and these: what it continued, or what continued that",
+    )  # fmt: skip
     parser.add_argument(
         "--image-size", type=_size, help="of the ONNX: WxH of the images (default: the network's)"
     )

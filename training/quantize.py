@@ -147,12 +147,16 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--test", type=Path, help="drives with true depth: say what it costs")
     parser.add_argument("--stride", type=int, default=1, help="score every n-th frame")
     options = parser.parse_args(args)
-    logging.getLogger().setLevel(logging.ERROR)  # the quantiser's advice for other networks
 
     def work() -> None:
         size = read_card(options.checkpoint).input_size
         images = calibration_images(options.drives, options.images, size)
-        out = quantize(options.checkpoint, images, options.bits)
+        root, level = logging.getLogger(), logging.getLogger().level
+        root.setLevel(logging.ERROR)  # the quantiser's advice for other networks
+        try:
+            out = quantize(options.checkpoint, images, options.bits)
+        finally:
+            root.setLevel(level)
         print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
         if options.test:
             errors = abs_rels(options.checkpoint, options.test, options.stride)

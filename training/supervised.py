@@ -21,6 +21,7 @@ class TruthConfig:
     Attributes:
         weight: of the error of log depth; the other weights are relative to it.
         invariant: of the deviation of that error, which a wrong scale leaves as it is.
+        relative: of the error as a share of the truth, which far answers for near things raise.
         gradient: of the error's gradients at several scales: edges.
         sky: of sky that comes out nearer than ``sky_beyond_m``.
         tie: of the cosine between the encoder's features and those it started with.
@@ -29,6 +30,7 @@ class TruthConfig:
 
     weight: float = 0.0
     invariant: float = 1.0
+    relative: float = 0.0
     gradient: float = 0.5
     sky: float = 0.5
     tie: float = 0.0
@@ -80,10 +82,12 @@ class Supervised(nn.Module):
             parts["sky"] = masked_mean(_too_near(log_depth, t.sky_beyond_m), batch["sky"])
             if i == 0:
                 parts["invariant"] = deviation(error, known)
+                parts["relative"] = masked_mean(error.clamp(max=1.5).expm1().abs(), known)
                 parts["gradient"] = gradient_error(error, known)
             for name, value in parts.items():
                 losses[name] = losses.get(name, torch.zeros(())) + value / (2**i)
         total = losses["depth"] + t.invariant * losses["invariant"]
+        total = total + t.relative * losses["relative"]
         total = total + t.gradient * losses["gradient"] + t.sky * losses["sky"]
         if self.teacher is not None:
             losses["tie"] = self._apart(image)

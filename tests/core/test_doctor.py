@@ -20,6 +20,6 @@ def test_a_checkpoint_that_cannot_be_used_is_named_with_what_to_do(
 
     text = capsys.readouterr().out
     assert wrong == 1
-    assert "  day network              light, 320x96, metric" in text
+    assert "  day network              lite0, 320x96, metric" in text
     assert "! night network" in text
     assert "bad.safetensors" in text

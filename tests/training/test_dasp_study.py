@@ -51,7 +51,7 @@ def test_warm_up_is_the_day_stage() -> None:
     config = next(r for r in ALL if r.configuration is None).config()
 
     assert (config.domain, config.data.train) == ("day", ("data/synth/day",))
-    assert config.model.init_from == "weights/day.safetensors"
+    assert config.model.init_from == "training/weights/light.safetensors"
     assert config.loss.known_motion
     assert config.loss.motion_weight > 0
     assert (config.night.enhance, config.night.static_quantile) == ("", 0)

@@ -27,22 +27,24 @@ def _write(path: Path, seed: int, depth: str = "tiny") -> None:
     save(path, DepthNet(depth), PoseNet("tiny", CARD.pose_output_scale), card, half=False)
 
 
-def test_mean_of_weights_is_between_both_and_says_so(tmp_path: Path) -> None:
-    before, run, out = tmp_path / "a.safetensors", tmp_path / "run", tmp_path / "o.safetensors"
-    _write(before, 0)
-    _write(run / "weights.safetensors", 1)
+@pytest.mark.parametrize("others", [1, 2])
+def test_mean_of_weights_is_between_all_and_says_so(tmp_path: Path, others: int) -> None:
+    run, out = tmp_path / "run", tmp_path / "o.safetensors"
+    paths = [tmp_path / f"{i}.safetensors" for i in range(others)]
+    _write(run / "weights.safetensors", 7)
+    for seed, path in enumerate(paths):
+        _write(path, seed)
 
-    export(run, out, "streets", before)
+    export(run, out, "streets", paths)
 
-    a, b, mean = (
-        dict(load_depth(p)[0].named_parameters())
-        for p in (before, run / "weights.safetensors", out)
-    )
+    every = (*paths, run / "weights.safetensors", out)
+    *parts, mean = (dict(load_depth(p)[0].named_parameters()) for p in every)
     for name, value in mean.items():
-        assert torch.allclose(value, (a[name] + b[name]) / 2, atol=1e-3)  # half precision
+        expected = torch.stack([part[name] for part in parts]).mean(0)
+        assert torch.allclose(value, expected, atol=1e-3)  # half precision
     card = read_card(out)
     assert card.training_data == "streets"
-    assert card.command == f"python -m here; mean with {before}"
+    assert card.command == f"python -m here; mean with {', '.join(map(str, paths))}"
 
 
 def test_mean_with_another_network_is_refused(tmp_path: Path) -> None:
@@ -50,7 +52,7 @@ def test_mean_with_another_network_is_refused(tmp_path: Path) -> None:
     _write(tmp_path / "run" / "weights.safetensors", 1)
 
     with pytest.raises(CheckpointError, match="not the run's network"):
-        export(tmp_path / "run", tmp_path / "o.safetensors", "", tmp_path / "a.safetensors")
+        export(tmp_path / "run", tmp_path / "o.safetensors", "", [tmp_path / "a.safetensors"])
 
 
 def test_onnx_answers_images_as_they_are_recorded(tmp_path: Path) -> None:

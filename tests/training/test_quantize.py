@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
 import onnx
 from onnx import numpy_helper
 
-from sdepth.checkpoint import bundled, read_card, save
+from sdepth.checkpoint import read_card, save
 from sdepth.engines import ENGINES, Source, choose, golden, installed
 from sdepth.errors import DataError
 from sdepth.models.depth_net import DepthNet
@@ -24,6 +24,7 @@ from tests.core.test_checkpoint import CARD
 from tests.helpers import write_drive
 from training.quantize import calibration_images, main
 
+LIGHT = Path(__file__).parents[2] / "training/weights/light.safetensors"
 pytestmark = pytest.mark.usefixtures("engine_cache")
 
 
@@ -34,7 +35,7 @@ def test_quantised_network_answers_nearly_as_before(
     for seed, image in enumerate(sorted(drives.glob("sequences/00/image_2/*.png"))):
         shapes = np.random.default_rng(seed).integers(0, 255, (5, 9, 3), np.uint8)
         cv2.imwrite(str(image), cv2.resize(shapes, (64, 32)))  # a wall has too little contrast
-    for path in (bundled("day"), bundled("day").with_suffix(".json")):
+    for path in (LIGHT, LIGHT.with_suffix(".json")):
         (tmp_path / f"net{path.suffix}").write_bytes(path.read_bytes())
 
     assert main([str(checkpoint), str(drives), "--images", "4", "--test", str(drives)]) == 0

@@ -160,6 +160,16 @@ def test_crop_keeps_depth_and_says_its_focal_length(config: TrainConfig) -> None
     assert float(item["focal_scale"]) > 1.4 * whole  # half the view is twice the focal length
 
 
+def test_rolled_frames_keep_depth_and_turn_the_horizon(config: TrainConfig) -> None:
+    crop = CropConfig((1.0, 1.0), (2.0, 2.0), roll_deg=20.0, look=0.0)
+    frames = Frames(config.data.train, (64, 128), crop, 1.055, seed=0)
+
+    skies = [frames[0, draw]["sky"][0] for draw in range(6)]
+
+    assert set(frames[0, 0]["depth"].unique().tolist()) <= {0.0, 10.0}
+    assert all(int(s[:, :20].sum()) != int(s[:, -20:].sum()) for s in skies)
+
+
 def test_frame_is_a_function_of_index_and_draw(config: TrainConfig) -> None:
     frames = Frames(config.data.train, (64, 96), CropConfig(), 1.055, seed=0)
 

@@ -26,6 +26,7 @@ class CropConfig:
     Attributes:
         zoom: smallest and largest share of the larger possible crop.
         aspect: narrowest and widest crop, width over height; wide ones are drawn more often.
+        roll_deg: cameras lean by up to this to either side: roads are not level, either.
         look: strength of ``change_look``, 0..1.
         relit: share of frames whose sky and scene are balanced anew (``relight``).
         darkened: more folders of drives, by day, whose frames are seen as at night.
@@ -33,6 +34,7 @@ class CropConfig:
 
     zoom: tuple[float, float] = (0.75, 1.0)
     aspect: tuple[float, float] = (2.0, 3.6)
+    roll_deg: float = 0.0
     look: float = 0.5
     relit: float = 0.0
     darkened: tuple[str, ...] = ()
@@ -89,6 +91,9 @@ class Frames(Dataset[dict[str, Tensor]]):
         cut = np.s_[top : top + height, left : left + width]
         camera = drive.camera.cropped(left, top, width, height)
         image, depth, sky = image[cut], depth[cut], sky[cut]
+        if self.crop.roll_deg > 0:
+            angle = rng.uniform(-self.crop.roll_deg, self.crop.roll_deg)
+            image, depth, sky = _rolled(image, depth, sky, camera, angle)
         if id(drive) in self.dark:
             image = darken(image, depth, camera, rng)
         elif rng.random() < self.crop.relit:
@@ -128,6 +133,20 @@ def _read(drive: Drive, i: int) -> tuple[NDArray, NDArray, NDArray]:
     assert frame.mask is not None
     sky = ((read_mask(frame.mask) & SKY) > 0).astype(np.uint8)
     return drive.read(frame), read_depth(frame.depth), sky
+
+
+def _rolled(
+    image: NDArray, depth: NDArray, sky: NDArray, camera: Camera, deg: float
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return what a camera turned about its axis sees: depth along it stays, borders are unknown.
+
+    Exact for square pixels, which rendered and most real cameras have.
+    """
+    turn = cv2.getRotationMatrix2D((camera.cx, camera.cy), deg, 1.0)
+    size, near = image.shape[1::-1], cv2.INTER_NEAREST
+    turned = cv2.warpAffine(image, turn, size, borderMode=cv2.BORDER_REFLECT_101)
+    depth, sky = (cv2.warpAffine(x, turn, size, flags=near) for x in (depth, sky))
+    return np.asarray(turned), depth, sky
 
 
 def _fit(image: NDArray, size: tuple[int, int], how: int) -> NDArray:

@@ -1,6 +1,6 @@
 """What the study of day priors trains: one line per configuration.
 
-Every seed has one day model, the warm-up: the day weights that ship, trained on by day at the
+Every seed has one day model, the warm-up: the light network's weights, trained on by day at the
 study's size. Every configuration continues it at night, with the vehicle's known motion unless it
 says otherwise, on the same batches in the same order; those with a prior learn it from the same
 frozen day model.
@@ -17,7 +17,7 @@ NETWORKS = {"light": Network("light", "tiny", 300, 300)}
 BY_DAY = (
     "domain=day",
     "data.train=[{day}]",
-    "model.init_from=weights/day.safetensors",
+    "model.init_from=training/weights/light.safetensors",
     "loss.projection_weight=0.0",
     "night.enhance=''",
     "night.static_quantile=0.0",

@@ -25,7 +25,7 @@ from sdepth.errors import ImageError
 from sdepth.models.refiner import fixed_refiner
 from sdepth.odometry import Odometry, OdometryState
 from sdepth.stamps import StampOrder, fault
-from sdepth_ros import stats
+from sdepth_ros import notices, stats
 from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb
 from sdepth_ros.frame_node import QUIET_S, Frame, FrameNode
 from sdepth_ros.frames import FrameTree, plain
@@ -33,15 +33,7 @@ from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
 from sdepth_ros.node_process import run
-from sdepth_ros.notices import (
-    NO_DEPTH,
-    NO_DEPTH_YET,
-    NO_FRAME_ID,
-    NO_TRANSFORM,
-    OWN_CHILD,
-    TWO_DEPTHS,
-    Said,
-)
+from sdepth_ros.notices import Said
 from sdepth_ros.pose_publishers import PosePublishers
 from sdepth_ros.qos import LATCHED, TF, TF_STATIC
 from sdepth_ros.rivals import Rivals
@@ -137,11 +129,11 @@ class OdometryNode(FrameNode[OdometryParams]):
         """Return what the frame must wait for: also names of frames, and the way between them."""
         base, camera = plain(self.params.base_frame), self.header_of(frame.image).frame_id
         if not camera:
-            return NO_FRAME_ID()
+            return notices.NO_FRAME_ID()
         if (moved := base or camera) == plain(self.params.odom_frame):
-            return OWN_CHILD(frame=moved)
+            return notices.OWN_CHILD(frame=moved)
         if base and self._base_from_camera(frame) is None:
-            return NO_TRANSFORM(base=base, camera=camera)
+            return notices.NO_TRANSFORM(base=base, camera=camera)
         return super().missing(frame)
 
     def source(self) -> str:
@@ -161,13 +153,13 @@ class OdometryNode(FrameNode[OdometryParams]):
         if self._depth_node is not None:
             return None
         if (publishers := self._depth_in.count()) > 1:
-            return TWO_DEPTHS(publishers=publishers, topic=self._depth_in.topic)
+            return notices.TWO_DEPTHS(publishers=publishers, topic=self._depth_in.topic)
         if self._unpaired < 3 or now_s - self._paired_s < QUIET_S:
             return None
         if now_s - self._began_s < _STARTS_S and not publishers:
-            return NO_DEPTH_YET(topic=self._depth_in.topic)
+            return notices.NO_DEPTH_YET(topic=self._depth_in.topic)
         topic, seconds = self._depth_in.describe(), f"{now_s - self._paired_s:.0f}"
-        return NO_DEPTH(topic=topic, seconds=seconds, images=self._unpaired)
+        return notices.NO_DEPTH(topic=topic, seconds=seconds, images=self._unpaired)
 
     def describe(self) -> dict[str, str]:
         """Return how well the motion is known, at the last frame and over those before it."""
