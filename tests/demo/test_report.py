@@ -132,7 +132,6 @@ def test_sheet_is_a_picture(tmp_path: Path) -> None:
     assert drawn_weights(tmp_path / "sheet.png") == run.weights
 
 
-@pytest.mark.xfail(strict=True, reason="docs/demo.png is older than the weights: run make demo")
 def test_picture_in_the_readme_is_of_the_weights_that_ship() -> None:
     ours = {mode: read_card(bundled(mode)).sha256[:12] for mode in ("day", "night")}
 
