@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -49,57 +49,32 @@ def disp_to_depth(
 
 
 class Conv3x3(nn.Module):
-    """3x3 convolution, reflection padding."""
+    """3x3 convolution, padded by reflection, or with zeros if ``plain``."""
 
-    def __init__(self, channels_in: int, channels: int) -> None:
+    def __init__(self, channels_in: int, channels: int, plain: bool = False) -> None:
         """Make the layer."""
         super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels, 3, padding=1, padding_mode="reflect")
+        mode: Literal["zeros", "reflect"] = "zeros" if plain else "reflect"
+        self.conv = nn.Conv2d(channels_in, channels, 3, padding=1, padding_mode=mode)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, channels, H, W)."""
         y: Tensor = self.conv(x)
         return y
-
-
-class PlainConv3x3(nn.Module):
-    """3x3 convolution padded with zeros: what int8 engines and small GPUs like best."""
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        """Make the layer."""
-        super().__init__()
-        self.conv = nn.Conv2d(channels_in, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (B, channels, H, W)."""
-        y: Tensor = self.conv(x)
-        return y
-
-
-class PlainBlock(nn.Module):
-    """Convolution padded with zeros, and ReLU6."""
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        """Make the layer."""
-        super().__init__()
-        self.conv = PlainConv3x3(channels_in, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (B, channels, H, W)."""
-        return F.relu6(self.conv(x), inplace=True)
 
 
 class ConvBlock(nn.Module):
-    """Convolution and ELU."""
+    """Convolution and ELU; ReLU6 if ``plain``, what int8 engines and small GPUs like best."""
 
-    def __init__(self, channels_in: int, channels: int) -> None:
+    def __init__(self, channels_in: int, channels: int, plain: bool = False) -> None:
         """Make the layer."""
         super().__init__()
-        self.conv = Conv3x3(channels_in, channels)
+        self.conv = Conv3x3(channels_in, channels, plain)
+        self._act = F.relu6 if plain else F.elu
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, channels, H, W)."""
-        return F.elu(self.conv(x), inplace=True)
+        return self._act(self.conv(x), inplace=True)
 
 
 class DepthNet(nn.Module):
@@ -112,13 +87,11 @@ class DepthNet(nn.Module):
         """
         super().__init__()
         self.encoder: Encoder
-        block: type[nn.Module] = PlainBlock if architecture in LITE else ConvBlock
-        head: type[nn.Module] = PlainConv3x3 if architecture in LITE else Conv3x3
+        lite = architecture in LITE
         if architecture in LITE_MONO:
             self.encoder = LiteMonoEncoder(architecture)
             out = tuple(channels // 2 for channels in self.encoder.channels)
         else:
-            lite = architecture in LITE
             self.encoder = EfficientNetLiteEncoder() if lite else ResNetEncoder(architecture)
             out = DECODER_CHANNELS[architecture]
         self.scales = count_scales(architecture)
@@ -127,9 +100,14 @@ class DepthNet(nn.Module):
         blocks: list[nn.Module] = []
         below = skip[-1]
         for i in reversed(range(len(out))):
-            blocks += [block(below, out[i]), block(out[i] + skip[i], out[i])]
+            blocks += [
+                ConvBlock(below, out[i], lite),
+                ConvBlock(out[i] + skip[i], out[i], lite),
+            ]
             below = out[i]
-        self.decoder = nn.ModuleList(blocks + [head(out[s], 1) for s in range(self.scales)])
+        self.decoder = nn.ModuleList(
+            blocks + [Conv3x3(out[s], 1, lite) for s in range(self.scales)]
+        )
 
     def heads(self) -> list[nn.Module]:
         """Return the layers that give the disparities, finest first."""
