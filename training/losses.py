@@ -131,5 +131,5 @@ def is_known(T: Tensor) -> Tensor:
 
 
 def mean_of(values: Tensor, counts: Tensor) -> Tensor:
-    """Return the mean of the values (B,) that count, 0 where none does."""
+    """Return the mean of the values, of any shape, that count; 0 where none does."""
     return (values * counts).sum() / counts.sum().clamp(min=1)

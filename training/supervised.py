@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
 from sdepth.models.refiner import Refiner
+from training.losses import mean_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,13 @@ class Supervised(nn.Module):
         if truth.tie > 0:
             self.teacher = copy.deepcopy(depth_net.encoder).requires_grad_(False).eval()
 
+    def train(self, mode: bool = True) -> Supervised:
+        """Set the networks' mode; what they are tied to stays as it was."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
     def forward(
         self, batch: dict[str, Tensor], step: int = 0
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -78,11 +86,11 @@ class Supervised(nn.Module):
             full = F.interpolate(disp.float(), image.shape[2:], mode="bilinear") if i else disp
             log_depth = disp_to_depth(full.float(), self.depth_range_m).log()
             error = (log_depth - log_true) * known
-            parts = {"depth": masked_mean(error.abs(), known)}
-            parts["sky"] = masked_mean(_too_near(log_depth, t.sky_beyond_m), batch["sky"])
+            parts = {"depth": mean_of(error.abs(), known)}
+            parts["sky"] = mean_of(_too_near(log_depth, t.sky_beyond_m), batch["sky"])
             if i == 0:
                 parts["invariant"] = deviation(error, known)
-                parts["relative"] = masked_mean(error.clamp(max=1.5).expm1().abs(), known)
+                parts["relative"] = mean_of(error.clamp(max=1.5).expm1().abs(), known)
                 parts["gradient"] = gradient_error(error, known)
             for name, value in parts.items():
                 losses[name] = losses.get(name, torch.zeros(())) + value / (2**i)
@@ -106,11 +114,6 @@ class Supervised(nn.Module):
         return torch.stack([1 - F.cosine_similarity(a, b, dim=1).mean() for a, b in pairs]).mean()
 
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of ``values`` (B, 1, H, W) where ``mask`` is set; 0 where it never is."""
-    return (values * mask).sum() / mask.sum().clamp(min=1)
-
-
 def deviation(error: Tensor, known: Tensor, keep: float = 0.15) -> Tensor:
     """Return each image's deviation of the log error (B, 1, H, W), mean over images.
 
@@ -132,8 +135,8 @@ def gradient_error(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
     for s in range(scales):
         e, m = error[..., :: 2**s, :: 2**s], known[..., :: 2**s, :: 2**s]
         across, down = m[..., 1:] & m[..., :-1], m[..., 1:, :] & m[..., :-1, :]
-        total = total + masked_mean((e[..., 1:] - e[..., :-1]).abs(), across)
-        total = total + masked_mean((e[..., 1:, :] - e[..., :-1, :]).abs(), down)
+        total = total + mean_of((e[..., 1:] - e[..., :-1]).abs(), across)
+        total = total + mean_of((e[..., 1:, :] - e[..., :-1, :]).abs(), down)
     return total / scales
 
 

@@ -200,6 +200,23 @@ def test_darkened_frames_are_dark_and_brightest_where_headlights_reach(
     assert frames[0, 0]["image"].mean() < 0.4
 
 
+def test_a_folder_by_day_and_darkened_is_seen_in_both_ways(config: TrainConfig) -> None:
+    roots = config.data.train
+    frames = Frames(roots, (64, 96), CropConfig(look=0.0, darkened=roots), 1.055, seed=0)
+    half = len(frames) // 2
+
+    assert [id(d) in frames.dark for d, _ in frames.items] == [False] * half + [True] * half
+
+
+def test_features_are_tied_to_an_encoder_that_stays_as_it_was(config: TrainConfig) -> None:
+    model = build_model(dataclasses.replace(config, truth=TruthConfig(weight=1.0, tie=0.1)))
+
+    losses, _ = model(next(load_batches(config, 0, 0, 1)))
+
+    assert float(losses["tie"].detach()) < 1e-5
+    assert not [m for m in model.teacher.modules() if m.training]
+
+
 def test_look_changes_pixels_and_nothing_else() -> None:
     image = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
 

@@ -64,7 +64,7 @@ class Frames(Dataset[dict[str, Tensor]]):
             DataError: no drives, or none with depth and masks beside it.
         """
         self.size, self.crop, self.focal_ratio, self.seed = size, crop, focal_ratio, seed
-        named = [(root, root in crop.darkened) for root in (*roots, *crop.darkened)]
+        named = [*((root, False) for root in roots), *((root, True) for root in crop.darkened)]
         found = [(f, dark) for root, dark in named for f in find_drives(Path(root))]
         drives = [read_drive(folder) for folder, _ in found]
         self.dark = {id(d) for d, (_, dark) in zip(drives, found, strict=True) if dark}
