@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from bags.cli import add_camera_height, convert, converter_parser
 from training.data import robotcar
+from training.data.crop_resize import Trim, trimmed
 from training.data.drive import Drive
 from training.data.sources import robotcar_options
-from training.data.trim import Trim, trimmed
 
 _EXAMPLES = """examples:
   python -m bags.from_robotcar 2014-12-16-18-44-24 bags/out/night --models SDK/models --limit 500

@@ -11,8 +11,8 @@ from bags.poses import PoseLog
 from bags.read import read_messages
 from bags.video import VIDEO_TYPES, codec_of
 from sdepth.errors import DataError
-from sdepth.stamps import fault
-from sdepth_ros.bag_reader import warn_once
+from sdepth.stamp_order import fault
+from sdepth_ros.bags.reader import warn_once
 from sdepth_ros.conversions import stamp_ns
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", *VIDEO_TYPES)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
-from sdepth_ros.bag_reader import STORE
+from sdepth.geometry.camera import Camera
+from sdepth_ros.bags.reader import STORE
 from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields, write_transform
 
 CAMERA_FRAME, BASE_FRAME, ODOM_FRAME = "camera_optical", "base_link", "odom"

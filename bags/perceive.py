@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.daynight import AUTO, DayNightConfig
-from sdepth.depth_pipeline import DepthPipeline, Seen
+from sdepth.depth.daynight import AUTO, DayNightConfig
+from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
-from sdepth.estimator import DepthEstimator
-from sdepth.odometry import Odometry, OdometryState
-from sdepth.scale import ScaleConfig
+from sdepth.odometry.odometry import Odometry, OdometryState
+from sdepth.pipeline import DepthPipeline, Seen
+from sdepth.scale.tracker import ScaleConfig
 from training.data.drive import read_image
 from training.data.recording import Recording, Shot
 

@@ -15,15 +15,15 @@ import torch
 
 from bags.perceive import Choices, perceive
 from bags.recordings import Topics, read_bag
+from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
-from sdepth.daynight import AUTO, DAY, NIGHT
-from sdepth.estimator import DepthEstimator
-from sdepth.models.refiner import fixed_refiner
-from sdepth.odometry import Odometry, OdometryState
+from sdepth.depth.daynight import AUTO, DAY, NIGHT
+from sdepth.depth.estimator import DepthEstimator
+from sdepth.odometry.odometry import Odometry, OdometryState
 from sdepth_ros.conversions import to_q_xyzw
+from training.data.crop_resize import Trim
 from training.data.drive import code_depth
 from training.data.recording import Recording, Shot
-from training.data.trim import Trim
 from training.data.write import put_png
 
 RESULT = "result.json"
@@ -96,7 +96,7 @@ def _warnings() -> Iterator[list[str]]:
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("sdepth_ros.bag_reader")
+    logger = logging.getLogger("sdepth_ros.bags.reader")
     logger.addHandler(handler)
     try:
         yield said

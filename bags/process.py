@@ -31,7 +31,7 @@ from bags.recordings import Topics
 from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError, SdepthError
-from sdepth_ros.bag_reader import is_bag
+from sdepth_ros.bags.reader import is_bag
 from training.data.write import claim
 
 _TRIES = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sdepth.errors import DataError
-from sdepth_ros.bag_reader import STORE, open_bag, warn_once
+from sdepth_ros.bags.reader import STORE, open_bag, warn_once
 
 
 def read_messages(bag: Path, *topics: str) -> Iterator[tuple[str, int, Any]]:

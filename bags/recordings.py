@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from bags.images import STAMPS, Images, base_topic, find_topic, info_topic, read_images
 from bags.read import read_messages, topic_types
 from bags.video import Picture, pictures
-from sdepth.calibration import read_calibration
-from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError, ImageError
-from sdepth.lens import Develop, Lens
+from sdepth.geometry.calibration import read_calibration
+from sdepth.geometry.camera import Camera
+from sdepth.geometry.rectify import Develop, Lens
 from sdepth_ros.conversions import to_lens
 from training.data.check import check_lens, check_size, rectification
+from training.data.crop_resize import Trim
 from training.data.drive import Drive, Frame
 from training.data.recording import Recording, Shot, split
-from training.data.trim import Trim
 
 
 @dataclass(frozen=True)

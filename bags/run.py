@@ -24,23 +24,23 @@ from bags.messages import BASE_FRAME, CAMERA_FRAME, ODOM_FRAME, make
 from bags.perceive import Choices, Perceived, perceive
 from bags.recordings import Topics, read_bag
 from bags.write import STATIC_TF, base_from_camera, write_messages
+from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, run
 from sdepth.config import load_config
-from sdepth.daynight import DAY, NIGHT
+from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.depth.estimator import DepthEstimator, DepthMap
 from sdepth.errors import DataError
-from sdepth.estimator import DepthEstimator, DepthMap
-from sdepth.models.refiner import fixed_refiner
-from sdepth.odometry import Odometry
-from sdepth.scale import Scale
-from sdepth_ros.bag_reader import is_bag
+from sdepth.odometry.odometry import Odometry
+from sdepth.scale.tracker import Scale
+from sdepth_ros.bags.reader import is_bag
 from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import DepthParams
+from training.data.crop_resize import Trim
+from training.data.custom import read_folder, read_video
 from training.data.drive import read_drive
-from training.data.own import read_folder, read_video
 from training.data.recording import Recording, recording
-from training.data.trim import Trim
 
 _EXAMPLES = """examples:
   python -m bags.run drives/monday out/monday                     a bag

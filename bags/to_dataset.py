@@ -11,7 +11,7 @@ from bags.cli import add_camera
 from bags.recordings import Topics, read_bag
 from sdepth.cli import make_parser, run
 from training.data.cli import add_write_options, write_data_set
-from training.data.trim import Trim
+from training.data.crop_resize import Trim
 
 _EXAMPLES = """examples:
   python -m bags.to_dataset bags/out/06 data/mine

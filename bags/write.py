@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from bags import messages
 from bags.messages import BASE_FRAME, CAMERA_FRAME
-from sdepth.camera import check_same_size
 from sdepth.errors import DataError
-from sdepth_ros.bag_file import add_topic, new_bag
+from sdepth.geometry.camera import check_same_size
+from sdepth_ros.bags.file import add_topic, new_bag
 from training.data.check import check_whole
 from training.data.drive import Drive, Frame
 from training.data.recording import check_times

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sdepth.checkpoint import bundled
-from sdepth.clean import within
 from sdepth.cli import make_parser, run
 from sdepth.config import load_config
-from sdepth.daynight import DAY, NIGHT
+from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.filters import within
 from sdepth.errors import DataError
-from sdepth.estimator import DepthEstimator, DepthMap
 from sdepth_ros.depth_outputs import points_fields
 from sdepth_ros.node_params import CloudParams, DepthParams
 from training.data.drive import find_drives, read_depth, read_drive

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from benchmarks.timing import median_ms, timing_parser
-from sdepth.camera import Camera
 from sdepth.checkpoint import Card, bundled, load_depth, read_card, save
-from sdepth.estimator import DepthEstimator
+from sdepth.depth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import PoseNet
 

@@ -14,10 +14,10 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from tqdm import tqdm
 
-from sdepth.camera import Camera
 from sdepth.cli import make_parser, run
-from sdepth.cloud import xyzrgb_cloud
+from sdepth.depth.cloud import xyzrgb_cloud
 from sdepth.errors import SdepthError
+from sdepth.geometry.camera import Camera
 from sdepth_ros.conversions import CLOUD_FIELDS, cloud_fields, image_fields, stamp_ns
 from sdepth_ros.node_params import DepthParams
 from sdepth_ros.qos import LARGE, OUTPUT

@@ -4,7 +4,7 @@ python -m benchmarks.engines --threads 2 --json engines.json
 
 The limit is measured, too: the rate of a large 3x3 convolution (oneDNN, fp32) on this machine in
 this run, times the network's operations. All calls take turns. int8 is calibrated on noise here:
-time does not depend on values; what it costs in accuracy, training.quantize tells.
+time does not depend on values; what it costs in accuracy, training.weights.quantize tells.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sdepth.engines import ENGINES, Source, choose, installed
 from sdepth.engines.golden import golden_frame
 from sdepth.errors import SdepthError
 from sdepth.models.depth_net import DepthNet, disp_to_depth
-from training.quantize import quantize
+from training.weights.quantize import quantize
 
 EAGER, LIMIT = "PyTorch as it comes", "limit"
 _CHANNELS, _SIZE = 256, (48, 160)

@@ -35,9 +35,9 @@ from benchmarks.timing import Timing, measure, one_thread, size_of
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from training.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
+from training.data.crop_resize import Trim
 from training.data.drive import Drive, read_drive
 from training.data.recording import recording
-from training.data.trim import Trim
 from training.data.triplets import DataConfig, Triplets
 from training.data.write import WriteConfig, write_recording
 from training.networks import build_model, parameter_groups

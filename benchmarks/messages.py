@@ -27,13 +27,13 @@ from std_msgs.msg import Header
 from benchmarks.depth import make_checkpoint
 from benchmarks.table import show
 from benchmarks.timing import Timing, measure, run_tables
-from sdepth.camera import Camera
 from sdepth.checkpoint import read_card
-from sdepth.clean import drop_edges, within
-from sdepth.daynight import mean_luminance
+from sdepth.depth.daynight import mean_luminance
+from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.filters import drop_edges, within
 from sdepth.engines import Source, choose
 from sdepth.engines.golden import golden_frame
-from sdepth.estimator import DepthEstimator, DepthMap
+from sdepth.geometry.camera import Camera
 from sdepth_ros.conversions import (
     CLOUD_FIELDS,
     camera_info_fields,

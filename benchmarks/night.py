@@ -19,7 +19,7 @@ from benchmarks.timing import timing_parser
 from sdepth.config import load_config
 from training.config import TrainConfig
 from training.networks import build_model, parameter_groups
-from training.prior import Critic, DayPrior
+from training.prior.day_prior import Critic, DayPrior
 from training.trainer import take_step
 
 CONFIG = Path(__file__).parents[1] / "training/configs/dasp.yaml"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdepth import se3
+from sdepth.geometry import se3
 
 NEAREST_M, FARTHEST_M = 0.1, 100.0
 Batch = dict[str, Tensor]

@@ -19,15 +19,15 @@ from torch.nn import functional as F
 
 from benchmarks.table import show
 from benchmarks.timing import measure, median_ms, timing_parser
-from sdepth import geometry, se3
+from sdepth.alignment.refiner import make_levels, split
+from sdepth.alignment.residual import TINY, Level, Problem
+from sdepth.alignment.solver import RefineConfig, refine
 from sdepth.config import load_config
 from sdepth.engines.graph import fuse
-from sdepth.feature_residual import TINY, Level, Problem
+from sdepth.geometry import projection, se3
+from sdepth.geometry.warp import warp
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.feature_net import make_features
-from sdepth.models.refiner import make_levels, split
-from sdepth.refine import RefineConfig, refine
-from sdepth.warp import warp
 from training.config import TrainConfig
 from training.networks import build_model, parameter_groups
 from training.trainer import take_step
@@ -103,7 +103,7 @@ def naive(levels: Sequence[Level], T: Tensor, iterations: int, damping: float) -
 def residual(T: Tensor, problem: Problem, delta: Tensor) -> Tensor:
     """Return the residuals (C, N) at T exp(delta), delta (6,)."""
     moved = T @ se3.from_rotvec(delta[None, 3:], delta[None, :3])
-    uv, _ = geometry.project(geometry.transform(moved, problem.points), problem.K)
+    uv, _ = projection.project(projection.transform(moved, problem.points), problem.K)
     return plain_sample(problem.source[:, : problem.channels], uv).flatten(1) - problem.target[0]
 
 

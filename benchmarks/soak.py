@@ -20,9 +20,9 @@ from tqdm import tqdm
 from benchmarks.stream import Stream, streaming
 from demo.nodes import NODES
 from demo.processes import Processes
-from sdepth.camera import Camera
 from sdepth.cli import make_parser, run
 from sdepth.errors import ConfigError
+from sdepth.geometry.camera import Camera
 
 _EXAMPLES = """examples:
   python -m benchmarks.soak                                20,000 frames of 96x64

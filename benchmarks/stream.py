@@ -23,7 +23,7 @@ from tf2_msgs.msg import TFMessage
 from bags.write import R_BASE_OPTICAL
 from demo.nodes import CAMERA_ARGS, NODES, Watcher, environment
 from demo.processes import Processes, processes
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 from sdepth_ros.conversions import camera_info_fields, image_fields, stamp_ns, write_transform
 from sdepth_ros.qos import TF_STATIC
 

@@ -132,12 +132,12 @@ def _run(config: DemoConfig, watcher: Watcher, group: Processes, console: Consol
     group.start("depth", "sdepth_ros.depth_node", "--ros-args", *CAMERA_ARGS, *settings)
     model = _parameter("model.path", config.day_weights)
     group.start("odometry", "sdepth_ros.odometry_node", "--ros-args", *CAMERA_ARGS, *model)
-    group.start("record", "sdepth_ros.record", str(config.result), *RECORDED)
+    group.start("record", "sdepth_ros.bags.record", str(config.result), *RECORDED)
     console.print("  depth_node, odometry_node and record are starting, each a process ...")
     watcher.spin_until(watcher.alive, _START_S, group, "the nodes' first diagnostics")
     console.print(f"  both nodes are up; replaying {config.frames} images at {config.rate:g}x ...")
     heard = ["/camera/image_raw", "/depth/image_rect", "/odom", "/points"]
-    group.start("replay", "sdepth_ros.replay", str(config.bag), "--rate", str(config.rate),
+    group.start("replay", "sdepth_ros.bags.replay", str(config.bag), "--rate", str(config.rate),
                 "--start-delay", "2", "--wait-for", *heard)  # fmt: skip
     seconds = _START_S + config.frames * 0.1 / config.rate
     watcher.spin_until(lambda: group.ended("replay"), seconds, group, "the replay")

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo.run import DemoFrame, DemoRun
-from sdepth.cloud import xyzrgb_cloud
-from sdepth.colorize import colorize
+from sdepth.depth.cloud import xyzrgb_cloud
+from sdepth.depth.colorize import colorize
 
 NEAR_M = 2.0
 """Near end of the colours."""

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from demo.run import DAY, DUSK, NIGHT, DemoRun
 from demo.scores import CONSTANT, NODE, PER_PIXEL, Scores
-from sdepth.daynight import mean_luminance
+from sdepth.depth.daynight import mean_luminance
 
 BLUE, ORANGE, GREY, GREEN = "#2166ac", "#e08214", "#8a8f98", "#1b7837"
 SHADES = {DAY: "#fff3c4", DUSK: "#f3d3c0", NIGHT: "#ccd3e6"}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from bags.read import read_messages
 from bags.write import CAMERA_INFO, IMAGE, STATIC_TF, TRUTH
-from sdepth.camera import Camera
 from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
 from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens, to_rgb
 from training.data.drive import read_depth, read_drive
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from demo.run import DAY, DUSK, NIGHT, DemoFrame, DemoRun
 from sdepth.errors import DataError
-from sdepth.metrics import DepthErrors, depth_errors, mean_errors
-from sdepth.trajectory import TrajectoryErrors, trajectory_errors
+from sdepth.metrics.depth import DepthErrors, depth_errors, mean_errors
+from sdepth.metrics.trajectory import TrajectoryErrors, trajectory_errors
 
 NODE, PER_PIXEL, CONSTANT = "depth node", "per-pixel mean", "constant"
 LIGHTS = ("all", DAY, DUSK, NIGHT)

@@ -10,7 +10,7 @@ import numpy as np
 
 from demo.run import DemoRun
 from demo.scores import LIGHTS, NODE, Scores
-from sdepth.trajectory import TrajectoryErrors
+from sdepth.metrics.trajectory import TrajectoryErrors
 
 
 @dataclass(frozen=True)

@@ -21,18 +21,18 @@ import pytest
 import yaml
 
 from bags.recordings import Topics, read_bag
-from sdepth.calibration import read_calibration
 from sdepth.checkpoint import bundled, check_weights, read_card
 from sdepth.config import load_config
 from sdepth.errors import SdepthError
+from sdepth.geometry.calibration import read_calibration
 from tests.bags import forms
 from tests.conftest import ROOT
 from tests.helpers import write_drive
 from training.config import TrainConfig
 from training.data.check import check_whole, file_size
+from training.data.crop_resize import Trim
 from training.data.drive import read_depth, read_drive, read_image
 from training.data.split import find_frames, read_list
-from training.data.trim import Trim
 from training.data.write import claim
 from training.evaluate.trajectories import associate, read_trajectory
 

@@ -10,9 +10,9 @@ from sdepth.models.efficientnet_lite import LITE
 from sdepth.models.pose_net import POSE_ARCHITECTURES
 from training.data.frames import CropConfig
 from training.data.triplets import DataConfig
-from training.losses import LossConfig
-from training.night import NightConfig
-from training.prior import PriorConfig
+from training.losses.night_photometry import NightConfig
+from training.losses.photometric import LossConfig
+from training.prior.day_prior import PriorConfig
 from training.refinement import RefineTraining
 from training.supervised import TruthConfig
 

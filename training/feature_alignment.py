@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdepth import geometry, pyramid, se3
-from sdepth.models.refiner import Refiner, make_levels
-from sdepth.refine import Refinement, refine
-from training.losses import is_known
+from sdepth.alignment import pyramid
+from sdepth.alignment.refiner import Refiner, make_levels
+from sdepth.alignment.solver import Refinement, refine
+from sdepth.geometry import projection, se3
+from training.losses.photometric import is_known
 from training.refinement import frame_pairs
 
 START_LENGTH, START_ROTATION_DEG, START_SIDE = (0.4, 1.6), 1.0, 0.1
@@ -65,9 +66,9 @@ def reprojection_error(T: Tensor, T_true: Tensor, depth: Tensor, K: Tensor) -> T
     """
     size = [n // 8 for n in depth.shape[2:]]
     small = pyramid.shrink_depth(depth, (size[0], size[1]))
-    points = geometry.unproject(small, geometry.resized_K(K, 1 / 8, 1 / 8))
-    there, z = geometry.project(geometry.transform(T_true, points), K)
-    here, z_here = geometry.project(geometry.transform(T, points), K)
+    points = projection.unproject(small, projection.resized_K(K, 1 / 8, 1 / 8))
+    there, z = projection.project(projection.transform(T_true, points), K)
+    here, z_here = projection.project(projection.transform(T, points), K)
     count = (small > 0) & (z > 1.0) & (z_here > 0.5)
     # A point that flies far off says no more than one that flies off.
     square = (here - there).clamp(-50, 50).square().sum(1, keepdim=True)

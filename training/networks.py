@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from sdepth.alignment.refiner import Refiner
+from sdepth.alignment.solver import RefineConfig
 from sdepth.checkpoint import load_depth, load_pose, load_refiner, read_card
 from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import make_pose_net
-from sdepth.models.refiner import Refiner
-from sdepth.refine import RefineConfig
 from training.config import ModelConfig, TrainConfig
-from training.imagenet import load_imagenet
+from training.run_folder import Model
 from training.self_supervised import SelfSupervised
-from training.state import Model
 from training.supervised import Supervised
+from training.weights.imagenet import load_imagenet
 
 
 def build_model(config: TrainConfig) -> Model:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sdepth import se3
+from sdepth.alignment.refiner import Refiner, make_levels
+from sdepth.alignment.solver import refine
+from sdepth.geometry import se3
 from sdepth.models.feature_net import FeatureMap
-from sdepth.models.refiner import Refiner, make_levels
-from sdepth.refine import refine
-from training.losses import mean_of
+from training.losses.photometric import mean_of
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdepth import se3
+from sdepth.alignment.refiner import Refiner
+from sdepth.geometry import se3
+from sdepth.geometry.warp import warp
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
-from sdepth.models.refiner import Refiner
-from sdepth.warp import warp
-from training.consistency import geometry_loss, projection_loss
 from training.feature_alignment import alignment_losses
-from training.losses import (
+from training.losses.consistency import geometry_loss, projection_loss
+from training.losses.night_photometry import NightConfig, StaticMask, enhance
+from training.losses.photometric import (
     LossConfig,
     is_known,
     min_reprojection,
@@ -22,7 +23,6 @@ from training.losses import (
     smoothness,
     speed_loss,
 )
-from training.night import NightConfig, StaticMask, enhance
 from training.refinement import Refined, RefineTraining, refine_motions
 
 Batch = dict[str, Tensor]

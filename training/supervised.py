@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sdepth.alignment.refiner import Refiner
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
-from sdepth.models.refiner import Refiner
-from training.losses import mean_of
+from training.losses.photometric import mean_of
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from torch import Tensor, distributed, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from sdepth.depth.estimator import pick_device
 from sdepth.errors import DataError
-from sdepth.estimator import pick_device
+from training.board import Board
 from training.config import OptimConfig, TrainConfig
 from training.data.frames import Frames
 from training.data.triplets import Triplets, endless_batches
 from training.networks import build_model, follow, parameter_groups
-from training.panels import Board
-from training.prior import Critic, DayPrior
-from training.state import (
+from training.prior.day_prior import Critic, DayPrior
+from training.run_folder import (
     WEIGHTS,
     Learner,
     load_state,

@@ -15,7 +15,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from bags import messages
 from bags.messages import STORE
 from bags.write import CAMERA_INFO, IMAGE, base_from_camera
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 
 CAMERA = Camera(60.0, 60.0, 31.5, 15.5, 64, 32)
 START_NS, PERIOD_NS = 100 * 10**9, 10**8

@@ -19,9 +19,9 @@ from bags.recordings import Topics, read_bag
 from bags.run import main as run
 from bags.write import CAMERA_INFO, IMAGE
 from sdepth.errors import DataError
-from sdepth_ros.bag_reader import is_bag, open_bag
+from sdepth_ros.bags.reader import is_bag, open_bag
 from tests.bags import forms
-from training.data.trim import Trim
+from training.data.crop_resize import Trim
 
 
 @pytest.mark.parametrize("form", forms.FORMS)

@@ -15,7 +15,7 @@ from bags.read import count_messages, read_messages
 from bags.run import main
 from bags.write import write_bag
 from sdepth.checkpoint import bundled
-from sdepth.estimator import DepthEstimator
+from sdepth.depth.estimator import DepthEstimator
 from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens
 from tests.bags import forms
 from tests.helpers import write_drive

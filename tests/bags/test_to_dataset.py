@@ -16,8 +16,8 @@ from bags import messages
 from bags.messages import STORE
 from bags.to_dataset import main
 from bags.write import IMAGE, BagConfig, write_bag
-from sdepth.camera import Camera
-from sdepth_ros.bag_file import add_topic, new_bag
+from sdepth.geometry.camera import Camera
+from sdepth_ros.bags.file import add_topic, new_bag
 from tests.helpers import write_drive
 from training import train
 from training.data.drive import Drive, find_drives, read_drive, read_image

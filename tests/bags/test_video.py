@@ -15,8 +15,8 @@ from bags.recordings import Topics, read_bag
 from bags.video import codec_of
 from sdepth.errors import DataError
 from tests.bags import forms
+from training.data.crop_resize import Trim
 from training.data.recording import Recording
-from training.data.trim import Trim
 
 KINDS = ("ffmpeg_image_transport_msgs/FFMPEGPacket", "foxglove_msgs/CompressedVideo",
          "sensor_msgs/CompressedImage")  # fmt: skip

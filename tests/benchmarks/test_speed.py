@@ -16,7 +16,7 @@ from benchmarks.depth import make_checkpoint
 from benchmarks.engines import EAGER, LIMIT, network, operations
 from benchmarks.messages import CAMERA, message, ours, pack_tuples, unprepared
 from benchmarks.timing import measure
-from sdepth.estimator import DepthEstimator
+from sdepth.depth.estimator import DepthEstimator
 from sdepth_ros.node_params import CloudParams, DepthParams
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sdepth import geometry, pyramid, se3
-from sdepth.feature_residual import Level
+from sdepth.alignment import pyramid
+from sdepth.alignment.residual import Level
+from sdepth.geometry import projection, se3
 
 SIZE = (96, 320)
 SIZES = ((24, 80), (48, 160), SIZE)
@@ -27,9 +28,9 @@ def view(T_cam_tgt: Tensor, fineness: float = 4.0) -> tuple[Tensor, Tensor]:
     R, t = T_cam_tgt[:, :3, :3], T_cam_tgt[:, :3, 3]
     normal = (R @ PLANE_NORMAL[:, None])[..., 0]
     distance = PLANE_DISTANCE + (normal * t).sum(1)
-    rays = geometry.pixel_rays(K, *SIZE)
+    rays = projection.pixel_rays(K, *SIZE)
     depth = distance / (rays * normal[:, :, None, None]).sum(1, keepdim=True)
-    p = geometry.transform(se3.inverse(T_cam_tgt), depth * rays)
+    p = projection.transform(se3.inverse(T_cam_tgt), depth * rays)
     waves = torch.Generator().manual_seed(0)
     image = torch.zeros_like(depth)
     for _ in range(40):
@@ -62,7 +63,7 @@ def scene(
                 features(small[0]),
                 features(small[1]),
                 pyramid.shrink_depth(depth * scale, size),
-                geometry.resized_K(K, s, s),
+                projection.resized_K(K, s, s),
             )
         )
     return levels

@@ -47,7 +47,7 @@ def test_every_engine_and_precision_is_timed_or_says_why_not(
         elif name not in installed():
             assert f"pip install {name}" in row["problem"]
         elif precision == "int8":
-            assert "never quantised; python -m training.quantize" in row["problem"]
+            assert "never quantised; python -m training.weights.quantize" in row["problem"]
         elif precision == "fp32":
             assert 0 < row["best_ms"] <= row["median_ms"] <= row["p95_ms"]
             assert row["load_s"] > 0

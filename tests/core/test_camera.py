@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera, check_same_size
 from sdepth.errors import CameraError
+from sdepth.geometry.camera import Camera, check_same_size
 
 CAMERA = Camera(fx=700.0, fy=710.0, cx=601.25, cy=183.5, width=1226, height=370)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from sdepth.alignment.refiner import FIXED_STRIDES, Refiner
 from sdepth.checkpoint import (
     Card,
     bundled,
@@ -19,7 +20,6 @@ from sdepth.checkpoint import (
 from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseCNN, PoseNet
-from sdepth.models.refiner import FIXED_STRIDES, Refiner
 
 CARD = Card(
     depth_architecture="tiny",
@@ -145,7 +145,7 @@ def test_pickle_is_refused_without_opening_it(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
     torch.save({"a": torch.ones(1)}, path)
 
-    with pytest.raises(CheckpointError, match=r"a pickle .* training.export"):
+    with pytest.raises(CheckpointError, match=r"a pickle .* training.weights.export"):
         read_tensors(path)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
-from sdepth.cloud import color_by_height, xyzrgb_cloud
+from sdepth.depth.cloud import color_by_height, xyzrgb_cloud
 from sdepth.errors import ConfigError, ShapeError
+from sdepth.geometry.camera import Camera
 
 CAMERA = Camera(fx=4.0, fy=4.0, cx=1.5, cy=0.5, width=4, height=2)
 DEPTH = np.full((2, 4), 2.0, np.float32)

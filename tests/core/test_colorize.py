@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdepth.colorize import colorize
+from sdepth.depth.colorize import colorize
 from sdepth.errors import ConfigError
 
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
-from sdepth.confidence import mirror_confidence
-from sdepth.daynight import DAY, DayNightConfig
-from sdepth.depth_pipeline import DepthPipeline
-from sdepth.estimator import DepthEstimator, DepthMap
-from sdepth.scale import ScaleConfig
+from sdepth.depth.confidence import mirror_confidence
+from sdepth.depth.daynight import DAY, DayNightConfig
+from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.geometry.camera import Camera
+from sdepth.pipeline import DepthPipeline
+from sdepth.scale.tracker import ScaleConfig
 from sdepth_ros.depth_outputs import clean_depth
 from sdepth_ros.node_params import ConfidenceParams, DepthParams
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from sdepth.daynight import DayNightConfig, ModeSelector, mean_luminance
+from sdepth.depth.daynight import DayNightConfig, ModeSelector, mean_luminance
 from sdepth.errors import ConfigError
 
 CONFIG = DayNightConfig(dark_threshold=0.2, bright_threshold=0.3, window_s=1.0, min_dwell_s=5.0)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import bundled, load_depth, save
+from sdepth.depth.estimator import DepthEstimator
 from sdepth.engines import ENGINES, Source, candidates, choose, golden, installed
 from sdepth.engines.graph import DepthGraph, write_onnx
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import CheckpointError, ConfigError, EngineError
-from sdepth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD
@@ -174,7 +174,7 @@ def test_what_cannot_be_is_named_with_the_way_out(
 
 def test_int8_wants_the_checkpoint_quantised(source: Source) -> None:
     need("onnxruntime")
-    with pytest.raises(CheckpointError, match=r"never quantised; python -m training\.quantize"):
+    with pytest.raises(CheckpointError, match=r"never quantised; python -m training\.weights\.quantize"):
         choose(replace(source, precision="int8"))
     source.checkpoint.with_name("net.int8-0123.onnx").touch()
     with pytest.raises(CheckpointError, match=r"net\.int8-0123\.onnx is of other weights"):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import load_depth, save
+from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import ConfigError, ShapeError
-from sdepth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD

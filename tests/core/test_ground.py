@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
-from sdepth.ground import find_ground
+from sdepth.geometry.camera import Camera
+from sdepth.scale.ground import find_ground
 from training.data.drive import find_drives, read_depth, read_drive
 
 CAMERA = Camera(190.0, 190.0, 159.5, 47.5, 320, 96)

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
-from sdepth.daynight import DAY, NIGHT, DayNightConfig
-from sdepth.estimator import DepthEstimator
-from sdepth.handover import Handover
+from sdepth.depth.daynight import DAY, NIGHT, DayNightConfig
+from sdepth.depth.estimator import DepthEstimator
+from sdepth.depth.handover import Handover
+from sdepth.geometry.camera import Camera
 
 CONFIG = DayNightConfig(crossfade_frames=4, scale_return_per_s=0.05)
 CAMERA = Camera(190.0, 190.0, 159.5, 47.5, 320, 96)

@@ -12,14 +12,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
+from sdepth.alignment.frame import levels, make_view
+from sdepth.alignment.refiner import Refiner
 from sdepth.checkpoint import save
 from sdepth.errors import CheckpointError, ShapeError
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
-from sdepth.models.refiner import Refiner
-from sdepth.odometry import LOST_VARIANCE, Odometry, OdometryState
-from sdepth.view import levels, make_view
+from sdepth.odometry.odometry import LOST_VARIANCE, Odometry, OdometryState
 from tests.core.test_checkpoint import CARD
 
 WIDTH, HEIGHT = 160, 96

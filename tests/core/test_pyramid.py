@@ -2,7 +2,7 @@
 
 import torch
 
-from sdepth import pyramid
+from sdepth.alignment import pyramid
 
 
 def test_lengths_are_rounded_to_a_multiple_and_never_to_nothing() -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdepth import se3
+from sdepth.alignment.refiner import DAMPING_RANGE, Refiner, make_levels, split
+from sdepth.alignment.solver import RefineConfig
+from sdepth.geometry import se3
 from sdepth.models.feature_net import FeatureMap
-from sdepth.models.refiner import DAMPING_RANGE, Refiner, make_levels, split
-from sdepth.refine import RefineConfig
 from tests.core.scene import SIZE, T_TRUE, K, start, view
 
 SHORT = RefineConfig(iterations=3, stop_below=0)

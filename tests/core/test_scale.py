@@ -8,8 +8,8 @@ from math import inf, log
 import pytest
 
 from sdepth.errors import ConfigError
-from sdepth.scale import ScaleConfig, ScaleTracker
-from sdepth.speed import SpeedRatio
+from sdepth.scale.speed import SpeedRatio
+from sdepth.scale.tracker import ScaleConfig, ScaleTracker
 
 HEIGHT = ScaleConfig("camera_height", camera_height_m=1.5)
 SECOND = 1_000_000_000

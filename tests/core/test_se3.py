@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sdepth import se3
 from sdepth.errors import ShapeError
+from sdepth.geometry import se3
 
 VECTOR = torch.tensor([[0.3, -0.5, 0.7]], dtype=torch.float64)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from sdepth import se3
 from sdepth.errors import DataError, ShapeError
-from sdepth.trajectory import Alignment, Poses, kitti_drift, trajectory_errors, umeyama
+from sdepth.geometry import se3
+from sdepth.metrics.trajectory import Alignment, Poses, kitti_drift, trajectory_errors, umeyama
 
 SAMPLES = Path(__file__).parents[3] / "shared/data/kitti_odom_poses"
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdepth import se3
 from sdepth.errors import ShapeError
-from sdepth.warp import sample, warp
+from sdepth.geometry import se3
+from sdepth.geometry.warp import sample, warp
 
 HEIGHT, WIDTH = 6, 8
 K = torch.tensor([[[8.0, 0.0, 3.5], [0.0, 8.0, 2.5], [0.0, 0.0, 1.0]]], dtype=torch.float64)

@@ -6,8 +6,8 @@ import numpy as np
 
 from bags.write import base_from_camera
 from demo.run import DemoFrame, DemoRun
-from sdepth.camera import Camera
-from sdepth.cloud import xyzrgb_cloud
+from sdepth.depth.cloud import xyzrgb_cloud
+from sdepth.geometry.camera import Camera
 
 CAMERA = Camera(40.0, 40.0, 31.5, 11.5, 64, 24)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from bags.read import read_messages
 from bags.write import IMAGE, TRUTH, BagConfig, write_bag
 from demo.config import DemoConfig
-from sdepth.trajectory import trajectory_errors
+from sdepth.metrics.trajectory import trajectory_errors
 from sdepth_ros.conversions import read_transform, stamp_ns
 from training.data.drive import read_drive
 

@@ -11,7 +11,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 from sdepth_ros.conversions import camera_info_fields, image_fields, write_transform
 from sdepth_ros.motion import R_BODY_OPTICAL
 from sdepth_ros.qos import LATCHED

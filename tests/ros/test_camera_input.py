@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from sdepth.camera import Camera
 from sdepth.errors import CameraError, ConfigError, DataError
+from sdepth.geometry.camera import Camera
 from sdepth_ros.camera_input import CameraInput, calibration_path
 from sdepth_ros.node_params import InputParams
 from tests.ros import messages

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
 from sdepth.errors import CameraError, ImageError
+from sdepth.geometry.camera import Camera
 from sdepth_ros import conversions
 from tests.ros import messages
 

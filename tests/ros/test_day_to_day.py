@@ -16,12 +16,12 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import bundled
-from sdepth.daynight import AUTO, DAY, NIGHT, DayNightConfig
-from sdepth.depth_pipeline import DepthPipeline
-from sdepth.estimator import DepthEstimator
-from sdepth.scale import ScaleConfig
+from sdepth.depth.daynight import AUTO, DAY, NIGHT, DayNightConfig
+from sdepth.depth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
+from sdepth.pipeline import DepthPipeline
+from sdepth.scale.tracker import ScaleConfig
 from sdepth_ros.conversions import stamp_ns, to_depth
 from sdepth_ros.qos import LATCHED
 from tests.ros import processes

@@ -11,7 +11,7 @@ import yaml
 
 pytest.importorskip("rclpy")
 
-from sdepth.odometry import LOST_VARIANCE
+from sdepth.odometry.odometry import LOST_VARIANCE
 from sdepth_ros.motion import R_BODY_OPTICAL, MotionTracker, up_to_scale
 from sdepth_ros.node_params import CloudParams, DepthParams, OdometryParams
 from sdepth_ros.parameters import leaves

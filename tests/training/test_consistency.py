@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdepth import geometry, se3
-from training.consistency import geometry_loss, points_apart, projection_loss
+from sdepth.geometry import projection, se3
+from training.losses.consistency import geometry_loss, points_apart, projection_loss
 
 HEIGHT, WIDTH, FOCAL = 24, 48, 40.0
 
@@ -30,7 +30,7 @@ def plane(T_now_src: Tensor) -> Tensor:
     """Return the exact depth of a slanted wall, as frame "src" sees it."""
     n, distance = torch.tensor([0.1, -0.2, 1.0], dtype=torch.float64), 8.0  # n . p = 8 in "now"
     n_src = n @ T_now_src[0, :3, :3]
-    rays = geometry.pixel_rays(intrinsics(), HEIGHT, WIDTH)
+    rays = projection.pixel_rays(intrinsics(), HEIGHT, WIDTH)
     left = distance - n @ T_now_src[0, :3, 3]
     return left / torch.einsum("c,bchw->bhw", n_src, rays)[:, None]
 
@@ -52,9 +52,9 @@ def test_depths_of_one_wall_agree_from_every_side() -> None:
 def test_error_is_the_depths_times_the_ray_which_normalising_cancels(normalized: bool) -> None:
     depth, K = torch.full_like(rough(0), 8), intrinsics()
     other, T = rough(1), shifted(8 * 3 / FOCAL)[:, 0]  # three pixels exactly: no interpolation
-    rays = geometry.pixel_rays(K, HEIGHT, WIDTH)
+    rays = projection.pixel_rays(K, HEIGHT, WIDTH)
 
-    points = geometry.unproject(depth, K), geometry.unproject(other, K)
+    points = projection.unproject(depth, K), projection.unproject(other, K)
     apart, visible = points_apart(*points, T, K, normalized)
 
     z, ray = other[..., 3:], rays[..., 3:].abs().sum(1, keepdim=True)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.helpers import write_drive
 from training.data.drive import BLURRED, MOVING, TEXTURELESS
+from training.evaluate.side_by_side import write_sheet
 from training.experiments import runs
 from training.experiments.__main__ import QUICK, STUDIES, main
 from training.experiments.claims import FAILS, HOLDS, NOT_RUN
@@ -21,7 +22,6 @@ from training.experiments.dasp.lines import VIDEO
 from training.experiments.dasp.report import tables_and_plots
 from training.experiments.results import Results
 from training.experiments.study import Where, plan
-from training.sheet import write_sheet
 
 STUDY = STUDIES["dasp"]
 WHERE = Where(STUDY, Path("out"), {d.name: d.default for d in STUDY.drives})

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
+from sdepth.geometry.camera import Camera
 from tests.helpers import write_drive
 from training.data.check import check_lens, describe, flaw
+from training.data.crop_resize import Trim
 from training.data.drive import Drive, Frame, find_drives, read_depth, read_drive
 from training.data.poses import poses_at
 from training.data.prepare import main
 from training.data.recording import recording, split
-from training.data.trim import Trim
 from training.data.write import WriteConfig, write_recording
 
 LENS = Camera(40, 40, 31.5, 15.5, 64, 32)

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import yaml
 
-from sdepth.calibration import read_calibration
 from sdepth.errors import CameraError, DataError
+from sdepth.geometry.calibration import read_calibration
 from tests.training.trees import pictures
 from training.data.check import rectification
+from training.data.crop_resize import Trim
+from training.data.custom import read_folder, read_video
 from training.data.drive import read_drive, read_image
-from training.data.own import read_folder, read_video
 from training.data.prepare import main
-from training.data.trim import Trim
 
 K = [80.0, 0, 63.5, 0, 80, 31.5, 0, 0, 1]
 

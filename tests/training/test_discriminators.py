@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sdepth.errors import ConfigError, ShapeError
-from training.discriminators import DiscriminatorConfig, make_discriminator, prior_maps
-from training.splb import FRAMES, TEMPORAL, SpatialModule, TemporalModule
+from training.prior.discriminator_blocks import FRAMES, TEMPORAL, SpatialModule, TemporalModule
+from training.prior.discriminators import DiscriminatorConfig, make_discriminator, prior_maps
 
 ROUNDING = 1e-5  # of float32 logits near 1, summed in another order
 

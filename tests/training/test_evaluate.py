@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import bundled, save
 from sdepth.errors import ConfigError, DataError
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD
@@ -184,7 +184,7 @@ def test_real_lorries_and_bridges_are_scored_as_published(shared_data: Path) -> 
     truth = shared_data / EIGEN
     if not truth.is_file():
         pytest.skip(f"{truth} is not there")
-    from training.protocols import find
+    from training.evaluate.protocols import find
 
     examples = read_examples(shared_data / "kitti_raw", truth, 1)
     rows, _, scales, _ = evaluate(bundled("day"), examples, find("kitti-eigen"), None)

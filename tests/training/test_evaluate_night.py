@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.estimator import DepthMap
+from sdepth.depth.estimator import DepthMap
 from tests.helpers import write_drive
 from training.data.drive import BLURRED, MOVING, TEXTURELESS, read_drive
-from training.drive_motion import true_motions
 from training.evaluate import Protocol
-from training.evaluate_night import MIN_PIXELS, Scores, inconsistency, main
+from training.evaluate.drive_motion import true_motions
+from training.evaluate.night import MIN_PIXELS, Scores, inconsistency, main
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "day.safetensors"
 

@@ -16,8 +16,8 @@ from sdepth.errors import ConfigError
 from tests.helpers import write_drive
 from training.config import TrainConfig
 from training.data.drive import read_drive
-from training.drive_motion import chain, true_motions
-from training.evaluate_motion import evaluate_motion
+from training.evaluate.drive_motion import chain, true_motions
+from training.evaluate.motion import evaluate_motion
 from training.experiments import runs
 from training.experiments.__main__ import QUICK, RESULTS, STUDIES, main
 from training.experiments.claims import FAILS, HOLDS, NOT_RUN, lower, within

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import load_depth, read_card, save
+from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import CheckpointError
-from sdepth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD
-from training.export import export, main
+from training.weights.export import export, main
 
 
 def _write(path: Path, seed: int, depth: str = "tiny") -> None:

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
+from training.data.export_truth import export_truth, main, project, read_calibration
 from training.evaluate import read_examples
-from training.export_truth import export_truth, main, project, read_calibration
 
 DRIVE = Path("2011_09_26/2011_09_26_drive_0001_sync")
 REAL = "kitti_raw/2011_09_26/2011_09_26_drive_0052_sync"

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from sdepth import se3
 from sdepth.checkpoint import load_depth, load_refiner, read_card
 from sdepth.errors import ConfigError, DataError
+from sdepth.geometry import se3
 from tests.helpers import write_drive
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
+from training.evaluate.refinement_figure import main as draw
 from training.feature_alignment import reprojection_error
-from training.figures import main as draw
-from training.losses import LossConfig
+from training.losses.photometric import LossConfig
 from training.networks import build_model, parameter_groups
 from training.refinement import RefineTraining
 from training.trainer import load_batches, take_step, train

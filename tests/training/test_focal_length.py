@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from sdepth.checkpoint import bundled
-from sdepth.estimator import DepthEstimator
+from sdepth.depth.estimator import DepthEstimator
 from training.synth.config import DatasetConfig, draw_sequence
 from training.synth.render import SequenceRenderer
 

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import load_depth, load_pose, read_card
+from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import CheckpointError
-from sdepth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.lite_mono import LITE_MONO, DilatedConv
 from sdepth.models.pose_net import PoseNet
-from sdepth.odometry import Odometry
+from sdepth.odometry.odometry import Odometry
 from training.config import ModelConfig, TrainConfig
-from training.import_lite_mono import import_lite_mono
-from training.losses import LossConfig
+from training.losses.photometric import LossConfig
 from training.networks import build_model
+from training.weights.import_lite_mono import import_lite_mono
 
 Weights = dict[str, Tensor]
 NEAR, FAR = (1, 2, 3, 1, 2, 3, 2, 4, 6), (1, 2, 5, 1, 2, 5, 2, 4, 10)

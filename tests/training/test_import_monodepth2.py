@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import load_depth, load_pose
+from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import CheckpointError
-from sdepth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
-from training.import_monodepth2 import import_monodepth2, main
+from training.weights.import_monodepth2 import import_monodepth2, main
 
 Weights = dict[str, Tensor]
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sdepth import se3
 from sdepth.errors import ShapeError
-from training.losses import (
+from sdepth.geometry import se3
+from training.losses.photometric import (
     min_reprojection,
     motion_loss,
     photometric_error,

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from sdepth.errors import ConfigError
-from training.night import StaticMask, enhance
+from training.losses.night_photometry import StaticMask, enhance
 
 
 def dark(batch: int = 2, gain: tuple[float, ...] = (0.6, 1.0, 1.4)) -> Tensor:

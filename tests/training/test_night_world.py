@@ -16,7 +16,7 @@ from training.synth.lights import lamps_at
 from training.synth.night import Night, draw_night, lamps_lit, wander
 from training.synth.render import Rendered, SequenceRenderer
 from training.synth.road import Road
-from training.synth.town import build_town
+from training.synth.street import build_town
 
 NIGHT = DatasetConfig("night", 1, 12, 160, 48, 2000)
 DAY = replace(NIGHT, domain="day")

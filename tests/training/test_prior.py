@@ -15,11 +15,11 @@ from tests.helpers import write_drive
 from training import trainer
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
-from training.discriminators import DiscriminatorConfig
-from training.losses import LossConfig
+from training.losses.night_photometry import NightConfig
+from training.losses.photometric import LossConfig
 from training.networks import build_model
-from training.night import NightConfig
-from training.prior import DayPrior, PriorConfig
+from training.prior.day_prior import DayPrior, PriorConfig
+from training.prior.discriminators import DiscriminatorConfig
 from training.trainer import build_critic, load_batches, take_step, train
 
 DAY = str(bundled("day"))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
 from sdepth.errors import ConfigError, DataError
-from sdepth.metrics import DepthErrors
-from training.protocols import GARG, PROTOCOLS, find, record
-from training.scoring import WHOLE, Protocol, Window, resized, shrunk
+from sdepth.geometry.camera import Camera
+from sdepth.metrics.depth import DepthErrors
+from training.evaluate.protocols import GARG, PROTOCOLS, find, record
+from training.evaluate.scoring import WHOLE, Protocol, Window, resized, shrunk
 
 Depth = NDArray[np.float32]
 

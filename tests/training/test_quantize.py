@@ -22,7 +22,7 @@ from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD
 from tests.helpers import write_drive
-from training.quantize import calibration_images, main
+from training.weights.quantize import calibration_images, main
 
 LIGHT = Path(__file__).parents[2] / "training/weights/light.safetensors"
 pytestmark = pytest.mark.usefixtures("engine_cache")

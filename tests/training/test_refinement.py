@@ -17,7 +17,7 @@ from tests.helpers import write_drive
 from training import trainer
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
-from training.losses import LossConfig
+from training.losses.photometric import LossConfig
 from training.networks import build_model
 from training.refinement import RefineTraining, refine_motions
 from training.self_supervised import SelfSupervised

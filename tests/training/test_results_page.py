@@ -11,8 +11,8 @@ from sdepth.checkpoint import bundled, read_card
 from tests.conftest import ROOT
 from training.evaluate.depth import METRICS
 from training.evaluate.page import split
+from training.evaluate.protocols import PROTOCOLS, OdometryProtocol
 from training.evaluate.real import tables
-from training.protocols import PROTOCOLS, OdometryProtocol
 
 PAGE = (ROOT / "docs/results.md").read_text()
 SECTIONS = dict(re.findall(r"^### `(.+?)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))

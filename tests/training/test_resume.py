@@ -11,7 +11,7 @@ import pytest
 from sdepth.errors import CheckpointError
 from training.config import LogConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
-from training.state import CONFIG, STATE, save_config
+from training.run_folder import CONFIG, STATE, save_config
 
 
 @pytest.fixture

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from sdepth.errors import DataError
-from training.scale import alignment, consistency, length_ratio, motion_scales, ratio
+from training.evaluate.scale_agreement import (
+    alignment,
+    consistency,
+    length_ratio,
+    motion_scales,
+    ratio,
+)
 
 
 def _forward(*lengths_m: float) -> np.ndarray:

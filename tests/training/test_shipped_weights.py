@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from sdepth.alignment.refiner import Refiner, fixed_refiner, make_levels, split
+from sdepth.alignment.solver import refine
 from sdepth.checkpoint import bundled, load_refiner
-from sdepth.models.refiner import Refiner, fixed_refiner, make_levels, split
-from sdepth.refine import refine
 from training.data.drive import find_drives, read_depth, read_drive, read_image
-from training.drive_motion import true_motions
 from training.evaluate import Protocol, evaluate, read_examples
+from training.evaluate.drive_motion import true_motions
 from training.evaluate.predictors import of_checkpoint
 from training.evaluate.real import scores
 from training.evaluate.real_sets import load_sets

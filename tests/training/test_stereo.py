@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sdepth.checkpoint import bundled
 from sdepth.errors import ConfigError, DataError, ShapeError
+from training.data.export_truth import main
+from training.data.stereo import depths_of, match, to_depth
 from training.evaluate import read_examples
 from training.evaluate.__main__ import main as evaluate
-from training.export_truth import main
-from training.stereo import depths_of, match, to_depth
 
 FOCAL, BASELINE_M, WALL_PX, BOX_PX = 100.0, 0.5, 10, 25
 BOX = slice(40, 80), slice(90, 130)

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from sdepth.camera import Camera
 from sdepth.checkpoint import load_depth, read_card, read_tensors
 from sdepth.errors import CheckpointError, ConfigError, DataError
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.encoder import ResNetEncoder
 from tests.helpers import write_drive
@@ -23,12 +23,12 @@ from training.data.darken import darken
 from training.data.drive import SKY, find_drives
 from training.data.frames import CropConfig, Frames, draw_crop
 from training.data.triplets import DataConfig
-from training.imagenet import load_imagenet
-from training.losses import LossConfig
+from training.losses.photometric import LossConfig
 from training.networks import build_model, follow
-from training.state import snapshot
+from training.run_folder import snapshot
 from training.supervised import TruthConfig, deviation, gradient_error
 from training.trainer import load_batches, take_step, train
+from training.weights.imagenet import load_imagenet
 
 
 @pytest.fixture

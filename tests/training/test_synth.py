@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sdepth.errors import DataError
-from sdepth.warp import warp
+from sdepth.geometry.warp import warp
 from training.data.drive import (
     MOVING,
     SKY,

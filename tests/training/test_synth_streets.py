@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.synth import roadside, shade, town
+from training.synth import roadside, shade, street
 from training.synth.builder import Builder
 from training.synth.config import DatasetConfig, SequenceConfig, draw_sequence
 from training.synth.library import OBJECTS, Library
@@ -106,7 +106,7 @@ def test_below_a_bridge_it_is_dark_and_before_it_not() -> None:
 def test_motorways_have_no_houses_near_and_several_lanes() -> None:
     motorway = next(c for c in DRAWS if c.scene.motorway)
     builder = Builder(motorway, Road(motorway), LIBRARY)
-    town._buildings(builder, 1)
+    street._buildings(builder, 1)
     assert motorway.lanes >= 2
     assert builder.objects.get("building", 0) == 0
     edge = motorway.half_width

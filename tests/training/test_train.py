@@ -18,11 +18,11 @@ from sdepth.errors import CheckpointError, ConfigError, DataError
 from tests.helpers import write_drive
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
-from training.export import export
-from training.losses import LossConfig
+from training.losses.photometric import LossConfig
 from training.networks import build_model
 from training.train import main
 from training.trainer import check_finite, learning_rate, load_batches, take_step, train
+from training.weights.export import export
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sdepth.camera import Camera
 from sdepth.errors import CameraError, DataError
-from sdepth.lens import Develop, Lens
+from sdepth.geometry.camera import Camera
+from sdepth.geometry.rectify import Develop, Lens
 
 _ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _TAIL = 4096

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
 from training.data.check import lens_of
 from training.data.drive import IMAGES, Drive, Frame, read_image
 

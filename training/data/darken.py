@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 
 Image = NDArray[np.uint8]
 Rng = np.random.Generator

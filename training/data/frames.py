@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
 from training.data.augment import change_look, relight
 from training.data.darken import darken
 from training.data.drive import SKY, Drive, find_drives, read_depth, read_drive, read_mask

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from sdepth.errors import DataError
-from sdepth.lens import Lens
+from sdepth.geometry.rectify import Lens
 from training.data.check import rectification
+from training.data.crop_resize import Trim
 from training.data.drive import Drive, Frame
 from training.data.recording import Recording, Shot
-from training.data.trim import Trim
 
 CROP = "560x426+41+45"
 """Where the toolbox takes depth and image to overlap; the evaluation's crop, too."""

@@ -21,8 +21,8 @@ from pathlib import Path
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from training.data.cli import add_write_options, describe_recordings, write_data_set
+from training.data.crop_resize import Trim
 from training.data.sources import SOURCES, Source
-from training.data.trim import Trim
 
 
 def make_arguments() -> ArgumentParser:

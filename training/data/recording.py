@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
-from sdepth.stamps import fault
+from sdepth.geometry.camera import Camera
+from sdepth.stamp_order import fault
+from training.data.crop_resize import Trim, trimmed
 from training.data.drive import Drive, Frame, read_depth
-from training.data.trim import Trim, trimmed
 
 _LINKED = (".png", ".jpg", ".jpeg")
 """Files of these kinds are linked to where they need nothing done to them."""

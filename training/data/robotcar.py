@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
 from training.data.check import lens_of
 from training.data.drive import Drive, Frame, read_image
 from training.data.poses import Pose, from_first, poses_at

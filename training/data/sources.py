@@ -11,11 +11,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sdepth.errors import DataError
-from training.data import cityscapes, nuscenes, nyuv2, own, robotcar
+from training.data import cityscapes, custom, nuscenes, nyuv2, robotcar
 from training.data.check import broken_files, describe
+from training.data.crop_resize import Trim
 from training.data.drive import Drive, find_drives, read_drive
 from training.data.recording import Recording, recording, split
-from training.data.trim import Trim
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ def _folder_options(parser: ArgumentParser) -> None:
 
 
 def _read_folder(options: Namespace, trim: Trim) -> list[Recording]:
-    return _recordings([own.read_folder(options.root, options.calib, options.fps)], options, trim)
+    recording = custom.read_folder(options.root, options.calib, options.fps)
+    return _recordings([recording], options, trim)
 
 
 def _video_options(parser: ArgumentParser) -> None:
@@ -106,7 +107,7 @@ def _video_options(parser: ArgumentParser) -> None:
 
 
 def _read_video(options: Namespace, trim: Trim) -> list[Recording]:
-    return [own.read_video(options.root, options.calib, options.every, trim)]
+    return [custom.read_video(options.root, options.calib, options.every, trim)]
 
 
 def _read_robotcar(options: Namespace, trim: Trim) -> list[Recording]:

@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
 from training.data.check import check_file_size, check_size
 from training.data.drive import Frame, code_depth
 from training.data.recording import Recording, Shot

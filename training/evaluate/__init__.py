@@ -3,6 +3,6 @@
 from training.evaluate.baselines import pixel_prior
 from training.evaluate.depth import evaluate
 from training.evaluate.examples import Depth, Example, read_examples
-from training.scoring import Protocol
+from training.evaluate.scoring import Protocol
 
 __all__ = ["Depth", "Example", "Protocol", "evaluate", "pixel_prior", "read_examples"]

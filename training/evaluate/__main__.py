@@ -23,9 +23,9 @@ import sys
 from collections.abc import Callable
 
 from sdepth.cli import make_parser, run
-from training.evaluate import compare, contact, curve, depth, odometry, real
-from training.protocols import PROTOCOLS, OdometryProtocol
-from training.scoring import Protocol
+from training.evaluate import compare, contact_sheet, curve, depth, odometry, real
+from training.evaluate.protocols import PROTOCOLS, OdometryProtocol
+from training.evaluate.scoring import Protocol
 
 
 def list_protocols(_: argparse.Namespace) -> None:
@@ -48,7 +48,11 @@ COMMANDS: dict[
     "protocols": ("list the protocols", no_arguments, list_protocols),
     "depth": ("score a checkpoint's depth", depth.add_arguments, depth.score),
     "real": ("score checkpoints on all real sets at hand", real.add_arguments, real.score),
-    "sheet": ("draw depth of real frames by several weights", contact.add_arguments, contact.draw),
+    "sheet": (
+        "draw depth of real frames by several weights",
+        contact_sheet.add_arguments,
+        contact_sheet.draw,
+    ),
     "curve": ("draw scores over the steps of a training", curve.add_arguments, curve.draw),
     "odometry": ("score a trajectory", odometry.add_arguments, odometry.score),
     "compare": ("set written results in one table", compare.add_arguments, compare.compare),

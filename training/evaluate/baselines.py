@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from sdepth.camera import Camera
 from sdepth.errors import ConfigError
+from sdepth.geometry.camera import Camera
 from training.evaluate.examples import Depth, Example, read_examples
 
 CONSTANT, FLAT_GROUND, PER_PIXEL = "constant", "flat ground", "per-pixel mean"

@@ -19,7 +19,7 @@ from training.evaluate.examples import Example, read_examples
 from training.evaluate.predictors import Predictor, of_checkpoint
 from training.evaluate.real import RealScore, watch
 from training.evaluate.real_sets import CACHE, RealSet, load_sets
-from training.scoring import Protocol
+from training.evaluate.scoring import Protocol
 
 RENDERED = "rendered"
 SHOWN_IMAGES = 64

@@ -16,13 +16,13 @@ from tqdm import tqdm
 
 from sdepth.engines import PRECISIONS
 from sdepth.errors import ConfigError
-from sdepth.metrics import DepthErrors, mean_errors
+from sdepth.metrics.depth import DepthErrors, mean_errors
 from training.evaluate.baselines import KITTI_HEIGHT_M, baselines, pixel_prior
 from training.evaluate.examples import Depth, Example, read_examples
 from training.evaluate.predictors import Predictor, of_checkpoint
-from training.protocols import find, record
-from training.scoring import Protocol
-from training.sheet import write_sheet
+from training.evaluate.protocols import find, record
+from training.evaluate.scoring import Protocol
+from training.evaluate.side_by_side import write_sheet
 
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "delta1", "delta2", "delta3")
 IN_METRES = ("abs_rel", "delta1")
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", default="synth", help="id (default: synth); `protocols` lists"
     )
     parser.add_argument("--split", type=Path, help="the protocol's test list, one image a line")
-    parser.add_argument("--truth", type=Path, help=".npz by training.export_truth, or a folder")
+    parser.add_argument("--truth", type=Path, help=".npz by data.export_truth, or a folder")
     parser.add_argument("--scale", choices=["median", "none"], help="none: judge metres")
     parser.add_argument("--prior", type=Path, help="training drives, for the per-pixel baseline")
     parser.add_argument("--camera-height", type=float, metavar="M", help="above the road, for the "

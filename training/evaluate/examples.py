@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
 from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
 from training.data.drive import Frame, find_drives, read_depth, read_drive
 from training.data.split import find_frames, read_list
-from training.scoring import Depth, Protocol
+from training.evaluate.scoring import Depth, Protocol
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Example:
 
 @dataclass(frozen=True)
 class TruthFile:
-    """What an .npz of ``training.export_truth`` holds.
+    """What an .npz of ``training.data.export_truth`` holds.
 
     Attributes:
         data: (N, H, W), metres, 0 where unknown, padded below and on the right.
@@ -73,7 +73,7 @@ def read_truth(path: Path) -> TruthFile:
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as err:
         raise DataError(
             f"{path}: no depths that can be read ({err}); make it with python -m "
-            "training.export_truth (files of pickled arrays are not opened)"
+            "training.data.export_truth (files of pickled arrays are not opened)"
         ) from err
     if data.ndim != 3 or len(sizes) != len(data) or len(names) not in (0, len(data)):
         raise DataError(f"{path}: data {data.shape} for {len(names)} images; expected (N, H, W)")
@@ -101,7 +101,8 @@ def read_examples(
     if known and len(lines or ()) != len(known.data):
         raise DataError(
             f"{truth}: {len(known.data)} depths for {len(lines or ())} images of {split}; give "
-            f"its list: --split; or make it: python -m training.export_truth {root} OUT --split"
+            f"its list: --split; or make it: python -m training.data.export_truth {root} "
+            "OUT --split"
         )
     if lines:
         found = find_frames(folders, lines, split or truth)

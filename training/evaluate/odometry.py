@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
-from sdepth.trajectory import (
+from sdepth.metrics.trajectory import (
     KITTI_LENGTHS_M,
     Poses,
     TrajectoryErrors,
@@ -20,8 +20,8 @@ from sdepth.trajectory import (
     kitti_segments,
     trajectory_errors,
 )
+from training.evaluate.protocols import OdometryProtocol, record
 from training.evaluate.trajectories import associate, read_trajectory
-from training.protocols import OdometryProtocol, record
 
 COLUMNS = {
     "t_err_percent": "t_err, %",

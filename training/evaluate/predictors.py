@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
-from sdepth.estimator import DepthEstimator
+from sdepth.depth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from training.evaluate.examples import Depth, Example
-from training.scoring import Protocol, shrunk
+from training.evaluate.scoring import Protocol, shrunk
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import read_card
 from sdepth.errors import ConfigError, DataError
-from sdepth.metrics import DepthErrors
-from sdepth.models.refiner import fixed_refiner
-from sdepth.odometry import Odometry
+from sdepth.metrics.depth import DepthErrors
+from sdepth.odometry.odometry import Odometry
 from training.data.drive import Drive, read_drive
 from training.data.kitti_odometry import read_poses
 from training.evaluate.baselines import CONSTANT, FLAT_GROUND, PER_PIXEL, pixel_prior
@@ -35,7 +35,7 @@ from training.evaluate.depth import judge
 from training.evaluate.page import fill
 from training.evaluate.predictors import Predictor, of_checkpoint
 from training.evaluate.real_sets import CACHE, RealSet, load_sets
-from training.scoring import Depth, Protocol, resized
+from training.evaluate.scoring import Depth, Protocol, resized
 
 PATHS = {"PandaSet 002": "open_driving/pandaset_002_front", "KITTI 06": "kitti_odom/sequences/06"}
 """Drives with true poses, whose length odometry is to find."""

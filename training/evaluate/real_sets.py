@@ -23,15 +23,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-import training.stereo
-from sdepth.camera import Camera
+import training.data.stereo
 from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
 from training.data.drive import DEPTH_SCALE, read_camera, read_image
+from training.data.export_truth import LidarCamera, export_stereo, nearest, project, read_sweep
 from training.evaluate.baselines import KITTI_HEIGHT_M
 from training.evaluate.examples import Depth, Example, read_examples
-from training.export_truth import LidarCamera, export_stereo, nearest, project, read_sweep
-from training.protocols import find
-from training.scoring import Protocol
+from training.evaluate.protocols import find
+from training.evaluate.scoring import Protocol
 
 CACHE = Path(__file__).parents[2] / "data" / "cache" / "real"
 """Not under version control, as all of data/."""
@@ -113,14 +113,14 @@ def _odometry(root: Path, stride: int, cache: Path) -> list[RealSet]:
 
 def _matched(folder: Path, stride: int, cache: Path) -> Path:
     """Return the stereo truth of a sequence, made at most once per version of the matching."""
-    key = hashlib.sha256(Path(training.stereo.__file__).read_bytes())
+    key = hashlib.sha256(Path(training.data.stereo.__file__).read_bytes())
     for path in sorted(folder.glob("image_[0-3]/*")):
         key.update(f"{path.resolve()} {path.stat().st_size}\n".encode())
     path = cache / f"{folder.name}-{stride}-{key.hexdigest()[:16]}.npz"
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}")
-        export_stereo(folder, part, None, training.stereo.DISPARITIES, stride)
+        export_stereo(folder, part, None, training.data.stereo.DISPARITIES, stride)
         part.replace(path)
     return path
 

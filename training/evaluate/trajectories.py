@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from sdepth.errors import DataError
-from sdepth.trajectory import Poses
+from sdepth.metrics.trajectory import Poses
 
 KITTI, NUMBERED, TUM = 12, 13, 8
 """Numbers in a row: T (3, 4); frame number and T; stamp (s), x y z (m), qx qy qz qw."""

@@ -13,11 +13,11 @@ import torch
 
 from sdepth.checkpoint import read_card
 from sdepth.config import load_config
+from sdepth.depth.estimator import pick_device
 from sdepth.errors import CheckpointError, DataError, SdepthError
-from sdepth.estimator import pick_device
 from training.config import TrainConfig
 from training.experiments.study import Run
-from training.state import CONFIG
+from training.run_folder import CONFIG
 from training.trainer import train
 
 EVALUATION, FAILED, MADE = "evaluation.json", "failed.txt", "made.json"

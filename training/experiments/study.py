@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sdepth.config import from_dict, read_values
 from sdepth.errors import ConfigError
 from training.config import TrainConfig
-from training.state import WEIGHTS
+from training.run_folder import WEIGHTS
 from training.synth.config import Domain
 
 if TYPE_CHECKING:

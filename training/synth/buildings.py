@@ -11,7 +11,7 @@ import numpy as np
 
 from training.synth.mesh import Material, Mesh, box, join, quads, triangles
 from training.synth.paint import FACADES, MIXES, WALLS, WINDOWS
-from training.synth.things import Materials, Rng, pick
+from training.synth.props import Materials, Rng, pick
 
 
 def _faces(

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 from training.synth.bonnet import Bonnet, draw_bonnet
 from training.synth.camera_look import Look, draw_look
 from training.synth.night import Night, draw_night

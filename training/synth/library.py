@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.synth import buildings, riders, structures, things, vehicles
+from training.synth import buildings, props, riders, structures, vehicles
 from training.synth.cars import make_car
 from training.synth.config import SequenceConfig
 from training.synth.mesh import Material, Mesh
@@ -43,25 +43,25 @@ OBJECTS: dict[str, tuple[int, Callable[[Rng], Mesh]]] = {
     "car": (30, lambda r: make_car(r, MATERIALS)),
     "building": (36, lambda r: buildings.building(r, MATERIALS, r.uniform(8, 22))),
     "house": (24, lambda r: buildings.house(r, MATERIALS, r.uniform(8, 14))),
-    "street_tree": (12, lambda r: things.tree(r, MATERIALS, True)),
-    "tree": (24, lambda r: things.tree(r, MATERIALS)),
-    "bush": (12, lambda r: things.bush(r, MATERIALS)),
-    "barrier": (20, lambda r: things.barrier(r, MATERIALS, 7.0, False)),
-    "field_barrier": (12, lambda r: things.barrier(r, MATERIALS, 7.0, True)),
-    "sign": (16, lambda r: things.sign(r, MATERIALS)),
-    "clutter": (20, lambda r: things.clutter(r, MATERIALS)),
-    "person": (16, lambda r: things.person(r, MATERIALS)),
-    "pole": (3, lambda r: things.pole(MATERIALS, r.uniform(6.5, 9))),
+    "street_tree": (12, lambda r: props.tree(r, MATERIALS, True)),
+    "tree": (24, lambda r: props.tree(r, MATERIALS)),
+    "bush": (12, lambda r: props.bush(r, MATERIALS)),
+    "barrier": (20, lambda r: props.barrier(r, MATERIALS, 7.0, False)),
+    "field_barrier": (12, lambda r: props.barrier(r, MATERIALS, 7.0, True)),
+    "sign": (16, lambda r: props.sign(r, MATERIALS)),
+    "clutter": (20, lambda r: props.clutter(r, MATERIALS)),
+    "person": (16, lambda r: props.person(r, MATERIALS)),
+    "pole": (3, lambda r: props.pole(MATERIALS, r.uniform(6.5, 9))),
     "lorry": (16, lambda r: vehicles.lorry(r, MATERIALS)),
     "van": (12, lambda r: vehicles.van(r, MATERIALS)),
     "bus": (8, lambda r: vehicles.bus(r, MATERIALS)),
     "motorcycle": (6, lambda r: riders.motorcycle(r, MATERIALS)),
     "bicycle": (8, lambda r: riders.bicycle(r, MATERIALS)),
-    "walker": (12, lambda r: things.person(r, MATERIALS, r.uniform(0.15, 0.4))),
+    "walker": (12, lambda r: props.person(r, MATERIALS, r.uniform(0.15, 0.4))),
     "guard_rail": (4, lambda r: structures.guard_rail(r, MATERIALS)),
     "jersey": (3, lambda r: structures.jersey(r, MATERIALS)),
     "noise_wall": (10, lambda r: structures.noise_wall(r, MATERIALS)),
-    "lamp_post": (12, lambda r: things.lamp_post(MATERIALS, r.uniform(6, 9), r.uniform(0.8, 2.2))),
+    "lamp_post": (12, lambda r: props.lamp_post(MATERIALS, r.uniform(6, 9), r.uniform(0.8, 2.2))),
 }
 """How many of each kind a library holds, and what makes one."""
 

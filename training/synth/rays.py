@@ -8,7 +8,7 @@ from embreex.rtcore_scene import EmbreeScene
 from numba import njit
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 
 _jit = njit(cache=True, fastmath=True, nogil=True)
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 from training.data.drive import BLURRED, MOVING, OWN, SKY, TEXTURELESS
 from training.synth import sensor
 from training.synth.bonnet import cover
@@ -20,7 +20,7 @@ from training.synth.night import wander
 from training.synth.place import batch, place
 from training.synth.rays import bvh, rays
 from training.synth.road import Road
-from training.synth.town import build_town
+from training.synth.street import build_town
 from training.synth.trace import Hits, Moving, Tracer
 from training.synth.traffic import Mover, traffic
 

@@ -8,12 +8,12 @@ import numpy as np
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
-from sdepth.camera import Camera
+from sdepth.geometry.camera import Camera
 from training.synth import shade
 from training.synth.library import MATERIALS
 from training.synth.lights import Light
 from training.synth.rays import bvh, edges, nearby, rays
-from training.synth.town import Town
+from training.synth.street import Town
 
 _QUARTERS = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float32)
 

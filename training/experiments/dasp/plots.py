@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from sdepth.estimator import DepthEstimator
+from sdepth.depth.estimator import DepthEstimator
 from training.data.drive import find_drives, read_depth, read_drive, read_image
+from training.evaluate.side_by_side import write_sheet
 from training.experiments.dasp.lines import DASP
 from training.experiments.results import Results
 from training.experiments.study import Run, Where, plan
-from training.sheet import write_sheet
 
 SHOWN = ("day", "night", "patch", DASP)
 LOSSES = ("photometric", "prior", "discriminator", "projection")

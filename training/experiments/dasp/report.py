@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluate_night import MIN_PIXELS
+from training.evaluate.night import MIN_PIXELS
 from training.experiments.dasp.claims import ABS_REL, APART, BY_DAY, SHRUNK
 from training.experiments.dasp.lines import DASP, VIDEO
 from training.experiments.dasp.plots import write_plots

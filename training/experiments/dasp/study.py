@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from training.evaluate_night import evaluate_night
+from training.evaluate.night import evaluate_night
 from training.experiments.dasp.claims import CLAIMS
 from training.experiments.dasp.lines import BY_DAY, CONFIGURATIONS, NETWORKS, SHARED
 from training.experiments.dasp.report import PROTOCOL, material, tables_and_plots

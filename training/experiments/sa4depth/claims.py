@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT
+from training.evaluate.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT
 from training.experiments.claims import Claim, lower, same_networks, within
 from training.experiments.sa4depth.lines import BEST
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 
-from training.drive_motion import INITIAL, REFINED
+from training.evaluate.drive_motion import INITIAL, REFINED
 from training.experiments.results import Results
 from training.experiments.sa4depth.lines import BEST
 

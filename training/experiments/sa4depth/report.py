@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT, UNTURNED
-from training.evaluate_motion import LENGTHS_M
+from training.evaluate.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT, UNTURNED
+from training.evaluate.motion import LENGTHS_M
 from training.experiments.report import (
     Column,
     differences,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from training.evaluate_motion import evaluate_motion
+from training.evaluate.motion import evaluate_motion
 from training.experiments.sa4depth.claims import CLAIMS
 from training.experiments.sa4depth.lines import CONFIGURATIONS, NETWORKS, NONE
 from training.experiments.sa4depth.report import PROTOCOL, material, tables_and_plots

@@ -20,11 +20,11 @@ import torch
 
 from sdepth import cli
 from sdepth.checkpoint import bundled, read_card
-from sdepth.daynight import DAY, NIGHT
+from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.depth.estimator import pick_device
 from sdepth.engines import AUTO, ENGINES, Engine, Source, auto, candidates, choose, golden
 from sdepth.engines.source import device_name
 from sdepth.errors import ConfigError, SdepthError
-from sdepth.estimator import pick_device
 
 PROG = "python -m sdepth.bench"
 EXAMPLES = """examples:

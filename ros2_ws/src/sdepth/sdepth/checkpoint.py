@@ -12,11 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from sdepth.alignment.refiner import Refiner, fixed_refiner
 from sdepth.config import from_dict, to_dict
 from sdepth.errors import CheckpointError, ConfigError
 from sdepth.models.depth_net import DEPTH_ARCHITECTURES, DepthNet
 from sdepth.models.pose_net import POSE_ARCHITECTURES, MotionNet, make_pose_net
-from sdepth.models.refiner import Refiner, fixed_refiner
 
 FORMAT = 1
 
@@ -132,7 +132,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         kind = "a pickle (.pth)" if start in (b"PK", b"\x80\x02", b"\x80\x04") else "damaged"
         raise CheckpointError(
             f"{path}: {kind}, expected safetensors ({err}); "
-            "copy it again, or export it with python -m training.export"
+            "copy it again, or export it with python -m training.weights.export"
         ) from err
 
 
@@ -154,7 +154,7 @@ def read_card(path: Path) -> Card:
     if card.format != FORMAT:
         raise CheckpointError(
             f"{card_path}: format {card.format}, this version reads {FORMAT}; "
-            "export it again with python -m training.export"
+            "export it again with python -m training.weights.export"
         )
     for name, known in (
         (card.depth_architecture, [*DEPTH_ARCHITECTURES]),

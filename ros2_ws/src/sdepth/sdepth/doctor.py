@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from sdepth.checkpoint import bundled
-from sdepth.daynight import DAY, NIGHT
+from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.depth.estimator import DepthEstimator
 from sdepth.engines import ENGINES
 from sdepth.errors import SdepthError
-from sdepth.estimator import DepthEstimator
 
 PACKAGES = (
     "sdepth", "sdepth-ros", "numpy", "opencv-python-headless", "safetensors", *ENGINES,

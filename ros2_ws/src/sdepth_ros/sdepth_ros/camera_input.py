@@ -10,10 +10,10 @@ import numpy as np
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from numpy.typing import NDArray
 
-from sdepth.calibration import read_calibration
-from sdepth.camera import Camera, check_same_size
 from sdepth.errors import ConfigError, ImageError
-from sdepth.lens import Develop, Lens
+from sdepth.geometry.calibration import read_calibration
+from sdepth.geometry.camera import Camera, check_same_size
+from sdepth.geometry.rectify import Develop, Lens
 from sdepth_ros.conversions import to_lens
 from sdepth_ros.node_params import InputParams
 

@@ -19,11 +19,11 @@ from sensor_msgs.msg import Illuminance
 from std_msgs.msg import Float64, String
 
 from sdepth.checkpoint import bundled
-from sdepth.daynight import AUTO, DAY, NIGHT, TOPIC
-from sdepth.depth_pipeline import DepthPipeline
-from sdepth.estimator import DepthEstimator
-from sdepth.scale import SPEED_SOURCES, UNKNOWN, Scale
-from sdepth.stamps import fault
+from sdepth.depth.daynight import AUTO, DAY, NIGHT, TOPIC
+from sdepth.depth.estimator import DepthEstimator
+from sdepth.pipeline import DepthPipeline
+from sdepth.scale.tracker import SPEED_SOURCES, UNKNOWN, Scale
+from sdepth.stamp_order import fault
 from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_rgb
 from sdepth_ros.depth_outputs import clean_depth

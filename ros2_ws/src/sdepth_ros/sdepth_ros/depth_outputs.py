@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.clean import (
+from sdepth.depth.cloud import color_by_height, xyzrgb_cloud
+from sdepth.depth.colorize import colorize
+from sdepth.depth.estimator import DepthMap
+from sdepth.depth.filters import (
     drop_above_road,
     drop_edges,
     edge_window,
@@ -15,11 +18,8 @@ from sdepth.clean import (
     within,
     within_height,
 )
-from sdepth.cloud import color_by_height, xyzrgb_cloud
-from sdepth.colorize import colorize
-from sdepth.depth_pipeline import Seen
-from sdepth.estimator import DepthMap
-from sdepth.ground import find_ground
+from sdepth.pipeline import Seen
+from sdepth.scale.ground import find_ground
 from sdepth_ros.conversions import cloud_fields, image_fields
 from sdepth_ros.node_params import CloudParams, DepthOutputParams, DepthParams
 

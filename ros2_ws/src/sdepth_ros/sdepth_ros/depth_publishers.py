@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from sdepth.depth_pipeline import Seen
-from sdepth.estimator import DepthMap
+from sdepth.depth.estimator import DepthMap
+from sdepth.pipeline import Seen
 from sdepth_ros.compressed import compress_depth
 from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields
 from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields

@@ -20,14 +20,14 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Float64, Header
 
-from sdepth.camera import Camera
 from sdepth.errors import CameraError, SdepthError
+from sdepth.geometry.camera import Camera
 from sdepth.memory import memory_mib
 from sdepth_ros import stats
 from sdepth_ros.bit_depth import BitDepth
 from sdepth_ros.camera_input import CameraInput
 from sdepth_ros.conversions import stamp_ns
-from sdepth_ros.frames import plain
+from sdepth_ros.frame_tree import plain
 from sdepth_ros.health import Health
 from sdepth_ros.managed_node import ACTIVE, ManagedNode, P
 from sdepth_ros.notices import BITS_GUESSED, FAILED, IDLE, LOADING, NO_CAMERA_INFO, SILENT, Said

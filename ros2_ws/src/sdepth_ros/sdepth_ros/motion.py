@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.odometry import LOST_VARIANCE
+from sdepth.odometry.odometry import LOST_VARIANCE
 from sdepth_ros.conversions import to_q_xyzw
 
 # Axes x forward, y left, z up of the optical axes z forward, x right, y down (REP 103).

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sdepth.config import param
-from sdepth.daynight import AUTO, DAY, NIGHT, DayNightConfig
+from sdepth.depth.daynight import AUTO, DAY, NIGHT, DayNightConfig
 from sdepth.engines import ENGINES, PRECISIONS
 from sdepth.errors import ConfigError
-from sdepth.scale import ScaleConfig
+from sdepth.scale.tracker import ScaleConfig
 from sdepth_ros.bit_depth import BitDepth
 
 
@@ -69,7 +69,7 @@ class DepthModelParams:
     precision: str = param(
         AUTO,
         "Of the networks; auto: the fastest that costs less than 1 % of accuracy, as their card "
-        "says; int8 wants them quantised by training.quantize",
+        "says; int8 wants them quantised by training.weights.quantize",
         choices=(AUTO, *PRECISIONS),
     )
 

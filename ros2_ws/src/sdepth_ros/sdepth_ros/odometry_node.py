@@ -18,17 +18,17 @@ from std_msgs.msg import Float64
 from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
-from sdepth.camera import Camera
+from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
-from sdepth.daynight import DAY
+from sdepth.depth.daynight import DAY
 from sdepth.errors import ImageError
-from sdepth.models.refiner import fixed_refiner
-from sdepth.odometry import Odometry, OdometryState
-from sdepth.stamps import StampOrder, fault
+from sdepth.geometry.camera import Camera
+from sdepth.odometry.odometry import Odometry, OdometryState
+from sdepth.stamp_order import StampOrder, fault
 from sdepth_ros import notices, stats
 from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb
 from sdepth_ros.frame_node import QUIET_S, Frame, FrameNode
-from sdepth_ros.frames import FrameTree, plain
+from sdepth_ros.frame_tree import FrameTree, plain
 from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import OdometryParams
@@ -36,8 +36,8 @@ from sdepth_ros.node_process import run
 from sdepth_ros.notices import Said
 from sdepth_ros.pose_publishers import PosePublishers
 from sdepth_ros.qos import LATCHED, TF, TF_STATIC
-from sdepth_ros.rivals import Rivals
-from sdepth_ros.sync import StampSync
+from sdepth_ros.stamp_sync import StampSync
+from sdepth_ros.tf_conflicts import Rivals
 
 if TYPE_CHECKING:
     from sdepth_ros.depth_node import DepthNode

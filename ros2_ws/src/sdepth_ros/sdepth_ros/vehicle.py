@@ -10,9 +10,9 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from sensor_msgs.msg import NavSatFix
 
-from sdepth.odometry import LOST_VARIANCE
-from sdepth.scale import GPS, TWIST, WHEEL, ScaleTracker
-from sdepth.speed import SpeedRatio
+from sdepth.odometry.odometry import LOST_VARIANCE
+from sdepth.scale.speed import SpeedRatio
+from sdepth.scale.tracker import GPS, TWIST, WHEEL, ScaleTracker
 from sdepth_ros.conversions import stamp_ns
 from sdepth_ros.qos import InputSubscription
 

@@ -39,7 +39,7 @@ class Source:
         return DepthGraph(net, card)
 
     def onnx(self) -> Path:
-        """Return the graph as ONNX, written at most once; of int8, what training.quantize wrote.
+        """Return the graph as ONNX, written at most once; of int8, what weights.quantize wrote.
 
         Raises:
             CheckpointError: int8, and the checkpoint was not quantised.
@@ -64,7 +64,7 @@ class Source:
         return cache_folder() / f"{self.checkpoint.stem}-{key.hexdigest()[:16]}.{suffix}"
 
     def has_int8(self) -> bool:
-        """Return whether training.quantize has written the int8 graph of these weights."""
+        """Return whether training.weights.quantize has written the int8 graph of these weights."""
         return quantised_path(self.checkpoint, self.card).is_file()
 
     def _quantised(self) -> Path:
@@ -76,7 +76,7 @@ class Source:
                 f"{', '.join(others)} is of other weights" if others else "it was never quantised"
             )
             raise CheckpointError(
-                f"{path}: no such file, {why}; python -m training.quantize "
+                f"{path}: no such file, {why}; python -m training.weights.quantize "
                 f"{self.checkpoint} DRIVES, or model.precision fp32"
             )
         return path

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdepth import pyramid
+from sdepth.alignment import pyramid
 from sdepth.errors import ConfigError
 from sdepth.models.encoder import Encoder
 from sdepth.shapes import check_shape

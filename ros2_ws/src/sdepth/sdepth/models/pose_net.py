@@ -7,8 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from sdepth import se3
 from sdepth.errors import ConfigError
+from sdepth.geometry import se3
 from sdepth.models.encoder import ARCHITECTURES, MEAN, STD, ResNetEncoder
 from sdepth.shapes import check_shape
 

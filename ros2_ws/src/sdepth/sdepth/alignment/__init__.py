@@ -1,0 +1,1 @@
+"""The motion between two frames: features aligned under the depth, coarse to fine."""

@@ -1,0 +1,123 @@
+"""Image to depth, for any pinhole camera: what the depth node calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sdepth.checkpoint import read_card
+from sdepth.engines import Source, choose
+from sdepth.errors import ConfigError
+from sdepth.geometry.camera import Camera
+from sdepth.shapes import check_shape
+
+
+@dataclass(frozen=True)
+class DepthMap:
+    """Depth (h, w), metres along the optical axis, and the camera of that image."""
+
+    depth: NDArray[np.float32]
+    camera: Camera
+
+
+def pick_device(device: str) -> torch.device:
+    """Return the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+        torch.empty(0, device=picked)
+    except (RuntimeError, AssertionError) as err:
+        first_line = str(err).splitlines()[0]
+        raise ConfigError(f"device {device!r}: {first_line}; use auto or cpu") from err
+    return picked
+
+
+class DepthEstimator:
+    """A checkpoint, ready to turn images into depth.
+
+    Attributes:
+        card: of the checkpoint.
+        device: it runs on.
+        engine: which library runs it, and why that one.
+        timed: makes what is entered while the network alone runs; set it to time that.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        device: str = "auto",
+        resolution: str = "input",
+        engine: str = "torch",
+        precision: str = "fp32",
+    ) -> None:
+        """Load the network.
+
+        Args:
+            checkpoint: a .safetensors file with its card beside it.
+            device: ``auto``, ``cpu`` or ``cuda:N``.
+            resolution: of the depth: ``input`` (the image's) or ``model`` (the network's).
+            engine: ``torch``, ``onnxruntime``, ``openvino``, ``tensorrt``, or ``auto``: the
+                fastest of those that are installed.
+            precision: ``fp32``, ``fp16``, ``bf16``, ``int8``, or ``auto``: the fastest of those
+                that the card knows to cost little.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be used.
+            ConfigError: no such device, resolution, engine or precision here.
+            EngineError: the engine does not answer as PyTorch does.
+        """
+        if resolution not in ("input", "model"):
+            raise ConfigError(f"resolution {resolution!r}: expected 'input' or 'model'")
+        self.device = pick_device(device)
+        self.card = read_card(checkpoint)
+        source = Source(checkpoint, self.card, self.device, precision)
+        self._engine, self.engine = choose(source, engine)
+        self._resolution = resolution
+        self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    def warm_up(self) -> None:
+        """Answer a black image of the canonical camera: a network's first answers are slow."""
+        height, width = self.card.input_size
+        focal = self.card.focal_ratio * sqrt(width * height)
+        camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+        self(np.zeros((height, width, 3), np.uint8), camera)
+
+    def __call__(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
+        """Return the depth of an image.
+
+        The focal length is compensated: the network's answer for the canonical camera is scaled
+        by the ratio of the two focal ratios (Metric3D's canonical camera).
+
+        Args:
+            image: RGB (H, W, 3).
+            camera: intrinsics of that image; lens distortion must be gone.
+
+        Raises:
+            ShapeError: the image is not (camera.height, camera.width, 3).
+        """
+        check_shape("image", image, f"{camera.height} {camera.width} 3")
+        height, width = self.card.input_size
+        if image.shape[:2] != (height, width):
+            small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            image = np.asarray(small, np.uint8)
+        with self.timed():
+            depth = self._engine(image, camera.focal_ratio / self.card.focal_ratio)
+        if self._resolution == "model":
+            camera = camera.resized(width, height)
+        elif depth.shape != (camera.height, camera.width):
+            inv_depth = cv2.resize(np.reciprocal(depth), (camera.width, camera.height))
+            depth = np.asarray(np.reciprocal(inv_depth, out=inv_depth), np.float32)
+        return DepthMap(depth, camera)

@@ -1,0 +1,1 @@
+"""Cameras, lenses, rigid motions, and where points land in images."""

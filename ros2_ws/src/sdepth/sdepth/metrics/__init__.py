@@ -1,0 +1,1 @@
+"""How wrong depth and paths are, by the field's definitions."""

@@ -1,0 +1,1 @@
+"""The camera's path: motions chained from frame to frame."""

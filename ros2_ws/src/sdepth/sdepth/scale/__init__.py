@@ -1,0 +1,1 @@
+"""Where metres come from: the networks, the camera's height, speed, GPS."""

@@ -1,0 +1,1 @@
+"""Bag files: reading their forms, replaying and recording them."""

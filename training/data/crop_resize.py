@@ -1,0 +1,92 @@
+"""Cutting and resizing images as they are prepared: each data set's crop is a line of data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.errors import DataError
+from sdepth.geometry.camera import Camera
+from training.data.check import check_size
+from training.data.drive import Drive
+
+
+@dataclass(frozen=True)
+class Trim:
+    """What is kept of an image, and the size it gets.
+
+    Attributes:
+        window: (left, top, width, height) that is kept, pixels; None for all.
+        size: (width, height) afterwards; None as it is.
+    """
+
+    window: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] | None = None
+
+    @classmethod
+    def parse(cls, crop: str, size: str) -> Trim:
+        """Return the trim of "1152x640+64+160" (width, height, left, top) and "576x320".
+
+        Empty texts and "none" keep everything.
+
+        Raises:
+            DataError: the texts have another form.
+        """
+        cut = re.fullmatch(r"(\d+)x(\d+)\+(\d+)\+(\d+)", crop)
+        to = re.fullmatch(r"(\d+)x(\d+)", size)
+        if not (cut or crop in ("", "none")) or not (to or size in ("", "none")):
+            raise DataError(
+                f"crop {crop!r}, size {size!r}: expected WIDTHxHEIGHT+LEFT+TOP or none, and "
+                "WIDTHxHEIGHT or none"
+            )
+        width, height, left, top = map(int, cut.groups()) if cut else (0, 0, 0, 0)
+        window = (left, top, width, height) if cut else None
+        return cls(window, (int(to[1]), int(to[2])) if to else None)
+
+    def camera(self, camera: Camera) -> Camera:
+        """Return the camera of trimmed images.
+
+        Raises:
+            CameraError: the window leaves the image.
+        """
+        if self.window:
+            camera = camera.cropped(*self.window)
+        return camera.resized(*self.size) if self.size else camera
+
+    def image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return an image (H, W, 3) trimmed."""
+        cut = self._cut(image)
+        if self.size is None or cut.shape[1::-1] == self.size:
+            return cut
+        return np.asarray(cv2.resize(cut, self.size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return depth (H, W) trimmed, metres; no two depths are mixed."""
+        cut = self._cut(depth)
+        if self.size is None:
+            return cut
+        return np.asarray(cv2.resize(cut, self.size, interpolation=cv2.INTER_NEAREST), np.float32)
+
+    def _cut(self, pixels: NDArray) -> NDArray:
+        """Return the window of an array (H, W, ...)."""
+        if self.window is None:
+            return pixels
+        left, top, width, height = self.window
+        return pixels[top : top + height, left : left + width]
+
+
+def trimmed(drive: Drive, trim: Trim) -> Drive:
+    """Return the drive with its images and camera trimmed."""
+    if trim == Trim():
+        return drive
+
+    def develop(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        image = raw if drive.develop is None else drive.develop(raw)
+        check_size(image, drive.camera, drive.name)
+        return trim.image(image)
+
+    return replace(drive, camera=trim.camera(drive.camera), develop=develop)

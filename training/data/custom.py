@@ -1,0 +1,90 @@
+"""One's own recordings: a folder of images, or a video file, with a ROS calibration file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sdepth.errors import DataError
+from sdepth.geometry.calibration import read_calibration
+from sdepth.geometry.rectify import Develop
+from training.data.check import check_size, rectification
+from training.data.crop_resize import Trim
+from training.data.drive import Drive, Frame, image_files
+from training.data.kitti_odometry import read_times
+from training.data.recording import Recording, Shot
+
+_SLACK = 2
+"""So many frames a container may announce in excess."""
+
+
+def read_folder(root: Path, calib: Path, fps: float) -> Drive:
+    """Return the images in a folder, in natural order of their names, rectified.
+
+    Args:
+        root: folder of .png, .jpg or .ppm files, and perhaps times.txt: seconds, one per image.
+        calib: of the camera, as ROS' camera_calibration writes it.
+        fps: images per second where there is no times.txt.
+
+    Raises:
+        DataError: no images, or times or calibration damaged.
+        CameraError: the calibration is not that of a camera.
+    """
+    images = image_files(root)
+    if not images:
+        raise DataError(f"{root}: no images; expected a folder of .png, .jpg or .ppm files")
+    times = root / "times.txt"
+    if times.is_file():
+        stamps = read_times(times, len(images))
+    else:
+        stamps = [round(i * 1e9 / fps) for i in range(len(images))]
+    camera, develop = rectification(read_calibration(calib))
+    return Drive(root.name, camera, tuple(map(Frame, images, stamps)), develop=develop)
+
+
+def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
+    """Return a video file as a recording, rectified and trimmed as it is decoded.
+
+    Args:
+        path: anything OpenCV decodes.
+        calib: of the camera, as ROS' camera_calibration writes it.
+        every: take every so many frames.
+        trim: what to cut the rectified images to.
+
+    Raises:
+        DataError: no video, or the calibration damaged; once read, that it ends early.
+        CameraError: the calibration is not that of a camera.
+    """
+    camera, develop = rectification(read_calibration(calib))
+    video = cv2.VideoCapture(str(path))
+    fps, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    if not video.isOpened() or fps <= 0 or count < 3:
+        raise DataError(f"{path}: not a video that OpenCV reads; convert it to .mp4 (H.264)")
+
+    def shots() -> Iterator[Shot]:
+        video = cv2.VideoCapture(str(path))
+        number = 0
+        while (decoded := video.read())[0]:
+            if number % every == 0:
+                rgb = np.asarray(cv2.cvtColor(decoded[1], cv2.COLOR_BGR2RGB), np.uint8)
+                check_size(rgb, camera, str(path))
+                picture = partial(_rectify, rgb, develop, trim)
+                yield Shot(f"{number:06d}", round(number * 1e9 / fps), picture)
+            number += 1
+        if number < count - _SLACK:
+            raise DataError(
+                f"{path}: ends after {number} of {count} frames; copy it again, or cut the whole "
+                "part out with ffmpeg -i"
+            )
+
+    return Recording(path.stem, trim.camera(camera), -(-count // every), shots)
+
+
+def _rectify(image: NDArray[np.uint8], develop: Develop | None, trim: Trim) -> NDArray[np.uint8]:
+    """Return a decoded image rectified and trimmed."""
+    return trim.image(image if develop is None else develop(image))

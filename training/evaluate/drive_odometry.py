@@ -1,0 +1,125 @@
+"""Follow drives with learned and with fixed features: how far off, how often lost, how fast.
+
+python -m training.evaluate.drive_odometry data/synth/night_test
+python -m training.evaluate.drive_odometry KITTI/sequences/06 --depth predicted
+
+Depth is the drive's own (``true``), which leaves motion alone to err, or the checkpoint's.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sdepth.alignment.refiner import fixed_refiner
+from sdepth.checkpoint import bundled
+from sdepth.cli import make_parser, run
+from sdepth.depth.estimator import DepthEstimator
+from sdepth.errors import DataError
+from sdepth.metrics.trajectory import trajectory_errors
+from sdepth.odometry.odometry import Odometry
+from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
+from training.evaluate.drive_motion import true_poses
+
+
+@dataclass(frozen=True)
+class Row:
+    """Over all drives: errors of the path, frames not followed, time per frame."""
+
+    length_mean_percent: float
+    length_worst_percent: float
+    ate_m: float
+    ate_7dof_m: float
+    not_ok: int
+    median_ms: float
+
+
+def follow(
+    odometry: Odometry, drive: Drive, estimator: DepthEstimator | None
+) -> tuple[np.ndarray, int, list[float]]:
+    """Return T_world_cam (N, 4, 4), frames that were not ok, and milliseconds per frame.
+
+    Raises:
+        DataError: a frame has no true depth, and none is to be predicted.
+    """
+    odometry.reset()
+    poses, not_ok, times = [], 0, []
+    for frame in drive.frames:
+        image = read_image(frame.image)
+        if estimator is not None:
+            depth = estimator(image, drive.camera).depth
+        elif frame.depth is not None:
+            depth = read_depth(frame.depth)
+        else:
+            raise DataError(f"{frame.image}: no depth beside it; give --depth predicted")
+        start = time.perf_counter()
+        state = odometry.update(image, depth, drive.camera, frame.stamp_ns)
+        times.append(1e3 * (time.perf_counter() - start))
+        poses.append(state.T_world_cam)
+        not_ok += state.tracking != "ok"
+    return np.stack(poses), not_ok, times
+
+
+def measure(odometry: Odometry, drives: list[Drive], estimator: DepthEstimator | None) -> Row:
+    """Return the table's row.
+
+    Raises:
+        DataError: a drive has no true poses.
+    """
+    lengths, ate, ate_7dof, bad = [], [], [], 0
+    times: list[float] = []
+    for drive in tqdm(drives, unit="drive", leave=False):
+        truth = true_poses(drive)
+        path, not_ok, ms = follow(odometry, drive, estimator)
+        true_m, found_m = (
+            np.linalg.norm(np.diff(p[:, :3, 3], axis=0), axis=1).sum() for p in (truth, path)
+        )
+        lengths.append(100 * abs(found_m / true_m - 1))
+        ate.append(trajectory_errors(truth, path, "none").ate_m)
+        ate_7dof.append(trajectory_errors(truth, path, "7dof").ate_m)
+        bad, times = bad + not_ok, times + ms
+    length, ate_m, ate_7dof_m = (float(np.mean(x)) for x in (lengths, ate, ate_7dof))
+    return Row(length, max(lengths), ate_m, ate_7dof_m, bad, float(np.median(times)))
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    parser = make_parser("python -m training.evaluate.drive_odometry", __doc__)
+    parser.add_argument("data", type=Path, help="drives with true poses")
+    parser.add_argument("--checkpoint", type=Path, default=bundled("day"))
+    parser.add_argument("--depth", choices=("true", "predicted"), default="true")
+    parser.add_argument("--threads", type=int, default=1, help="as odometry_node (%(default)s)")
+    parser.add_argument("--json", type=Path)
+    o = parser.parse_args(args)
+
+    def work() -> None:
+        torch.set_num_threads(o.threads)
+        drives = [read_drive(folder) for folder in find_drives(o.data)]
+        estimator = DepthEstimator(o.checkpoint) if o.depth == "predicted" else None
+        fixed = fixed_refiner()
+        rows = {
+            "the checkpoint's": measure(Odometry(o.checkpoint), drives, estimator),
+            "fixed": measure(Odometry(o.checkpoint, refiner=fixed), drives, estimator),
+        }
+        print(f"{o.data}: {len(drives)} drives, {o.depth} depth, {o.threads} threads")
+        print("| features | path length off, mean | worst | ATE, m | 7-DoF | not ok | ms |")
+        print("|---" * 7 + "|")
+        for name, r in rows.items():
+            off = f"{r.length_mean_percent:.2f} % | {r.length_worst_percent:.2f} %"
+            ate = f"{r.ate_m:.3f} | {r.ate_7dof_m:.3f}"
+            print(f"| {name} | {off} | {ate} | {r.not_ok} | {r.median_ms:.1f} |")
+        if o.json:
+            o.json.write_text(json.dumps({k: asdict(r) for k, r in rows.items()}, indent=1) + "\n")
+
+    return run(parser.prog, work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What a discriminator knows of daytime depth (DASP)."""

@@ -1,0 +1,1 @@
+"""Checkpoints in and out: public ones imported, runs exported, int8."""
