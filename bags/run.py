@@ -39,7 +39,7 @@ from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
 from sdepth_ros.node_params import DepthParams
 from training.data.crop_resize import Trim
 from training.data.custom import read_folder, read_video
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 from training.data.recording import Recording, recording
 
 _EXAMPLES = """examples:

@@ -26,7 +26,8 @@ from sdepth.depth.filters import within
 from sdepth.errors import DataError
 from sdepth_ros.depth_outputs import points_fields
 from sdepth_ros.node_params import CloudParams, DepthParams
-from training.data.drive import find_drives, read_depth, read_drive
+from training.data.drive import read_depth
+from training.data.open_drive import find_drives, read_drive
 
 ALL = CloudParams(stride=1, edge_filter=0.0, max_m=1e4, road_height_max=1e4)
 Mask = NDArray[np.bool_]

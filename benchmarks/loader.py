@@ -36,7 +36,8 @@ from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from training.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.crop_resize import Trim
-from training.data.drive import Drive, read_drive
+from training.data.drive import Drive
+from training.data.open_drive import read_drive
 from training.data.recording import recording
 from training.data.triplets import DataConfig, Triplets
 from training.data.write import WriteConfig, write_recording

@@ -23,7 +23,8 @@ from demo.nodes import NODES
 from demo.processes import Processes
 from sdepth.cli import make_parser, run
 from sdepth.engines import PRECISIONS
-from training.data.drive import Drive, read_drive
+from training.data.drive import Drive
+from training.data.open_drive import read_drive
 
 _EXAMPLES = """examples:
   python -m benchmarks.replay KITTI/sequences/06                  at 10 and 30 Hz

@@ -22,7 +22,7 @@ from demo.sheet import write_sheet
 from demo.tables import Table, depth_table, runtime_table, trajectory_table
 from sdepth.cli import make_parser, run
 from sdepth.errors import SdepthError
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 from training.synth.generate import generate
 
 _EXAMPLES = """examples:

@@ -15,7 +15,8 @@ from bags.write import CAMERA_INFO, IMAGE, STATIC_TF, TRUTH
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens, to_rgb
-from training.data.drive import read_depth, read_drive
+from training.data.drive import read_depth
+from training.data.open_drive import read_drive
 
 DAY, DUSK, NIGHT = "day", "dusk", "night"
 

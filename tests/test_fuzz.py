@@ -31,7 +31,8 @@ from tests.helpers import write_drive
 from training.config import TrainConfig
 from training.data.check import check_whole, file_size
 from training.data.crop_resize import Trim
-from training.data.drive import read_depth, read_drive, read_image
+from training.data.drive import read_depth, read_image
+from training.data.open_drive import read_drive
 from training.data.split import find_frames, read_list
 from training.data.write import claim
 from training.evaluate.trajectories import associate, read_trajectory

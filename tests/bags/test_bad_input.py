@@ -12,7 +12,8 @@ from bags.read import read_messages
 from bags.write import write_bag
 from sdepth.errors import DataError
 from tests.bags.drives import first_image, write_drive
-from training.data.drive import Drive, read_drive
+from training.data.drive import Drive
+from training.data.open_drive import read_drive
 
 
 def refuse(capsys: pytest.CaptureFixture[str], drive: Path, out: Path) -> str:

@@ -20,7 +20,8 @@ from bags.process import find_bags, main
 from bags.write import write_bag
 from sdepth.errors import DataError
 from tests.helpers import write_drive
-from training.data.drive import read_depth, read_drive
+from training.data.drive import read_depth
+from training.data.open_drive import read_drive
 
 ROOT = Path(__file__).parents[2]
 

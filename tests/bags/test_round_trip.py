@@ -22,7 +22,8 @@ from bags.write import (
 )
 from sdepth_ros.conversions import read_transform, stamp_ns, to_lens, to_rgb
 from tests.bags.drives import STEP_M, first_image, write_drive
-from training.data.drive import read_drive, read_image
+from training.data.drive import read_image
+from training.data.open_drive import read_drive
 
 
 @pytest.mark.parametrize(("compressed", "topic"), [(False, IMAGE), (True, COMPRESSED)])

@@ -19,7 +19,8 @@ from sdepth.depth.estimator import DepthEstimator
 from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens
 from tests.bags import forms
 from tests.helpers import write_drive
-from training.data.drive import Drive, read_drive
+from training.data.drive import Drive
+from training.data.open_drive import read_drive
 
 OUTPUTS = {"depth/image_rect", "depth/camera_info", "depth/color", "points", "odom", "tf"}
 

@@ -10,7 +10,7 @@ from bags.from_kitti import main
 from bags.read import count_messages, read_messages
 from bags.write import CAMERA_INFO, IMAGE, STATIC_TF, TRUTH
 from sdepth_ros.conversions import stamp_ns
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 
 
 def need(folder: Path) -> Path:

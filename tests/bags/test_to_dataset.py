@@ -20,7 +20,8 @@ from sdepth.geometry.camera import Camera
 from sdepth_ros.bags.file import add_topic, new_bag
 from tests.helpers import write_drive
 from training import train
-from training.data.drive import Drive, find_drives, read_drive, read_image
+from training.data.drive import Drive, read_image
+from training.data.open_drive import find_drives, read_drive
 
 LENS = Camera(40, 40, 31.5, 15.5, 64, 32)
 PERIOD_NS = 100_000_000

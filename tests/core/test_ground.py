@@ -9,7 +9,8 @@ import pytest
 
 from sdepth.geometry.camera import Camera
 from sdepth.scale.ground import find_ground
-from training.data.drive import find_drives, read_depth, read_drive
+from training.data.drive import read_depth
+from training.data.open_drive import find_drives, read_drive
 
 CAMERA = Camera(190.0, 190.0, 159.5, 47.5, 320, 96)
 RENDERED = Path(__file__).parents[2] / "data/synth/day_test"

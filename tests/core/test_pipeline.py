@@ -13,7 +13,8 @@ from sdepth.errors import ConfigError
 from sdepth.pipeline import DepthPipeline, Seen
 from sdepth.scale.ground import find_ground
 from sdepth.scale.tracker import ScaleConfig
-from training.data.drive import Drive, find_drives, read_drive
+from training.data.drive import Drive
+from training.data.open_drive import find_drives, read_drive
 from training.synth.config import DatasetConfig
 from training.synth.generate import generate
 

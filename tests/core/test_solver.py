@@ -20,7 +20,7 @@ from sdepth.errors import ShapeError
 from sdepth.geometry import projection, se3
 from sdepth.geometry.warp import sample
 from tests.core.scene import T_TRUE, K, scene, stacked, start
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 from training.evaluate.alignment import errors, levels_of, read_pair
 
 KITTI = Path(__file__).parents[3] / "shared/data/kitti_odom/sequences/06"

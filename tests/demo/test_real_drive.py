@@ -14,7 +14,7 @@ from bags.write import IMAGE, TRUTH, BagConfig, write_bag
 from demo.config import DemoConfig
 from sdepth.metrics.trajectory import trajectory_errors
 from sdepth_ros.conversions import read_transform, stamp_ns
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from sdepth_ros.conversions import stamp_ns, to_depth
 from sdepth_ros.qos import LATCHED
 from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera
-from training.data.drive import find_drives, read_drive
+from training.data.open_drive import find_drives, read_drive
 from training.synth.config import DatasetConfig
 from training.synth.generate import generate
 

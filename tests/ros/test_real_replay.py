@@ -23,7 +23,7 @@ from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
 from sdepth_ros.conversions import stamp_ns
 from tests.ros import processes, test_depth_node, test_odometry_node
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer

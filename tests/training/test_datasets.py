@@ -14,7 +14,8 @@ from sdepth.geometry.camera import Camera
 from tests.helpers import write_drive
 from training.data.check import check_lens, describe, flaw
 from training.data.crop_resize import Trim
-from training.data.drive import Drive, Frame, find_drives, read_depth, read_drive
+from training.data.drive import Drive, Frame, read_depth
+from training.data.open_drive import find_drives, read_drive
 from training.data.poses import poses_at
 from training.data.prepare import main
 from training.data.recording import recording, split

@@ -10,7 +10,8 @@ import pytest
 from sdepth.errors import CameraError, DataError
 from tests.training.trees import write_cityscapes
 from training.data.cityscapes import read
-from training.data.drive import find_drives, read_drive, read_image
+from training.data.drive import read_image
+from training.data.open_drive import find_drives, read_drive
 from training.data.prepare import main
 
 RUNS = {"aachen_000000": range(4), "aachen_000001": range(3), "bochum_000000": range(275, 280)}

@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 from sdepth.errors import CameraError, DataError
 from tests.training.trees import pictures, write_nuscenes
 from training.data import nuscenes
-from training.data.drive import find_drives, read_drive
 from training.data.nuscenes import read
+from training.data.open_drive import find_drives, read_drive
 from training.data.prepare import main
 
 FRONT = [0.5, -0.5, 0.5, -0.5]  # optical axes in a body's: x forward, y left, z up

@@ -13,8 +13,9 @@ from scipy.io import savemat
 from sdepth.errors import DataError
 from tests.training.trees import pictures
 from training.data.crop_resize import Trim
-from training.data.drive import find_drives, read_depth, read_drive, read_image
+from training.data.drive import read_depth, read_image
 from training.data.nyuv2 import read, read_test
+from training.data.open_drive import find_drives, read_drive
 from training.data.prepare import main
 
 

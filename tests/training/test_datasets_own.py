@@ -15,7 +15,8 @@ from tests.training.trees import pictures
 from training.data.check import rectification
 from training.data.crop_resize import Trim
 from training.data.custom import read_folder, read_video
-from training.data.drive import read_drive, read_image
+from training.data.drive import read_image
+from training.data.open_drive import read_drive
 from training.data.prepare import main
 
 K = [80.0, 0, 63.5, 0, 80, 31.5, 0, 0, 1]

@@ -11,7 +11,8 @@ from scipy.ndimage import map_coordinates
 
 from sdepth.errors import CameraError, DataError
 from tests.training.trees import ROBOTCAR_MODEL, mosaic, pictures, write_robotcar
-from training.data.drive import find_drives, read_drive, read_image
+from training.data.drive import read_image
+from training.data.open_drive import find_drives, read_drive
 from training.data.prepare import main
 from training.data.robotcar import find, read
 

@@ -10,13 +10,8 @@ import pytest
 
 from sdepth.errors import CameraError, DataError
 from tests.helpers import write_drive
-from training.data.drive import (
-    find_drives,
-    read_depth,
-    read_drive,
-    read_image,
-    read_mask,
-)
+from training.data.drive import read_depth, read_image, read_mask
+from training.data.open_drive import find_drives, read_drive
 
 SAMPLES = Path(__file__).parents[3] / "shared/data"
 P_ROW = "40 0 31.5 0 0 40 15.5 0 0 0 1 0"

@@ -11,7 +11,8 @@ import pytest
 
 from sdepth.depth.estimator import DepthMap
 from tests.helpers import write_drive
-from training.data.drive import BLURRED, MOVING, TEXTURELESS, read_drive
+from training.data.drive import BLURRED, MOVING, TEXTURELESS
+from training.data.open_drive import read_drive
 from training.evaluate import Protocol
 from training.evaluate.drive_motion import true_motions
 from training.evaluate.night import MIN_PIXELS, Scores, inconsistency, main

@@ -15,7 +15,7 @@ from sdepth.config import load_config
 from sdepth.errors import ConfigError
 from tests.helpers import write_drive
 from training.config import TrainConfig
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 from training.evaluate.drive_motion import chain, true_motions
 from training.evaluate.motion import evaluate_motion
 from training.experiments import runs

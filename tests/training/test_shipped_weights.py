@@ -13,7 +13,8 @@ import torch
 from sdepth.alignment.refiner import Refiner, fixed_refiner, make_levels, split
 from sdepth.alignment.solver import refine
 from sdepth.checkpoint import bundled, load_refiner
-from training.data.drive import find_drives, read_depth, read_drive, read_image
+from training.data.drive import read_depth, read_image
+from training.data.open_drive import find_drives, read_drive
 from training.evaluate import Protocol, evaluate, read_examples
 from training.evaluate.drive_motion import true_motions
 from training.evaluate.predictors import of_checkpoint

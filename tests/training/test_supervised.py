@@ -20,8 +20,9 @@ from tests.helpers import write_drive
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.augment import change_look
 from training.data.darken import darken
-from training.data.drive import SKY, find_drives
+from training.data.drive import SKY
 from training.data.frames import CropConfig, Frames, draw_crop
+from training.data.open_drive import find_drives
 from training.data.triplets import DataConfig
 from training.losses.photometric import LossConfig
 from training.networks import build_model, follow

@@ -13,16 +13,8 @@ import torch
 
 from sdepth.errors import DataError
 from sdepth.geometry.warp import warp
-from training.data.drive import (
-    MOVING,
-    SKY,
-    TEXTURELESS,
-    Drive,
-    read_depth,
-    read_drive,
-    read_image,
-    read_mask,
-)
+from training.data.drive import MOVING, SKY, TEXTURELESS, Drive, read_depth, read_image, read_mask
+from training.data.open_drive import read_drive
 from training.synth import library
 from training.synth.__main__ import main
 from training.synth.camera_look import Look

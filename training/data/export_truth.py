@@ -33,7 +33,7 @@ from tqdm import tqdm
 from sdepth.cli import make_parser, run
 from sdepth.errors import ConfigError, DataError
 from sdepth.shapes import check_shape
-from training.data.drive import find_drives
+from training.data.open_drive import find_drives
 from training.data.split import read_list
 from training.data.stereo import DISPARITIES, depths_of
 from training.evaluate.examples import Depth

@@ -16,7 +16,8 @@ from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from training.data.augment import change_look, relight
 from training.data.darken import darken
-from training.data.drive import SKY, Drive, find_drives, read_depth, read_drive, read_mask
+from training.data.drive import SKY, Drive, read_depth, read_mask
+from training.data.open_drive import find_drives, read_drive
 
 
 @dataclass(frozen=True)

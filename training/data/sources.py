@@ -14,7 +14,8 @@ from sdepth.errors import DataError
 from training.data import cityscapes, custom, nuscenes, nyuv2, robotcar
 from training.data.check import broken_files, describe
 from training.data.crop_resize import Trim
-from training.data.drive import Drive, find_drives, read_drive
+from training.data.drive import Drive
+from training.data.open_drive import find_drives, read_drive
 from training.data.recording import Recording, recording, split
 
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdepth.errors import DataError
-from training.data.drive import IMAGES, Drive, read_drive
+from training.data.drive import IMAGES, Drive
+from training.data.open_drive import read_drive
 
 _Key = tuple[str, str, bool]
 """Folder, name, and whether it is the right camera's."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sdepth.errors import ConfigError, DataError
 from sdepth.shapes import check_shape
-from training.data.drive import read_drive
+from training.data.open_drive import read_drive
 
 DISPARITIES = 96
 """So many pixels a near thing may be shifted: KITTI's pair sees from 4 m on."""

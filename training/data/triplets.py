@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sdepth.errors import DataError
 from training.data.check import check_file_size
-from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
+from training.data.drive import Drive, read_depth, read_image
 from training.data.frames import Frames
+from training.data.open_drive import find_drives, read_drive
 from training.data.split import find_frames, read_list
 
 log = logging.getLogger(__name__)

@@ -31,7 +31,8 @@ from sdepth.checkpoint import bundled, load_refiner
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from sdepth.geometry import se3
-from training.data.drive import Drive, read_drive, read_image
+from training.data.drive import Drive, read_image
+from training.data.open_drive import read_drive
 from training.data.stereo import match, to_depth
 
 STEPS = 6

@@ -21,7 +21,8 @@ from sdepth.depth.confidence import mirror_confidence
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
-from training.data.drive import find_drives, read_depth, read_drive
+from training.data.drive import read_depth
+from training.data.open_drive import find_drives, read_drive
 
 CAP_M = 80.0
 BOUNDS = (0.0, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)

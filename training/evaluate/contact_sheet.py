@@ -20,7 +20,8 @@ from sdepth.checkpoint import read_card
 from sdepth.depth.colorize import colorize
 from sdepth.errors import ConfigError, DataError
 from sdepth.geometry.camera import Camera
-from training.data.drive import read_drive, read_image
+from training.data.drive import read_image
+from training.data.open_drive import read_drive
 from training.evaluate.examples import Depth, Example
 from training.evaluate.predictors import Predictor, of_checkpoint
 from training.evaluate.real_sets import CACHE, NIGHT_CAMERA, RealSet, load_sets

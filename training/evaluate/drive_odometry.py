@@ -25,7 +25,8 @@ from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
 from sdepth.metrics.trajectory import trajectory_errors
 from sdepth.odometry.odometry import Odometry
-from training.data.drive import Drive, find_drives, read_depth, read_drive, read_image
+from training.data.drive import Drive, read_depth, read_image
+from training.data.open_drive import find_drives, read_drive
 from training.evaluate.drive_motion import true_poses
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
-from training.data.drive import Frame, find_drives, read_depth, read_drive
+from training.data.drive import Frame, read_depth
+from training.data.open_drive import find_drives, read_drive
 from training.data.split import find_frames, read_list
 from training.evaluate.scoring import Depth, Protocol
 

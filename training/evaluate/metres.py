@@ -27,7 +27,8 @@ from sdepth.odometry.odometry import Odometry
 from sdepth.pipeline import DepthPipeline
 from sdepth.scale.ground import find_ground
 from sdepth.scale.tracker import CAMERA_HEIGHT, MODEL, ScaleConfig, ScaleTracker
-from training.data.drive import Drive, Frame, find_drives, read_depth, read_drive
+from training.data.drive import Drive, Frame, read_depth
+from training.data.open_drive import find_drives, read_drive
 from training.evaluate.drive_motion import true_poses
 
 CAP_M = 80.0

@@ -26,7 +26,8 @@ from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from sdepth.metrics.depth import DepthErrors, mean_errors
 from sdepth.metrics.trajectory import ate, trajectory_errors
-from training.data.drive import Drive, find_drives, read_depth, read_drive
+from training.data.drive import Drive, read_depth
+from training.data.open_drive import find_drives, read_drive
 from training.evaluate import Protocol
 from training.evaluate.drive_motion import INITIAL, INTENSITY, DriveMotion, MotionEstimator, chain
 from training.evaluate.scale_agreement import (

@@ -35,12 +35,11 @@ from training.data.drive import (
     MOVING,
     TEXTURELESS,
     Drive,
-    find_drives,
     read_depth,
-    read_drive,
     read_image,
     read_mask,
 )
+from training.data.open_drive import find_drives, read_drive
 from training.evaluate import Depth, Protocol
 from training.evaluate.drive_motion import true_motions, true_poses
 from training.losses.consistency import points_apart

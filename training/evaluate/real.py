@@ -28,8 +28,9 @@ from sdepth.checkpoint import read_card
 from sdepth.errors import ConfigError, DataError
 from sdepth.metrics.depth import DepthErrors
 from sdepth.odometry.odometry import Odometry
-from training.data.drive import Drive, read_drive
+from training.data.drive import Drive
 from training.data.kitti_odometry import read_poses
+from training.data.open_drive import read_drive
 from training.evaluate.baselines import CONSTANT, FLAT_GROUND, PER_PIXEL, pixel_prior
 from training.evaluate.depth import judge
 from training.evaluate.page import fill

@@ -24,7 +24,8 @@ from sdepth.checkpoint import load_depth, load_pose, load_refiner
 from sdepth.cli import make_parser, run
 from sdepth.depth.colorize import colorize
 from sdepth.models.depth_net import disp_to_depth
-from training.data.drive import read_drive, read_image
+from training.data.drive import read_image
+from training.data.open_drive import read_drive
 
 SCALES = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 """By which the depth is multiplied in the last panel."""

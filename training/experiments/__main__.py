@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sdepth.cli import make_parser, run
 from sdepth.errors import ConfigError
-from training.data.drive import find_drives
+from training.data.open_drive import find_drives
 from training.experiments.dasp.study import STUDY as DASP
 from training.experiments.records import needed, read_records, status
 from training.experiments.report import write_report

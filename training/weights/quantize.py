@@ -40,7 +40,7 @@ from sdepth.engines import Source, candidates
 from sdepth.engines.graph import INPUTS
 from sdepth.engines.source import atomic, quantised_path
 from sdepth.errors import DataError
-from training.data.drive import find_drives, read_drive
+from training.data.open_drive import find_drives, read_drive
 from training.evaluate.depth import evaluate
 from training.evaluate.examples import read_examples
 from training.evaluate.protocols import find

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sdepth.depth.estimator import DepthEstimator
-from training.data.drive import find_drives, read_depth, read_drive, read_image
+from training.data.drive import read_depth, read_image
+from training.data.open_drive import find_drives, read_drive
 from training.evaluate.side_by_side import write_sheet
 from training.experiments.dasp.lines import DASP
 from training.experiments.results import Results
