@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -30,6 +31,8 @@ ROSDEP_KEYS = {
     "cv2": "python3-opencv",
 }
 PYPI_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
+COMMANDS = {"depth_node", "odometry_node", "vision_node", "replay", "record", "doctor"}
+RUN = "sdepth_ros/lib/sdepth_ros"
 ENGINES = {"onnxruntime", "openvino", "tensorrt"}  # imported where the user has them
 BY_PIP = {"torch", "safetensors", "rosbags"}  # not packaged by every supported Ubuntu
 
@@ -145,6 +148,12 @@ def test_nothing_unpickles() -> None:
     assert [where for path in sources(*OURS[:-1]) for where in unpickling(path)] == []
 
 
+def test_pip_puts_no_common_name_on_the_path() -> None:
+    programs = entry_points(group="console_scripts")
+    ours = {entry.name for entry in programs if entry.value.startswith("sdepth_ros.")}
+    assert ours == {f"sdepth-{name}".replace("_", "-") for name in COMMANDS}, "make setup"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("option", [(), ("--symlink-install",)], ids=["plain", "symlink"])
 def test_colcon_installs_everything(option: tuple[str, ...], tmp_path: Path) -> None:
@@ -154,8 +163,10 @@ def test_colcon_installs_everything(option: tuple[str, ...], tmp_path: Path) -> 
     command = workspace.sourced(install, f"{sys.executable} -c '{where}'")
     installed = subprocess.check_output(command, text=True, cwd=tmp_path).strip()
     assert installed.startswith(str(tmp_path))
-    for script in (install / "sdepth_ros/lib/sdepth_ros").iterdir():
-        assert script.read_text().startswith(f"#!{sys.executable}\n")  # it has torch
+    scripts = {path.name: path.read_text() for path in (install / RUN).iterdir()}
+    assert {*scripts} == COMMANDS  # what ``ros2 run sdepth_ros`` offers
+    for script in scripts.values():
+        assert script.startswith(f"#!{sys.executable}\n")  # it has torch
     for pattern in ("*.safetensors", "*.json"):
         shipped = sorted(path.name for path in (ROOT / "weights").glob(pattern))
         assert sorted(path.name for path in Path(installed, "weights").glob(pattern)) == shipped

@@ -1,11 +1,15 @@
 """Package the ROS 2 nodes with their launch files, parameters and RViz views."""
 
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 NAME = "sdepth_ros"
-NODES = ("depth_node", "odometry_node", "vision_node", "replay", "record", "doctor")
+COMMANDS = ("depth_node", "odometry_node", "vision_node", "replay", "record", "doctor")
+# colcon (install, develop) puts them where ``ros2 run sdepth_ros replay`` looks. pip puts them on
+# the PATH, where many a program is called replay: there it is sdepth-replay.
+ON_PATH = not {"install", "develop"} & {*sys.argv}
 HERE = Path(__file__).parent
 
 
@@ -13,6 +17,11 @@ def files(folder: str) -> tuple[str, list[str]]:
     """Return the install folder and the files of ``folder`` (launch and rviz are links)."""
     paths = (p for p in (HERE / folder).glob("*") if p.is_file())
     return f"share/{NAME}/{folder}", sorted(f"{folder}/{p.name}" for p in paths)
+
+
+def program(command: str) -> str:
+    """Return the name of the program that runs ``sdepth_ros.start``'s ``command``."""
+    return f"sdepth-{command}".replace("_", "-") if ON_PATH else command
 
 
 setup(
@@ -32,7 +41,7 @@ setup(
         files("rviz"),
         files("config"),
     ],
-    entry_points={"console_scripts": [f"{node} = {NAME}.start:{node}" for node in NODES]},
+    entry_points={"console_scripts": [f"{program(c)} = {NAME}.start:{c}" for c in COMMANDS]},
     install_requires=[
         "numpy",
         "opencv-python-headless",

@@ -1,4 +1,4 @@
-"""What is installed, what it runs on, and what to do about what is wrong: ``sdepth doctor``."""
+"""What is installed, what it runs on, and what to do about what is wrong, without ROS."""
 
 from __future__ import annotations
 

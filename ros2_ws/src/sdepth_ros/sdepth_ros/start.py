@@ -34,4 +34,6 @@ def _start(name: str) -> int:
 depth_node, odometry_node, vision_node = (
     partial(_start, name) for name in ("depth_node", "odometry_node", "vision_node")
 )
-replay, record, doctor = (partial(_start, name) for name in ("replay", "record", "doctor"))
+replay, record, doctor = (
+    partial(_start, name) for name in ("bags.replay", "bags.record", "doctor")
+)
