@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from importlib.metadata import entry_points
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +22,9 @@ OURS = [CORE / "sdepth", SHELL / "sdepth_ros"] + [
     ROOT / name for name in ("training", "bags", "demo", "benchmarks", "launch", "tests")
 ]
 ROS = {"rclpy", "rcl_interfaces", "launch", "launch_ros", "ament_index_python", "sdepth_ros"}
+PACKAGES = {path.name: path for path in OURS if path.name != "launch"}
+ABOVE = ("training", "bags", "demo", "benchmarks", "tests")
+"""What the core and the nodes know nothing of."""
 LINKS = {
     CORE / "sdepth" / "weights": ROOT / "weights",
     SHELL / "launch": ROOT / "launch",
@@ -54,6 +58,42 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+def modules() -> dict[str, Path]:
+    """Return our modules by dotted name."""
+    named = {}
+    for package, folder in PACKAGES.items():
+        for path in sources(folder):
+            parts = [package, *path.relative_to(folder).with_suffix("").parts]
+            named[".".join(parts).removesuffix(".__init__")] = path
+    return named
+
+
+def imported_modules(path: Path, known: dict[str, Path]) -> set[str]:
+    """Return our modules a file imports, inside functions and under TYPE_CHECKING too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & known.keys() or {node.module}
+    return found & known.keys()
+
+
+def private_imports(path: Path) -> set[str]:
+    """Return what a file takes of other modules although their underscore says not to."""
+    tree = ast.parse(path.read_text())
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    taken = {alias.asname or alias.name: alias.name for node in froms for alias in node.names}
+    of_modules = {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        and node.value.id in taken and re.match("_[^_]", node.attr)
+    }  # fmt: skip
+    return of_modules | {name for name in taken.values() if re.match("_[^_]", name)}
+
+
 def is_ros(name: str) -> bool:
     return name in ROS or name.startswith("tf2_") or name.endswith(("_msgs", "_srvs"))
 
@@ -70,15 +110,27 @@ def wrong_imports(folder: Path, *forbidden: str, ros: bool) -> dict[str, set[str
 
 
 def test_core_imports_no_ros_and_no_training() -> None:
-    assert wrong_imports(CORE / "sdepth", "training", "bags", "demo", ros=False) == {}
+    assert wrong_imports(CORE / "sdepth", *ABOVE, ros=False) == {}
 
 
 def test_nodes_import_no_training() -> None:
-    assert wrong_imports(SHELL / "sdepth_ros", "training", "bags", "demo", ros=True) == {}
+    assert wrong_imports(SHELL / "sdepth_ros", *ABOVE, ros=True) == {}
 
 
 def test_training_imports_no_ros() -> None:
-    assert wrong_imports(ROOT / "training", "bags", "demo", ros=False) == {}
+    assert wrong_imports(ROOT / "training", *ABOVE[1:], ros=False) == {}
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    known = modules()
+    graph = {name: imported_modules(path, known) for name, path in known.items()}
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+@pytest.mark.parametrize("package", [name for name in PACKAGES if name != "tests"])
+def test_no_package_takes_private_names_of_others(package: str) -> None:
+    found = {path.name: private_imports(path) for path in sources(PACKAGES[package])}
+    assert {name: taken for name, taken in found.items() if taken} == {}
 
 
 @pytest.mark.parametrize("link", LINKS, ids=lambda path: path.name)

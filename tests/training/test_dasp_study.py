@@ -14,18 +14,18 @@ import pytest
 from tests.helpers import write_drive
 from training.data.drive import BLURRED, MOVING, TEXTURELESS
 from training.evaluate.side_by_side import write_sheet
-from training.experiments import runs
+from training.experiments import execute
 from training.experiments.__main__ import QUICK, STUDIES, main
 from training.experiments.claims import FAILS, HOLDS, NOT_RUN
 from training.experiments.dasp.claims import CLAIMS, close, gains_more
-from training.experiments.dasp.lines import VIDEO
+from training.experiments.dasp.configurations import VIDEO
 from training.experiments.dasp.report import tables_and_plots
 from training.experiments.results import Results
-from training.experiments.study import Where, plan
+from training.experiments.study import StudyContext, plan
 
 STUDY = STUDIES["dasp"]
-WHERE = Where(STUDY, Path("out"), {d.name: d.default for d in STUDY.drives})
-ALL = plan(WHERE)
+CONTEXT = StudyContext(STUDY, Path("out"), {d.name: d.default for d in STUDY.drives})
+ALL = plan(CONTEXT)
 
 
 def _found(abs_rel: float, without_texture: float = 1.0) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def test_gain_is_compared_by_its_share() -> None:
 
 
 def test_what_was_not_run_shows_as_empty(tmp_path: Path) -> None:
-    text = "\n".join(tables_and_plots(_results(night=_found(0.3)), WHERE, tmp_path))
+    text = "\n".join(tables_and_plots(_results(night=_found(0.3)), CONTEXT, tmp_path))
 
     assert "| night | 1 of 3 | 0.300 |" in text
     assert "| patch | 0 of 3 |  |  |" in text
@@ -142,7 +142,7 @@ def test_study_goes_from_drives_to_report_and_is_not_done_twice(
     options += [part for o in QUICK for part in ("--set", o)]
 
     assert main(options) == 0
-    monkeypatch.setattr(runs, "train", None)
+    monkeypatch.setattr(execute, "train", None)
     assert main(options) == 0
 
     found = json.loads((tmp_path / "results" / "dasp.json").read_text())

@@ -18,23 +18,23 @@ from training.config import TrainConfig
 from training.data.open_drive import read_drive
 from training.evaluate.drive_motion import chain, true_motions
 from training.evaluate.motion import evaluate_motion
-from training.experiments import runs
+from training.experiments import execute
 from training.experiments.__main__ import QUICK, RESULTS, STUDIES, main
 from training.experiments.claims import FAILS, HOLDS, NOT_RUN, lower, within
+from training.experiments.execute import EVALUATION, FAILED, state
 from training.experiments.records import Record, read_records
 from training.experiments.results import Results, collect, summary
-from training.experiments.runs import EVALUATION, FAILED, state
 from training.experiments.sa4depth import study
-from training.experiments.sa4depth.lines import BEST, NETWORKS, SHORT
-from training.experiments.study import Where, plan
+from training.experiments.sa4depth.configurations import BEST, NETWORKS, SHORT
+from training.experiments.study import StudyContext, plan
 
 
-def _where(name: str = "sa4depth", out: Path = Path("out")) -> Where:
+def _context(name: str = "sa4depth", out: Path = Path("out")) -> StudyContext:
     """Return a study with the drives it was published with."""
-    return Where(STUDIES[name], out, {d.name: d.default for d in STUDIES[name].drives})
+    return StudyContext(STUDIES[name], out, {d.name: d.default for d in STUDIES[name].drives})
 
 
-ALL = plan(_where())
+ALL = plan(_context())
 
 
 def _results(**values: dict[int, float]) -> Results:
@@ -45,13 +45,13 @@ def _results(**values: dict[int, float]) -> Results:
 
 @pytest.mark.parametrize("name", [*STUDIES])
 def test_every_configuration_is_valid(name: str) -> None:
-    for run in plan(_where(name)):
+    for run in plan(_context(name)):
         assert run.config().seed == run.seed
 
 
 @pytest.mark.parametrize("name", [*STUDIES])
 def test_folders_and_names_are_unique(name: str) -> None:
-    planned, names = plan(_where(name)), [c.name for c in STUDIES[name].configurations]
+    planned, names = plan(_context(name)), [c.name for c in STUDIES[name].configurations]
 
     assert len({run.folder for run in planned}) == len(planned)
     assert len({*names}) == len(names)
@@ -79,7 +79,7 @@ def test_ablation_continues_the_warm_up_of_the_main_lines() -> None:
 @pytest.mark.parametrize("name", [*STUDIES])
 def test_warm_up_comes_before_what_starts_from_it(name: str) -> None:
     done: set[Path] = set()
-    for run in plan(_where(name)):
+    for run in plan(_context(name)):
         assert run.start is None or run.start in done
         done.add(run.weights)
 
@@ -100,14 +100,14 @@ def test_printed_command_makes_the_same_run() -> None:
 
 
 def test_only_keeps_what_is_named_and_its_warm_up() -> None:
-    kept = plan(_where(), ["GC"], [2])
+    kept = plan(_context(), ["GC"], [2])
 
     assert [r.name for r in kept] == ["warm-up (light), seed 2", "GC, seed 2"]
 
 
 def test_name_that_is_none_says_what_there_is() -> None:
     with pytest.raises(ConfigError, match=r"not a configuration; known.*base"):
-        plan(_where(), ["bas"])
+        plan(_context(), ["bas"])
 
 
 def test_claim_holds_only_if_it_does_in_every_seed() -> None:
@@ -155,7 +155,7 @@ def test_study_trains_evaluates_reports_and_is_not_done_twice(
     folders: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(folders) == 0
-    monkeypatch.setattr(runs, "train", None)
+    monkeypatch.setattr(execute, "train", None)
     monkeypatch.setattr(study, "evaluate_motion", None)
     assert main(folders) == 0  # neither is called again
 
@@ -191,7 +191,7 @@ def test_what_was_reported_stays_known_without_its_runs(
 def test_published_results_are_of_the_study_as_it_is_now(name: str) -> None:
     path = RESULTS / f"{name}.json"
     records = read_records(path)
-    results = collect(plan(_where(name, Path("elsewhere"))), records)
+    results = collect(plan(_context(name, Path("elsewhere"))), records)
 
     assert len(results.records) == len(records) > 0
     assert json.loads(path.read_text())["claims"] == [
@@ -200,7 +200,7 @@ def test_published_results_are_of_the_study_as_it_is_now(name: str) -> None:
 
 
 def test_record_is_of_another_configuration_once_the_studys_own_changed(tmp_path: Path) -> None:
-    run = plan(_where(out=tmp_path), ["base"], [0])[0]
+    run = plan(_context(out=tmp_path), ["base"], [0])[0]
     before = {**run.values(), "data": {"flip": False}}
 
     assert Record(run.values()).fits(run)
@@ -229,7 +229,7 @@ def test_evaluation_says_what_is_judged(tmp_path: Path) -> None:
 
 
 def test_a_run_of_another_configuration_is_not_taken_for_this_one(tmp_path: Path) -> None:
-    run = plan(_where(out=tmp_path), ["base"], [0])[0]
+    run = plan(_context(out=tmp_path), ["base"], [0])[0]
     run.folder.mkdir(parents=True)
     (run.folder / "config.yaml").write_text("name: else\n")
 

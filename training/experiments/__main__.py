@@ -15,18 +15,20 @@ import argparse
 import logging
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sdepth.cli import make_parser, run
 from sdepth.errors import ConfigError
 from training.data.open_drive import find_drives
 from training.experiments.dasp.study import STUDY as DASP
+from training.experiments.execute import execute, seconds_left
 from training.experiments.records import needed, read_records, status
 from training.experiments.report import write_report
 from training.experiments.results import collect
-from training.experiments.runs import execute, seconds_left
 from training.experiments.sa4depth.study import STUDY as SA4DEPTH
-from training.experiments.study import Where, plan
+from training.experiments.study import StudyContext, plan
 
 STUDIES = {study.name: study for study in (SA4DEPTH, DASP)}
 RESULTS = Path(__file__).parents[1] / "results"
@@ -64,15 +66,15 @@ def main(args: list[str] | None = None) -> int:
 
 def work(o: argparse.Namespace) -> None:
     """Do what the options say."""
-    where, seeds = _where(o), o.seeds
+    context, seeds = _context(o), o.seeds
     if o.quick:
-        where, seeds = _make_quick(where), [0]
-    out = o.results or (where.out if o.quick else RESULTS)
+        context, seeds = _make_quick(context), [0]
+    out = o.results or (context.out if o.quick else RESULTS)
     file = f"{o.study}.json"
     records = {k: r for folder in (RESULTS, out) for k, r in read_records(folder / file).items()}
     # All configurations, whatever is asked for now: the report is of the whole study.
-    everything = plan(where, (), [0] if o.quick else None)
-    runs = plan(where, o.only, seeds)
+    everything = plan(context, (), [0] if o.quick else None)
+    runs = plan(context, o.only, seeds)
     todo = needed(runs, records, o.again)
     if o.list:
         left = _duration(seconds_left(todo, collect(everything, records).made))
@@ -81,16 +83,20 @@ def work(o: argparse.Namespace) -> None:
         print(f"{len(runs)} runs; training the {len(todo)} to do takes {left}")
         return
     if not o.report:
-        for folder in where.drives.values():
+
+        def evaluate(weights: Path) -> dict[str, Any]:
+            return context.study.evaluate(weights, context)
+
+        for folder in context.drives.values():
             find_drives(folder)  # before hours of training
         for k, r in enumerate(todo, 1):
             left = _duration(seconds_left(todo, collect(everything, records).made))
             print(f"run {k} of {len(todo)}: {r.name}; left {left}", flush=True)
-            print(f"  {execute(r)}", flush=True)
-    print(write_report(collect(everything, records), where, out))
+            print(f"  {execute(r, context.device, evaluate)}", flush=True)
+    print(write_report(collect(everything, records), context, out))
 
 
-def _where(o: argparse.Namespace) -> Where:
+def _context(o: argparse.Namespace) -> StudyContext:
     """Return the study and its folders.
 
     Raises:
@@ -104,19 +110,19 @@ def _where(o: argparse.Namespace) -> Where:
     for d in study.drives:
         drives[d.name] = getattr(o, d.name) or d.default
     out = o.out or Path("runs/experiments") / study.name
-    return Where(study, out, drives, o.device, tuple(o.extra))
+    return StudyContext(study, out, drives, o.device, tuple(o.extra))
 
 
-def _make_quick(where: Where) -> Where:
+def _make_quick(context: StudyContext) -> StudyContext:
     """Render two tiny drives in the place of each set of drives."""
     from training.synth.config import DatasetConfig
     from training.synth.generate import generate
 
     drives = {}
-    for d in where.study.drives:
-        drives[d.name] = where.out / "data" / d.name
+    for d in context.study.drives:
+        drives[d.name] = context.out / "data" / d.name
         generate(drives[d.name], DatasetConfig(d.domain, 2, 8, 96, 64, d.seed, 1))
-    return Where(where.study, where.out, drives, where.device, (*where.extra, *QUICK))
+    return replace(context, drives=drives, extra=(*context.extra, *QUICK))
 
 
 def _defaults() -> str:

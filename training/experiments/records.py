@@ -14,8 +14,8 @@ from sdepth.checkpoint import read_tensors
 from sdepth.config import from_dict
 from sdepth.errors import ConfigError, DataError
 from training.config import TrainConfig
-from training.experiments.runs import evaluation, made, state
-from training.experiments.study import Run
+from training.experiments.execute import evaluation, made, state
+from training.experiments.run import Run
 
 OUT = "OUT"
 """Stands for the folder of the study in recorded values, wherever it was."""
@@ -41,17 +41,17 @@ class Record:
 
     def fits(self, run: Run) -> bool:
         """Return whether this is what the run would give now, scored on the same drives."""
-        values = _replaced(self.values, OUT, str(run.where.out))
+        values = _replaced(self.values, OUT, str(run.out))
         try:
             same = from_dict(TrainConfig, values, RECORDED) == run.config()
         except ConfigError:  # of keys that are no more
             return False
-        return same and (run.configuration is None or run.where.scored(self.evaluation))
+        return same and (run.configuration is None or run.scored(self.evaluation))
 
 
 def key(run: Run) -> str:
     """Return what a run is filed under."""
-    return run.folder.relative_to(run.where.out).as_posix()
+    return run.folder.relative_to(run.out).as_posix()
 
 
 def finished(run: Run) -> tuple[Record, dict[str, Any]] | None:
@@ -61,7 +61,7 @@ def finished(run: Run) -> tuple[Record, dict[str, Any]] | None:
     found = evaluation(run) or {}
     if run.configuration is not None and not found:
         return None
-    values = _replaced(run.values(), str(run.where.out), OUT)
+    values = _replaced(run.values(), str(run.out), OUT)
     short = {k: v for k, v in found.items() if k != "per_drive"}
     return Record(values, made(run), short, describe_networks(run.weights)), found
 

@@ -9,25 +9,25 @@ import numpy as np
 
 from training.experiments.records import read_records, write_records
 from training.experiments.results import Results, summary
-from training.experiments.study import Where
+from training.experiments.study import StudyContext
 
 Column = tuple[str, str]
 """Head of a column, and the key of its number."""
 
 
-def write_report(results: Results, where: Where, out: Path) -> Path:
+def write_report(results: Results, context: StudyContext, out: Path) -> Path:
     """Write the study's .md, .json and plots to ``out``; return the first.
 
     Records of runs that are not among the results, say of another configuration, stay in the file.
     """
-    study = where.study
+    study = context.study
     out.mkdir(parents=True, exist_ok=True)
     claims = [(claim, claim.check(results)) for claim in study.claims]
     rows = [[c.id, c.text, v.verdict, v.numbers] for c, v in claims]
-    parts = [f"# {study.title}", _made_of(results, where), study.protocol]
+    parts = [f"# {study.title}", _made_of(results, context), study.protocol]
     parts += ["## Claims", "A claim holds if it does in every seed run."]
     parts += [markdown(["id", "claim", "verdict", "numbers"], rows)]
-    parts += study.report(results, where, out)
+    parts += study.report(results, context, out)
     parts += ["## Missing", _missing(results, study.name)]
     path = out / f"{study.name}.md"
     path.write_text("\n\n".join(parts) + "\n")
@@ -90,12 +90,12 @@ def images(titles: dict[str, str]) -> list[str]:
     return [f"![{title}]({name})" for name, title in titles.items()]
 
 
-def _made_of(results: Results, where: Where) -> str:
+def _made_of(results: Results, context: StudyContext) -> str:
     """Return what was trained and scored on what, how fast, and where pairs are not exact."""
-    lines = [f"Made by `python -m training.experiments {where.study.name}`.", ""]
+    lines = [f"Made by `python -m training.experiments {context.study.name}`.", ""]
     first = next((found for seeds in results.found.values() for found in seeds.values()), None)
     if first is not None:
-        lines += [f"- {where.study.material(first, where)}"]
+        lines += [f"- {context.study.material(first, context)}"]
     seen: dict[str, list[float]] = {}
     starts: dict[tuple[str, int], set[str]] = {}
     for run, made in results.made:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.experiments.records import RECORDED, Record, finished, key, status
-from training.experiments.study import Configuration, Run
+from training.experiments.run import Configuration, Run
 
 
 @dataclass(frozen=True)
@@ -65,23 +65,23 @@ def collect(runs: Sequence[Run], records: Mapping[str, Record]) -> Results:
     results = Results((), {}, {}, [], [], {})
     configurations: dict[str, Configuration] = {}
     for run in runs:
-        line = run.configuration
-        if line is not None:
-            configurations[line.name] = line
+        configuration = run.configuration
+        if configuration is not None:
+            configurations[configuration.name] = configuration
         known, said = finished(run), status(run, records)
         if known is None and said == RECORDED:
             known = records[key(run)], records[key(run)].evaluation
         if known is None:
-            if line is not None:
+            if configuration is not None:
                 results.missing.append((run, said))
             continue
         record, found = known
         results.records[key(run)] = record
         if record.made and run.folder == run.trained:
             results.made.append((run, record.made))
-        if line is not None:
-            results.found.setdefault(line.name, {})[run.seed] = found
-            results.networks.setdefault(line.name, {})[run.seed] = record.networks
+        if configuration is not None:
+            results.found.setdefault(configuration.name, {})[run.seed] = found
+            results.networks.setdefault(configuration.name, {})[run.seed] = record.networks
     return replace(results, configurations=tuple(configurations.values()))
 
 

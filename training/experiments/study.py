@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdepth.config import from_dict, read_values
 from sdepth.errors import ConfigError
-from training.config import TrainConfig
-from training.run_folder import WEIGHTS
+from training.experiments.claims import Claim
+from training.experiments.results import Results
+from training.experiments.run import Configuration, Run
 from training.synth.config import Domain
 
-if TYPE_CHECKING:
-    from training.experiments.claims import Claim
-    from training.experiments.results import Results
-
 CONFIGS = Path("training/configs")
-_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -66,27 +60,6 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """What is trained after the warm-up.
-
-    Attributes:
-        name: unique; folder and row of the report.
-        group: decides table and order: what comes first in a study runs first, for all its seeds.
-        network: key of the study's networks.
-        seeds: of the warm-up, the batches and the new layers.
-        overrides: of the study's configuration.
-        trains: False for the warm-up itself, evaluated like any other.
-    """
-
-    name: str
-    group: str
-    network: str
-    seeds: tuple[int, ...]
-    overrides: tuple[str, ...] = ()
-    trains: bool = True
-
-
-@dataclass(frozen=True)
 class Study:
     """Paired runs: each (network, seed) has one warm-up, which every configuration continues.
 
@@ -113,10 +86,10 @@ class Study:
     shared: tuple[str, ...]
     configurations: tuple[Configuration, ...]
     claims: tuple[Claim, ...]
-    evaluate: Callable[[Path, Where], dict[str, Any]]
-    material: Callable[[Mapping[str, Any], Where], str]
+    evaluate: Callable[[Path, StudyContext], dict[str, Any]]
+    material: Callable[[Mapping[str, Any], StudyContext], str]
     protocol: str
-    report: Callable[[Results, Where, Path], list[str]]
+    report: Callable[[Results, StudyContext, Path], list[str]]
 
     @property
     def config(self) -> Path:
@@ -125,7 +98,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Where:
+class StudyContext:
     """A study, its folders, and what all its runs share beside the base configuration."""
 
     study: Study
@@ -134,132 +107,94 @@ class Where:
     device: str = "auto"
     extra: tuple[str, ...] = ()
 
-    def scored(self, found: Mapping[str, Any]) -> bool:
-        """Return whether an evaluation is of these drives."""
-        asked = {d.scored_as: str(self.drives[d.name]) for d in self.study.drives if d.scored_as}
-        return all(found.get(key) == folder for key, folder in asked.items())
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run.
-
-    Attributes:
-        where: the study it belongs to.
-        configuration: None for a warm-up.
-        network: key of the study's networks.
-        seed: of everything.
-        folder: of the run, and of its evaluation.
-        overrides: that make it.
-        start: the warm-up's weights; None for what needs none.
-        trained: the folder of its weights, which is its own unless it only scores the warm-up.
-    """
-
-    where: Where
-    configuration: Configuration | None
-    network: str
-    seed: int
-    folder: Path
-    overrides: tuple[str, ...]
-    start: Path | None
-    trained: Path
-
     @property
-    def name(self) -> str:
-        """How the run is called on screen."""
-        what = self.configuration.name if self.configuration else f"warm-up ({self.network})"
-        return f"{what}, seed {self.seed}"
-
-    @property
-    def weights(self) -> Path:
-        """What the run leaves."""
-        return self.trained / WEIGHTS
-
-    def values(self) -> dict[str, Any]:
-        """Return what it is set to: the study's configuration, and the overrides."""
-        return read_values(_ROOT / self.where.study.config, self.overrides)
-
-    def config(self) -> TrainConfig:
-        """Return the resolved configuration."""
-        return from_dict(TrainConfig, self.values(), self.name)
-
-    def command(self) -> str:
-        """Return the command that makes the same run."""
-        sets = [part for o in self.overrides for part in ("--set", o)]
-        words = [str(self.where.study.config), "--out", str(self.trained), *sets]
-        return "python -m training.train " + shlex.join(words)
+    def scored_on(self) -> dict[str, str]:
+        """Return the drives an evaluation is of, as it names them."""
+        return {d.scored_as: str(self.drives[d.name]) for d in self.study.drives if d.scored_as}
 
 
-def plan(where: Where, only: Sequence[str] = (), seeds: Sequence[int] | None = None) -> list[Run]:
+def plan(
+    context: StudyContext, only: Sequence[str] = (), seeds: Sequence[int] | None = None
+) -> list[Run]:
     """Return the runs in order: group by group, seed by seed, a warm-up before what needs it.
 
     Args:
-        where: the study and its folders.
+        context: the study and its folders.
         only: names of configurations to keep; all if empty.
         seeds: to keep; None for all.
 
     Raises:
         ConfigError: ``only`` names what is not there.
     """
-    configurations = where.study.configurations
+    configurations = context.study.configurations
     known = [c.name for c in configurations]
     if unknown := sorted(set(only) - set(known)):
         raise ConfigError(f"--only {' '.join(unknown)}: not a configuration; known: {known}")
     runs: dict[Path, Run] = {}
     for group in dict.fromkeys(c.group for c in configurations):
-        lines = [c for c in configurations if c.group == group and (not only or c.name in only)]
-        for seed in sorted({s for c in lines for s in c.seeds}):
+        kept = [c for c in configurations if c.group == group and (not only or c.name in only)]
+        for seed in sorted({s for c in kept for s in c.seeds}):
             if seeds is not None and seed not in seeds:
                 continue
-            for line in (c for c in lines if seed in c.seeds):
-                nets = where.study.networks[line.network]
-                first = _warm_up(nets.warm_up or line.network, seed, where)
+            for configuration in (c for c in kept if seed in c.seeds):
+                nets = context.study.networks[configuration.network]
+                first = _warm_up(nets.warm_up or configuration.network, seed, context)
                 runs.setdefault(first.folder, first)
-                run = _continue(line, seed, first, where)
+                run = _continue(configuration, seed, first, context)
                 runs[run.folder] = run
     return list(runs.values())
 
 
-def _warm_up(network: str, seed: int, where: Where) -> Run:
+def _warm_up(network: str, seed: int, context: StudyContext) -> Run:
     """Return the run all configurations of a network and seed start from."""
-    folder = where.out / "warmup" / network.replace(", ", "-").replace(" ", "-") / f"seed{seed}"
-    steps = where.study.networks[network].warmup_steps
-    own = (f"optim.steps={steps}", "optim.decay_from=1.0", *_filled(where.study.warm_up, where))
-    overrides = (*_identity("warmup", network, seed, where), *own, *where.extra)
-    return Run(where, None, network, seed, folder, overrides, None, folder)
+    folder = context.out / "warmup" / network.replace(", ", "-").replace(" ", "-") / f"seed{seed}"
+    steps = context.study.networks[network].warmup_steps
+    own = (
+        f"optim.steps={steps}",
+        "optim.decay_from=1.0",
+        *_filled(context.study.warm_up, context),
+    )
+    overrides = (*_identity("warmup", network, seed, context), *own, *context.extra)
+    return Run(*_common(context), None, network, seed, folder, overrides, None, folder)
 
 
-def _continue(line: Configuration, seed: int, first: Run, where: Where) -> Run:
+def _continue(c: Configuration, seed: int, first: Run, context: StudyContext) -> Run:
     """Return the run of a configuration."""
-    folder = where.out / line.name / f"seed{seed}"
-    if not line.trains:
+    folder = context.out / c.name / f"seed{seed}"
+    if not c.trains:
         overrides, start = first.overrides, first.weights
-        return Run(where, line, line.network, seed, folder, overrides, start, first.folder)
-    steps = where.study.networks[line.network].steps
+        return Run(*_common(context), c, c.network, seed, folder, overrides, start, first.folder)
+    steps = context.study.networks[c.network].steps
     overrides = (
-        *_identity(line.name, line.network, seed, where),
+        *_identity(c.name, c.network, seed, context),
         f"model.init_from={first.weights}",
         f"optim.steps={steps}",
-        *_filled(where.study.shared, where, warm_up=first.weights),
-        *_filled(line.overrides, where),
-        *where.extra,
+        *_filled(context.study.shared, context, warm_up=first.weights),
+        *_filled(c.overrides, context),
+        *context.extra,
     )
-    return Run(where, line, line.network, seed, folder, overrides, first.weights, folder)
+    start = first.weights
+    return Run(*_common(context), c, c.network, seed, folder, overrides, start, folder)
 
 
-def _identity(name: str, network: str, seed: int, where: Where) -> tuple[str, ...]:
+def _common(context: StudyContext) -> tuple[Path, Path, dict[str, str]]:
+    """Return what all runs have in common: base configuration, folder, drives scored on."""
+    return context.study.config, context.out, context.scored_on
+
+
+def _identity(name: str, network: str, seed: int, context: StudyContext) -> tuple[str, ...]:
     """Return the overrides that say which run this is."""
-    nets = where.study.networks[network]
+    nets = context.study.networks[network]
     return (
         f"name={name}",
         f"seed={seed}",
-        f"data.train=[{where.drives['data']}]",
+        f"data.train=[{context.drives['data']}]",
         f"model.depth={nets.depth}",
         f"model.pose={nets.pose}",
         "log.save_every=200",
     )
 
 
-def _filled(overrides: Sequence[str], where: Where, **more: Path) -> tuple[str, ...]:
+def _filled(overrides: Sequence[str], context: StudyContext, **more: Path) -> tuple[str, ...]:
     """Return overrides with the folders they name in braces."""
-    return tuple(o.format(**where.drives, **more) for o in overrides)
+    return tuple(o.format(**context.drives, **more) for o in overrides)

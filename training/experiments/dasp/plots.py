@@ -14,23 +14,24 @@ from sdepth.depth.estimator import DepthEstimator
 from training.data.drive import read_depth, read_image
 from training.data.open_drive import find_drives, read_drive
 from training.evaluate.side_by_side import write_sheet
-from training.experiments.dasp.lines import DASP
+from training.experiments.dasp.configurations import DASP
 from training.experiments.results import Results
-from training.experiments.study import Run, Where, plan
+from training.experiments.run import Run
+from training.experiments.study import StudyContext, plan
 
 SHOWN = ("day", "night", "patch", DASP)
 LOSSES = ("photometric", "prior", "discriminator", "projection")
 SHEET_ROWS = 6
 
 
-def write_plots(results: Results, where: Where, out: Path) -> dict[str, str]:
+def write_plots(results: Results, context: StudyContext, out: Path) -> dict[str, str]:
     """Write what can be drawn; return title by file name of what is there then.
 
     Curves and weights are not recorded: once their runs are deleted, plots stay as they are.
     """
     runs = {
         r.configuration.name: r
-        for r in plan(where, SHOWN, [0])
+        for r in plan(context, SHOWN, [0])
         if r.configuration and 0 in results.found.get(r.configuration.name, {})
     }
     plots = {
@@ -41,7 +42,7 @@ def write_plots(results: Results, where: Where, out: Path) -> dict[str, str]:
         ),
     }
     for name, (_, draw) in plots.items():
-        draw(runs, where, out / name)
+        draw(runs, context, out / name)
     return {name: title for name, (title, _) in plots.items() if (out / name).is_file()}
 
 
@@ -58,7 +59,7 @@ def read_curve(folder: Path, loss: str) -> tuple[list[int], list[float]]:
     return [s.step for s in scalars], [s.value for s in scalars]
 
 
-def _draw_curves(runs: dict[str, Run], where: Where, path: Path) -> None:
+def _draw_curves(runs: dict[str, Run], context: StudyContext, path: Path) -> None:
     """Draw a panel per loss, a line per configuration."""
     curves = {
         (loss, name): read_curve(run.folder, loss) for loss in LOSSES for name, run in runs.items()
@@ -79,18 +80,18 @@ def _draw_curves(runs: dict[str, Run], where: Where, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _draw_sheet(runs: dict[str, Run], where: Where, path: Path) -> None:
+def _draw_sheet(runs: dict[str, Run], context: StudyContext, path: Path) -> None:
     """Draw a row per test image: as it is, depth of each model, truth."""
     runs = {name: run for name, run in runs.items() if run.weights.is_file()}
     if DASP not in runs:
         return
     frames = []
-    folders = find_drives(where.drives["test"])
+    folders = find_drives(context.drives["test"])
     for i in np.linspace(0, len(folders) - 1, min(SHEET_ROWS, len(folders))).astype(int):
         drive = read_drive(folders[i])
         frames.append((drive.camera, drive.frames[len(drive.frames) // 2]))
     names = [name for name in SHOWN if name in runs]
-    models = [DepthEstimator(runs[name].weights, where.device, "model") for name in names]
+    models = [DepthEstimator(runs[name].weights, context.device, "model") for name in names]
     rows: list[list[NDArray[Any]]] = []
     for camera, frame in frames:
         assert frame.depth is not None  # scored before

@@ -10,11 +10,11 @@ import numpy as np
 
 from training.evaluate.night import MIN_PIXELS
 from training.experiments.dasp.claims import ABS_REL, APART, BY_DAY, SHRUNK
-from training.experiments.dasp.lines import DASP, VIDEO
+from training.experiments.dasp.configurations import DASP, VIDEO
 from training.experiments.dasp.plots import write_plots
 from training.experiments.report import Column, differences, images, markdown, means, tried
 from training.experiments.results import Results, summary
-from training.experiments.study import Where
+from training.experiments.study import StudyContext
 
 REGIONS = ("all", "textureless", "blurred")
 ERRORS: tuple[Column, ...] = (("AbsRel", "abs_rel"), ("RMSE, m", "rmse"), ("delta1", "delta1"))
@@ -42,7 +42,7 @@ PAIRED: tuple[Column, ...] = (
     ("AbsRel by day", BY_DAY),
     ("points apart", APART),
 )
-"""Where less is better."""
+"""StudyContext less is better."""
 PROTOCOL = f"""\
 Depth: every image of the test drives, truth up to 80 m, no crop; each image is scaled by the ratio
 of medians over the whole image first and keeps that scale inside the masks, then clamped and
@@ -62,9 +62,9 @@ mean ± standard deviation over seeds. Discriminator, losses and weights are our
 abstract (arXiv 2512.14536)."""
 
 
-def material(found: Mapping[str, Any], where: Where) -> str:
+def material(found: Mapping[str, Any], context: StudyContext) -> str:
     """Return what was trained and tested on what."""
-    d, regions = where.drives, {k: v for k, v in found["night"].items() if k != "all"}
+    d, regions = context.drives, {k: v for k, v in found["night"].items() if k != "all"}
     counts = ", ".join(f"{r['images']} with {k} pixels" for k, r in regions.items())
     return (
         f"trained on {d['data']}, prior and day models on {d['day']}; tested on "
@@ -73,7 +73,7 @@ def material(found: Mapping[str, Any], where: Where) -> str:
     )
 
 
-def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
+def tables_and_plots(results: Results, context: StudyContext, out: Path) -> list[str]:
     """Return the parts of the report after the claims; plots are written to ``out``."""
     names = [c.name for c in results.configurations]
     parts = ["## Night", means(results, names, NIGHT, [_constant(results)])]
@@ -88,11 +88,11 @@ def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
         ]
     parts += tried(__file__)
     parts += ["## Time", _time(results), "## Plots"]
-    return parts + images(write_plots(results, where, out))
+    return parts + images(write_plots(results, context, out))
 
 
 def _constant(results: Results) -> list[str]:
-    """Return the row of a predictor that answers the same depth everywhere."""
+    """Return the row of a predictor that answers the same depth everycontext."""
     first = next((f for seeds in results.found.values() for f in seeds.values()), {})
     rows = first.get("constant", {})
     cells = [rows.get(r, {}).get(e) for r in REGIONS for _, e in ERRORS]

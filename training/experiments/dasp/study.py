@@ -7,14 +7,15 @@ from typing import Any
 
 from training.evaluate.night import evaluate_night
 from training.experiments.dasp.claims import CLAIMS
-from training.experiments.dasp.lines import BY_DAY, CONFIGURATIONS, NETWORKS, SHARED
+from training.experiments.dasp.configurations import BY_DAY, CONFIGURATIONS, NETWORKS, SHARED
 from training.experiments.dasp.report import PROTOCOL, material, tables_and_plots
-from training.experiments.study import Drives, Study, Where
+from training.experiments.study import Drives, Study, StudyContext
 
 
-def _evaluate(weights: Path, where: Where) -> dict[str, Any]:
+def _evaluate(weights: Path, context: StudyContext) -> dict[str, Any]:
     """Return errors of weights at night and by day."""
-    return evaluate_night(weights, where.drives["test"], where.drives["test_day"], where.device)
+    drives = context.drives
+    return evaluate_night(weights, drives["test"], drives["test_day"], context.device)
 
 
 STUDY = Study(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from training.evaluate.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT
 from training.experiments.claims import Claim, lower, same_networks, within
-from training.experiments.sa4depth.lines import BEST
+from training.experiments.sa4depth.configurations import BEST
 
 _ABS_REL, _ONE_SCALE = "depth.median.abs_rel", "depth.one_scale.abs_rel"
 _RHO, _LOG_RHO, _RHO_SPREAD = (

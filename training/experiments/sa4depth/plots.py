@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from training.evaluate.drive_motion import INITIAL, REFINED
 from training.experiments.results import Results
-from training.experiments.sa4depth.lines import BEST
+from training.experiments.sa4depth.configurations import BEST
 
 GREY, BLUE, ORANGE = "#777777", "#1f6fb4", "#d9601a"
 RHO_RANGE = (0.25, 4.0)

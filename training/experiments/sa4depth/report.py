@@ -19,9 +19,9 @@ from training.experiments.report import (
     tried,
 )
 from training.experiments.results import Results, summary
-from training.experiments.sa4depth.lines import ABLATION, BEST, NETWORKS, SHORT
+from training.experiments.sa4depth.configurations import ABLATION, BEST, NETWORKS, SHORT
 from training.experiments.sa4depth.plots import write_plots
-from training.experiments.study import Where
+from training.experiments.study import StudyContext
 
 DEPTH: tuple[Column, ...] = (
     ("AbsRel", "depth.median.abs_rel"),
@@ -58,7 +58,7 @@ PAIRED: tuple[Column, ...] = (
     ("abs log rho", ALIGNMENT[1][1].format(INITIAL)),
     ("spread of rho", ALIGNMENT[2][1].format(INITIAL)),
 )
-"""Where less is better; of the networks alone, as they run."""
+"""StudyContext less is better; of the networks alone, as they run."""
 ABLATED: tuple[Column, ...] = (
     *DEPTH[:1],
     DEPTH[3],
@@ -88,14 +88,14 @@ Numbers are mean ± standard deviation over seeds. Hyper-parameters of the refin
 reading of SA4Depth's abstract (arXiv 2605.28477)."""
 
 
-def material(found: Mapping[str, Any], where: Where) -> str:
+def material(found: Mapping[str, Any], context: StudyContext) -> str:
     """Return what was trained and tested on what."""
     size = f"{found['drives']} drives, {found['images']} images, {found['pairs']} pairs"
     given = "video, and speed where the name says so"
-    return f"trained on {where.drives['data']} ({given}), tested on {found['data']}: {size}"
+    return f"trained on {context.drives['data']} ({given}), tested on {found['data']}: {size}"
 
 
-def tables_and_plots(results: Results, where: Where, out: Path) -> list[str]:
+def tables_and_plots(results: Results, context: StudyContext, out: Path) -> list[str]:
     """Return the parts of the report after the claims; plots are written to ``out``."""
     networks = dict.fromkeys(c.network for c in results.configurations if c.group != ABLATION)
     parts = [part for network in networks for part in _network_part(results, network)]

@@ -7,14 +7,14 @@ from typing import Any
 
 from training.evaluate.motion import evaluate_motion
 from training.experiments.sa4depth.claims import CLAIMS
-from training.experiments.sa4depth.lines import CONFIGURATIONS, NETWORKS, NONE
+from training.experiments.sa4depth.configurations import CONFIGURATIONS, NETWORKS, NONE
 from training.experiments.sa4depth.report import PROTOCOL, material, tables_and_plots
-from training.experiments.study import Drives, Study, Where
+from training.experiments.study import Drives, Study, StudyContext
 
 
-def _evaluate(weights: Path, where: Where) -> dict[str, Any]:
+def _evaluate(weights: Path, context: StudyContext) -> dict[str, Any]:
     """Return scale, depth and odometry of weights."""
-    return evaluate_motion(weights, where.drives["test"], where.device)
+    return evaluate_motion(weights, context.drives["test"], context.device)
 
 
 STUDY = Study(

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from training.experiments.study import Configuration, Network
+from training.experiments.run import Configuration
+from training.experiments.study import Network
 
 NETWORKS = {"light": Network("light", "tiny", 300, 300)}
 

@@ -7,7 +7,8 @@ line says.
 
 from __future__ import annotations
 
-from training.experiments.study import Configuration, Network
+from training.experiments.run import Configuration
+from training.experiments.study import Network
 
 SHORT, ABLATION = "light, short", "ablation"
 NETWORKS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sdepth.config import load_config
 from sdepth.depth.estimator import pick_device
 from sdepth.errors import CheckpointError, DataError, SdepthError
 from training.config import TrainConfig
-from training.experiments.study import Run
+from training.experiments.run import Run
 from training.run_folder import CONFIG
 from training.trainer import train
 
@@ -46,7 +46,7 @@ def evaluation(run: Run) -> dict[str, Any] | None:
     if not path.is_file() or state(run) != "trained":
         return None
     found: dict[str, Any] = json.loads(path.read_text())
-    same = found["sha256"] == read_card(run.weights).sha256 and run.where.scored(found)
+    same = found["sha256"] == read_card(run.weights).sha256 and run.scored(found)
     return found if same else None
 
 
@@ -57,7 +57,7 @@ def made(run: Run) -> dict[str, Any]:
     return known
 
 
-def execute(run: Run) -> str:
+def execute(run: Run, device: str, evaluate: Callable[[Path], dict[str, Any]]) -> str:
     """Train and evaluate what is missing of a run; return its state, ``done`` at best."""
     now = state(run)
     if now.startswith("failed") or now == "other configuration":
@@ -66,7 +66,7 @@ def execute(run: Run) -> str:
         return "no warm-up to start from"
     try:
         if now != "trained":
-            _train(run)
+            _train(run, device)
     except DataError as err:  # the loss is no number: the same steps would give the same again
         (run.trained / FAILED).write_text(f"{err}\n")
         return f"failed: {err}"
@@ -75,23 +75,23 @@ def execute(run: Run) -> str:
     if run.configuration is None or evaluation(run) is not None:
         return "done"
     try:
-        found = run.where.study.evaluate(run.weights, run.where)
+        found = evaluate(run.weights)
     except SdepthError as err:
         return f"not evaluated: {err}"
     _write(run.folder / EVALUATION, found)
     return "done"
 
 
-def _train(run: Run) -> None:
+def _train(run: Run, device: str) -> None:
     """Train, and note on what, from what and how fast."""
-    config, device = run.config(), pick_device(run.where.device)
+    config, target = run.config(), pick_device(device)
     before = read_card(run.weights).step if state(run).startswith("step") else 0
     since = time.monotonic()
-    train(config, run.trained, run.where.device, run.command())
+    train(config, run.trained, device, run.command())
     seconds = time.monotonic() - since
-    is_gpu = device.type == "cuda"
+    is_gpu = target.type == "cuda"
     note = {
-        "device": torch.cuda.get_device_name(device) if is_gpu else f"CPU ({platform.machine()})",
+        "device": torch.cuda.get_device_name(target) if is_gpu else f"CPU ({platform.machine()})",
         "torch": torch.__version__,
         "seconds_per_step": seconds / max(1, config.optim.steps - before),
     }
