@@ -27,6 +27,8 @@ def tree(rng: Rng, materials: Materials, street: bool = False) -> Mesh:
     """Return a tree: trunk and lumpy crown with loose leaves, or a conifer; high if ``street``."""
     leaf, bark = pick(rng, materials, "leaf", LEAVES), materials["bark"]
     leaf = replace(leaf, tile=rng.uniform(2.0, 4.0), slot=1)
+    if rng.random() < 0.25:
+        return _young_tree(rng, leaf, bark)
     high, trunk = rng.uniform(4.5, 11), rng.uniform(0.09, 0.25)
     if rng.random() < 0.2 and not street:
         wide = high * rng.uniform(0.16, 0.28)
@@ -53,11 +55,34 @@ def tree(rng: Rng, materials: Materials, street: bool = False) -> Mesh:
     return join([*parts, _leaves(rng, 50, (wide, wide, crown / 2), foot + crown / 2, leaf)])
 
 
-def _leaves(rng: Rng, n: int, radii: tuple, z: float, leaf: Material) -> Mesh:
+def _young_tree(rng: Rng, leaf: Material, bark: Material) -> Mesh:
+    """Return a thin tree that one sees through, perhaps between stakes."""
+    high, trunk = rng.uniform(3.0, 7.5), rng.uniform(0.03, 0.08)
+    wide, foot = high * rng.uniform(0.13, 0.25), high * rng.uniform(0.3, 0.5)
+    middle, radii = (high + foot) / 2, (wide, wide, (high - foot) / 2)
+    top = 0.85 * high
+    parts = [tube((0, 0, -0.3), (0, 0, top), trunk, bark, 5, 0.3 * trunk)]
+    for _ in range(int(rng.integers(3, 7))):
+        z, (x, y) = rng.uniform(foot, top), 0.8 * wide * rng.normal(0, 0.6, 2)
+        parts.append(tube((0, 0, z - 0.5), (x, y, z + 0.3), 0.4 * trunk, bark, 4, 0.01))
+    for size, depth in ((0.2, 1.0), (0.12, 0.6)):
+        count = int(rng.integers(40, 110))
+        parts.append(_leaves(rng, count, tuple(depth * r for r in radii), middle, leaf, size))
+    if rng.random() < 0.4:
+        stake, turn = rng.uniform(1.2, 2.2), rng.uniform(0, 6.3)
+        for angle in turn + np.arange(3) * 2 * np.pi / 3:
+            x, y = 0.45 * np.cos(angle), 0.45 * np.sin(angle)
+            parts.append(tube((x, y, -0.2), (0.6 * x, 0.6 * y, stake), 0.04, bark, 4))
+    return join(parts)
+
+
+def _leaves(
+    rng: Rng, n: int, radii: tuple[float, ...], z: float, leaf: Material, size: float = 0.35
+) -> Mesh:
     """Return n loose twigs of leaves around an ellipsoid."""
     out = rng.normal(0, 1, (n, 3))
     out *= rng.uniform(0.75, 1.02, (n, 1)) / np.linalg.norm(out, axis=1, keepdims=True)
-    a, b = rng.normal(0, 0.35, (2, n, 1, 3)) * np.array([1, 1, 0.8])
+    a, b = rng.normal(0, size, (2, n, 1, 3)) * np.array([1, 1, 0.8])
     mid = (out * np.array(radii) + [0, 0, z])[:, None]
     mesh = quads(np.concatenate([mid - a - b, mid + a - b, mid + a + b, mid - a + b], 1), leaf)
     normals = np.repeat(np.repeat(out, 2, 0)[:, None], 3, 1) + np.array([0, 0, 0.3])
