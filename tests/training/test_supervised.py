@@ -18,7 +18,7 @@ from sdepth.models.depth_net import DepthNet
 from sdepth.models.encoder import ResNetEncoder
 from tests.helpers import write_drive
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
-from training.data.augment import change_look
+from training.data.augment import cast_shadows, change_look
 from training.data.darken import darken
 from training.data.drive import SKY
 from training.data.frames import CropConfig, Frames, draw_crop
@@ -226,6 +226,19 @@ def test_look_changes_pixels_and_nothing_else() -> None:
     assert all(x.shape == image.shape and x.dtype == np.uint8 for x in looks)
     assert len({x.tobytes() for x in looks}) == 20
     assert np.array_equal(change_look(image, np.random.default_rng(0), 0.0), image)
+
+
+def test_shadows_fall_on_the_scene_and_spare_the_sky() -> None:
+    image = np.full((96, 320, 3), 200, np.uint8)
+    sky = np.zeros((96, 320), np.uint8)
+    sky[:40] = 1
+    shadowed = [cast_shadows(image, sky, np.random.default_rng(seed)) for seed in range(20)]
+    assert all((out[:40] == image[:40]).all() for out in shadowed)
+    darker = [float((out[40:] < 190).mean()) for out in shadowed]
+    assert np.median(darker) > 0.02
+    assert max(darker) < 1
+    assert (cast_shadows(image, sky, np.random.default_rng(0)) == shadowed[0]).all()
+    assert (image == 200).all()
 
 
 def test_frames_without_masks_are_refused(tmp_path: Path) -> None:

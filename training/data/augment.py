@@ -58,6 +58,33 @@ def relight(image: Image, sky: NDArray[np.uint8], rng: Rng) -> Image:
     return (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
+def cast_shadows(image: Image, sky: NDArray[np.uint8], rng: Rng) -> Image:
+    """Return the image with shadows and patches of asphalt across the scene: edges without depth.
+
+    Args:
+        image: RGB (H, W, 3), uint8.
+        sky: (H, W), 1 where there is sky, which takes none.
+        rng: everything is drawn from it.
+    """
+    height, width = image.shape[:2]
+    shade = np.ones((height, width), np.float32)
+    for _ in range(rng.integers(1, 5)):
+        mask = np.zeros((height, width), np.float32)
+        middle = rng.uniform([0, 0.4 * height], [width, height])
+        size = np.exp(rng.uniform(np.log([0.04, 0.03]), np.log([0.5, 0.25]))) * [width, height]
+        angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 9))))
+        ring = middle + size * np.stack([np.cos(angle), np.sin(angle)], 1)
+        cv2.fillPoly(mask, [np.rint(ring).astype(np.int32)], 1.0)
+        if rng.random() < 0.3:  # sun through leaves
+            small = rng.random((max(height // 4, 2), max(width // 4, 2)), np.float32)
+            mask *= cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC) > 0.45
+        mask = cv2.GaussianBlur(mask, (0, 0), rng.choice([0.4, 0.8, 2.5]))
+        strength = rng.uniform(0.12, 0.62) if rng.random() < 0.75 else rng.uniform(-0.4, -0.1)
+        shade *= 1 - np.float32(strength) * mask
+    shade = np.where(sky > 0, np.float32(1), shade)[..., None]
+    return (np.clip(image * shade, 0, 255) + 0.5).astype(np.uint8)
+
+
 def _tones(x: NDArray[np.float32], rng: Rng, strength: float) -> NDArray[np.float32]:
     """Return other exposure, gamma, contrast, colour balance, saturation and haze."""
     a = 0.4 * strength

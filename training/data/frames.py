@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
-from training.data.augment import change_look, relight
+from training.data.augment import cast_shadows, change_look, relight
 from training.data.darken import darken
 from training.data.drive import SKY, Drive, read_depth, read_mask
 from training.data.open_drive import find_drives, read_drive
@@ -30,6 +30,7 @@ class CropConfig:
         roll_deg: cameras lean by up to this to either side: roads are not level, either.
         look: strength of ``change_look``, 0..1.
         relit: share of frames whose sky and scene are balanced anew (``relight``).
+        shadowed: share of frames by day with shadows and patches across them (``cast_shadows``).
         darkened: more folders of drives, by day, whose frames are seen as at night.
     """
 
@@ -38,6 +39,7 @@ class CropConfig:
     roll_deg: float = 0.0
     look: float = 0.5
     relit: float = 0.0
+    shadowed: float = 0.0
     darkened: tuple[str, ...] = ()
 
 
@@ -97,8 +99,11 @@ class Frames(Dataset[dict[str, Tensor]]):
             image, depth, sky = _rolled(image, depth, sky, camera, angle)
         if id(drive) in self.dark:
             image = darken(image, depth, camera, rng)
-        elif rng.random() < self.crop.relit:
-            image = relight(image, sky, rng)
+        else:
+            if self.crop.shadowed and rng.random() < self.crop.shadowed:
+                image = cast_shadows(image, sky, rng)
+            if rng.random() < self.crop.relit:
+                image = relight(image, sky, rng)
         if rng.random() < 0.5:
             image, depth, sky = image[:, ::-1], depth[:, ::-1], sky[:, ::-1]
         image = _fit(np.ascontiguousarray(image), self.size, cv2.INTER_AREA)
