@@ -6,28 +6,69 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
-PAGES = sorted(
-    path
-    for folder in (".", "bags", "docs", "interfaces", "training", "weights")
-    for path in (ROOT / folder).glob("*.md")
+FOLDERS = (
+    *(".", "bags", "docs", "interfaces", "training", "training/doc", "training/results"),
+    "ros2_ws/src/sdepth_ros/doc",
 )
+PAGES = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
 
 def links(text: str) -> list[str]:
     """Return the targets of a page's links and pictures, in the text or at its end."""
     code = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
     text = code.sub("", text)
-    return re.findall(r"\]\(([^)\s]+)\)|^\[[^]]+\]: (\S+)", text, re.MULTILINE)
+    found = re.findall(r"\]\(([^)\s]+)\)|^\[[^]]+\]: (\S+)", text, re.MULTILINE)
+    return [inline or named for inline, named in found]
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub calls a page's headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_linked_files_exist(page: Path) -> None:
-    targets = {(inline or named).split("#")[0] for inline, named in links(page.read_text())}
-    local = {target for target in targets if target and not re.match(r"\w+:", target)}
-    assert [target for target in sorted(local) if not (page.parent / target).exists()] == []
+    local = {target for target in links(page.read_text()) if not re.match(r"\w+:", target)}
+    missing = []
+    for target in sorted(local):
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            missing.append(target)
+    assert missing == []
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 130
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page not in reached:
+            reached.add(page)
+            targets = (page.parent / link.partition("#")[0] for link in links(page.read_text()))
+            ahead += [path.resolve() for path in targets if path.suffix == ".md"]
+    assert {*PAGES} - reached == {ROOT / "interfaces/README.md"}  # for who changes set-up
+
+
+@pytest.mark.parametrize("node", ["depth", "odometry"])
+def test_every_parameter_is_on_the_page_of_its_node(node: str) -> None:
+    folder = ROOT / "ros2_ws/src/sdepth_ros"
+    page = (folder / f"doc/{node}_node.md").read_text()
+    listed = yaml.safe_load((folder / f"config/{node}.param.yaml").read_text())
+    parameters = listed["/**"]["ros__parameters"]
+    for name, value in parameters.items():
+        for key in value if isinstance(value, dict) else [""]:
+            full = f"{name}.{key}".rstrip(".")
+            assert f"`{full}`" in page or f"`.{key}`" in page, full
 
 
 def test_every_feature_claimed_has_evidence() -> None:
