@@ -16,7 +16,7 @@ from sdepth.odometry.odometry import Odometry, OdometryState
 from sdepth.pipeline import DepthPipeline, Seen
 from sdepth.scale.tracker import ScaleConfig
 from training.data.drive import read_image
-from training.data.recording import Recording, Shot
+from training.data.recording import RecordedFrame, Recording
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Choices:
 class Perceived:
     """A frame, RGB (H, W, 3), what is seen in it, and where the camera is."""
 
-    shot: Shot
+    recorded: RecordedFrame
     image: NDArray[np.uint8]
     seen: Seen
     state: OdometryState
@@ -61,17 +61,23 @@ def perceive(
     """
     pipeline = DepthPipeline(estimators, choices.scale)
     count = 0
-    for shot in recording.shots():
+    for recorded in recording.frames():
         try:
-            image = read_image(shot.image) if isinstance(shot.image, Path) else shot.image()
+            image = (
+                read_image(recorded.image)
+                if isinstance(recorded.image, Path)
+                else recorded.image()
+            )
         except DataError:
             if skip_broken:
                 continue
             raise
-        stamp, camera, night = shot.stamp_ns, recording.camera, choices.day_night
+        stamp, camera, night = recorded.stamp_ns, recording.camera, choices.day_night
         mode = pipeline.choose(image, stamp, choices.mode, night)
-        seen = pipeline(image, camera, mode, stamp, night, choices.scale, choices.confidence)
-        yield Perceived(shot, image, seen, odometry.update(image, seen.depth.depth, camera, stamp))
+        scale, confidence = choices.scale, choices.confidence
+        seen = pipeline.process(image, camera, mode, stamp, night, scale, confidence)
+        state = odometry.update(image, seen.depth.depth, camera, stamp)
+        yield Perceived(recorded, image, seen, state)
         count += 1
     if not count:
         raise DataError(f"{recording.name}: no image can be decoded")

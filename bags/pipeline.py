@@ -23,7 +23,7 @@ from sdepth.odometry.odometry import Odometry, OdometryState
 from sdepth_ros.conversions import to_q_xyzw
 from training.data.crop_resize import Trim
 from training.data.drive import code_depth
-from training.data.recording import Recording, Shot
+from training.data.recording import RecordedFrame, Recording
 from training.data.write import put_png
 
 RESULT = "result.json"
@@ -125,11 +125,11 @@ def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Resul
     for frame in perceive(recording, estimators, odometry, choices, config.skip_broken):
         modes.append(frame.seen.mode)
         states.append(frame.state)
-        lines.append(_tum_line(frame.shot, frame.state))
+        lines.append(_tum_line(frame.recorded, frame.state))
         if config.depth:
             (folder / "depth").mkdir(exist_ok=True)
             coded = code_depth(frame.seen.depth.depth)
-            put_png(folder / "depth" / f"{frame.shot.name}.png", coded)
+            put_png(folder / "depth" / f"{frame.recorded.name}.png", coded)
     (folder / "trajectory.txt").write_text("".join(lines))
     steps = np.diff([state.T_world_cam[:3, 3] for state in states], axis=0)
     ok = sum(state.tracking == "ok" for state in states)
@@ -137,8 +137,8 @@ def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Resul
     return Result(recording.name, len(states), ok, modes.count(NIGHT), path_m)
 
 
-def _tum_line(shot: Shot, state: OdometryState) -> str:
+def _tum_line(frame: RecordedFrame, state: OdometryState) -> str:
     """Return a line of a trajectory in TUM's form."""
-    seconds = f"{shot.stamp_ns // 10**9}.{shot.stamp_ns % 10**9:09d}"
+    seconds = f"{frame.stamp_ns // 10**9}.{frame.stamp_ns % 10**9:09d}"
     numbers = [*state.T_world_cam[:3, 3], *to_q_xyzw(state.T_world_cam[:3, :3])]
     return " ".join([seconds, *(f"{x:.9f}" for x in numbers)]) + "\n"

@@ -16,12 +16,12 @@ from bags.video import Picture, pictures
 from sdepth.errors import CameraError, DataError, ImageError
 from sdepth.geometry.calibration import read_calibration
 from sdepth.geometry.camera import Camera
-from sdepth.geometry.rectify import Develop, Lens
+from sdepth.geometry.rectify import Lens, Rectify
 from sdepth_ros.conversions import to_lens
 from training.data.check import check_lens, check_size, rectification
 from training.data.crop_resize import Trim
 from training.data.drive import Drive, Frame
-from training.data.recording import Recording, Shot, split
+from training.data.recording import RecordedFrame, Recording, split
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ def read_bag(
             f"{bag}: nothing on {info}, where the camera of {image} is expected; name it with "
             "--camera-info, or a calibration file with --calib"
         )
-    camera, develop = _camera(lens, image)
+    camera, rectify = _camera(lens, image)
     stamps = list(times.values())
     known = found.poses(topics.stamps).at(stamps, found.frame_id, topics.odometry, bag)
     frames = (Frame(bag / _file(s), s, T) for s, T in zip(stamps, known, strict=True))
-    drive = Drive(bag.name, camera, tuple(frames), develop=develop)
+    drive = Drive(bag.name, camera, tuple(frames), rectify=rectify)
     parts = [drive] if whole else split(drive)
     if not parts or not stamps:
         raise DataError(f"{bag}: {len(stamps)} images on {image}; expected three in a row")
@@ -89,28 +89,30 @@ def _part(drive: Drive, bag: Path, images: Images, times: dict[int, int], trim: 
     frames = {frame.stamp_ns: frame for frame in drive.frames}
     mine = {number: frames[time] for number, time in times.items() if time in frames}
 
-    def shots() -> Iterator[Shot]:
+    def recorded() -> Iterator[RecordedFrame]:
         encoded = (msg for _, _, msg in read_messages(bag, images.topic))
         for number, decode in pictures(encoded, images.codec, f"{bag}: {images.topic}"):
             if frame := mine.get(number):
                 make = partial(_picture, decode, drive, trim, frame.image)
-                yield Shot(frame.image.name, frame.stamp_ns, make, T_world_cam=frame.T_world_cam)
+                yield RecordedFrame(
+                    frame.image.name, frame.stamp_ns, make, T_world_cam=frame.T_world_cam
+                )
 
-    return Recording(drive.name, trim.camera(drive.camera), len(frames), shots)
+    return Recording(drive.name, trim.camera(drive.camera), len(frames), recorded)
 
 
 def _picture(decode: Picture, drive: Drive, trim: Trim, where: Path) -> NDArray[np.uint8]:
     """Return a decoded image, rectified and trimmed."""
     try:
         image = decode()
-        image = image if drive.develop is None else drive.develop(image)
+        image = image if drive.rectify is None else drive.rectify(image)
     except (ImageError, CameraError) as err:
         raise DataError(f"{where}: {err}") from err
     check_size(image, drive.camera, str(where))
     return trim.image(image)
 
 
-def _camera(lens: Lens, topic: str) -> tuple[Camera, Develop | None]:
+def _camera(lens: Lens, topic: str) -> tuple[Camera, Rectify | None]:
     """Return the rectified camera, and what rectifies its images."""
     if "rect" in base_topic(topic).rpartition("/")[2]:
         return check_lens(lens.rectified, lens.name), None

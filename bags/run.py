@@ -104,7 +104,7 @@ def outputs(
     told: Scale | None = None
     child = BASE_FRAME if T_base_cam is not None else CAMERA_FRAME
     for number, frame in enumerate(frames):
-        stamp, seen = frame.shot.stamp_ns, frame.seen
+        stamp, seen = frame.recorded.stamp_ns, frame.seen
         if number == 0 and T_base_cam is not None:
             mounting = messages.transforms(T_base_cam, stamp, BASE_FRAME, CAMERA_FRAME)
             yield STATIC_TF, stamp, mounting
@@ -123,7 +123,7 @@ def outputs(
 
 def _depth_outputs(frame: Perceived, params: DepthParams) -> Iterator[tuple[str, int, Any]]:
     """Yield what the depth node publishes of a frame."""
-    stamp, seen = frame.shot.stamp_ns, frame.seen.depth
+    stamp, seen = frame.recorded.stamp_ns, frame.seen.depth
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))[1]
     yield "/image_rect/compressed", stamp, messages.compressed_image(jpeg, "jpeg", stamp)
     clean = clean_depth(frame.seen, params)

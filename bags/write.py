@@ -120,7 +120,7 @@ def _drive_messages(drive: Drive, config: BagConfig) -> Iterator[tuple[str, int,
     mounting = messages.transforms(T_base_cam, start_ns, BASE_FRAME, CAMERA_FRAME)
     yield STATIC_TF, start_ns, mounting
     twists = _true_twists(frames, T_base_cam)
-    grey = drive.develop is None and _is_grey(frames[0].image)
+    grey = drive.rectify is None and _is_grey(frames[0].image)
     for frame, twist in zip(tqdm(frames, unit="frame", desc=drive.name), twists, strict=True):
         stamp_ns = frame.stamp_ns
         yield CAMERA_INFO, stamp_ns, messages.camera_info(drive.camera, stamp_ns)
@@ -141,7 +141,7 @@ def _drive_messages(drive: Drive, config: BagConfig) -> Iterator[tuple[str, int,
 def _compress(drive: Drive, frame: Frame, pixels: NDArray[np.uint8]) -> Any:
     """Return the image file as it is, or a PNG of what was developed of it."""
     kind = _FORMATS.get(frame.image.suffix.lower())
-    if drive.develop is None and kind:
+    if drive.rectify is None and kind:
         file = np.frombuffer(frame.image.read_bytes(), np.uint8)
         return messages.compressed_image(file, kind, frame.stamp_ns)
     png = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]

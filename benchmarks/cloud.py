@@ -62,7 +62,7 @@ def look(data: Path, mode: str, every: int, params: DepthParams) -> dict[str, li
             if frame.depth is None:
                 raise DataError(f"{frame.image}: no depth beside it; see training.synth")
             image, truth = drive.read(frame), read_depth(frame.depth)
-            depth = estimator(image, drive.camera).depth
+            depth = estimator.predict(image, drive.camera).depth
             ratio = depth / np.maximum(truth, 1e-3)
             found["sky"].append(truth == 0)
             found["right"].append((truth > 0) & (np.maximum(ratio, 1 / ratio) < 1.25))

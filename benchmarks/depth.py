@@ -65,7 +65,7 @@ def main(args: list[str] | None = None) -> int:
             plain, ours = naive(path), DepthEstimator(path, "cpu")
             calls: dict[str, Callable[[], object]] = {
                 "naive": partial(plain, image, camera),
-                "ours": partial(ours, image, camera),
+                "ours": partial(ours.predict, image, camera),
             }
             ms = median_ms(calls, options.runs)
             ratio = ms["naive"] / ms["ours"]

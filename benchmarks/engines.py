@@ -78,7 +78,7 @@ def engine_calls(checkpoint: Path, image: np.ndarray) -> dict[str, Callable[[], 
             except SdepthError as err:
                 print(f"{name} {precision}: {err}")
                 continue
-            calls[f"{name}, {precision}"] = partial(engine, image, 1.0)
+            calls[f"{name}, {precision}"] = partial(engine.infer, image, 1.0)
     return calls
 
 

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -58,7 +59,7 @@ def ours(msg: Image, estimator: DepthEstimator, params: DepthParams) -> Outputs:
     """Return what the node publishes, by the node's calls."""
     image = to_rgb(msg)
     mean_luminance(image)
-    seen = estimator(image, CAMERA)
+    seen = estimator.predict(image, CAMERA)
     clean = drop_edges(seen.depth, params.depth.edge_filter)
     clean = within(clean, params.depth.min_m, params.depth.max_m, np.inf)
     points = points_fields(DepthMap(clean, seen.camera), image, params.cloud)
@@ -105,15 +106,16 @@ def timings(checkpoint: Path, runs: int) -> tuple[str, dict[str, Timing]]:
     params, card = DepthParams(), read_card(checkpoint)
     network, why = choose(Source(checkpoint, card, torch.device("cpu")))
     frame = golden_frame(card.input_size)
-    depth = network(frame, 1.0)
+    depth = network.infer(frame, 1.0)
     estimator = DepthEstimator(checkpoint, "cpu", resolution="model")
-    estimator._engine = lambda image, focal_scale: depth.copy()  # the network takes no time here
+    # The network takes no time here.
+    estimator._engine = SimpleNamespace(infer=lambda *_: depth.copy())
     msg, stride = message(), params.cloud.stride
     calls: dict[str, Callable[[], object]] = {
         OURS: partial(ours, msg, estimator, params),
         PLAIN: partial(unprepared, msg, depth, stride, np.ndarray.tobytes),
         NAIVE: partial(unprepared, msg, depth, stride, pack_tuples),
-        NETWORK: partial(network, frame, 1.0),
+        NETWORK: partial(network.infer, frame, 1.0),
     }
     return why, measure(calls, runs)
 

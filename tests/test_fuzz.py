@@ -100,8 +100,8 @@ def test_damaged_bags(tmp_path: Path, form: str) -> None:
 
     def read() -> None:
         for recording in read_bag(bag, Topics(), Trim()):
-            for shot in recording.shots():
-                shot.image()  # type: ignore[operator]
+            for frame in recording.frames():
+                frame.image()  # type: ignore[operator]
 
     for file in [bag] if bag.is_file() else sorted(bag.iterdir()):
         try_all(file, read, f"{form} {file.name}")
@@ -140,9 +140,9 @@ def test_damaged_calibrations(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(given))
 
     def read() -> None:
-        camera, develop = read_calibration(file).rectification()
-        if develop and (camera.width, camera.height) == (64, 32):
-            develop(np.zeros((32, 64, 3), np.uint8))
+        camera, rectify = read_calibration(file).rectification()
+        if rectify and (camera.width, camera.height) == (64, 32):
+            rectify(np.zeros((32, 64, 3), np.uint8))
 
     try_all(file, read, "calibration")
 

@@ -31,12 +31,12 @@ def test_every_form_holds_the_same_drive(tmp_path: Path, form: str) -> None:
     assert is_bag(bag)
     assert count_messages(bag) == {"/tf_static": 1, "/odom": 6, CAMERA_INFO: 6, IMAGE: 6}
     (recording,) = read_bag(bag, Topics(), Trim())
-    shots = list(recording.shots())
+    frames = list(recording.frames())
     images = [msg.data.reshape(32, 64, 3) for topic, _, msg in forms.drive() if topic == IMAGE]
     assert recording.camera == forms.CAMERA
-    assert [shot.stamp_ns for shot in shots] == [10**11 + i * 10**8 for i in range(6)]
-    np.testing.assert_array_equal([shot.image() for shot in shots], images)
-    assert shots[-1].T_world_cam[2, 3] == pytest.approx(2.5)  # by /odom and /tf_static
+    assert [frame.stamp_ns for frame in frames] == [10**11 + i * 10**8 for i in range(6)]
+    np.testing.assert_array_equal([frame.image() for frame in frames], images)
+    assert frames[-1].T_world_cam[2, 3] == pytest.approx(2.5)  # by /odom and /tf_static
 
 
 def test_files_of_one_bag_are_one_drive(tmp_path: Path) -> None:

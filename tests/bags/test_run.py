@@ -50,7 +50,8 @@ def test_a_drive_becomes_what_the_nodes_publish(drive: Drive, tmp_path: Path) ->
         assert [stamp_ns(m.header) for m in messages(out, f"/{name}")] == stamps
     depth, info = messages(out, "/depth/image_rect")[0], messages(out, "/depth/camera_info")[0]
     assert to_lens(info).rectified == drive.camera
-    own = DepthEstimator(bundled("night"), "cpu")(drive.read(drive.frames[0]), drive.camera)
+    image, night = drive.read(drive.frames[0]), DepthEstimator(bundled("night"), "cpu")
+    own = night.predict(image, drive.camera)
     assert to_depth(depth) == pytest.approx(own.depth, rel=1e-3)  # perhaps another engine
     odom, moved = messages(out, "/odom")[-1], messages(out, "/tf")[-1].transforms[0]
     T_odom, T_tf = (

@@ -70,27 +70,27 @@ def recorded(bag: Path, kind: str, codec: str, pieces: list[bytes]) -> Recording
 def test_video_is_decoded_frame_by_frame(
     tmp_path: Path, kind: str, codec: str, encoder: str
 ) -> None:
-    shots = list(recorded(tmp_path / "bag", kind, codec, packets(encoder)).shots())
+    frames = list(recorded(tmp_path / "bag", kind, codec, packets(encoder)).frames())
 
-    assert [shot.stamp_ns for shot in shots] == [10**11 + i * 10**8 for i in range(6)]
-    for i, shot in enumerate(shots):
-        np.testing.assert_allclose(shot.image(), picture(i), atol=4)  # lossy
-    assert shots[-1].T_world_cam is not None
+    assert [frame.stamp_ns for frame in frames] == [10**11 + i * 10**8 for i in range(6)]
+    for i, frame in enumerate(frames):
+        np.testing.assert_allclose(frame.image(), picture(i), atol=4)  # lossy
+    assert frames[-1].T_world_cam is not None
 
 
 def test_video_that_begins_without_a_whole_image_begins_later(tmp_path: Path) -> None:
     pieces = [*packets("libx264")[3:], *packets("libx264")]
-    shots = list(recorded(tmp_path / "bag", KINDS[0], "h264", pieces).shots())
-    assert [shot.stamp_ns for shot in shots] == [10**11 + i * 10**8 for i in range(3, 9)]
+    frames = list(recorded(tmp_path / "bag", KINDS[0], "h264", pieces).frames())
+    assert [frame.stamp_ns for frame in frames] == [10**11 + i * 10**8 for i in range(3, 9)]
 
 
 def test_damage_in_a_video_is_of_its_image(tmp_path: Path) -> None:
     pieces = packets("libx264")
     pieces[2] = b""
     pieces[3] = b"\0" * 40
-    shots = list(recorded(tmp_path / "bag", KINDS[0], "h264", pieces).shots())
+    frames = list(recorded(tmp_path / "bag", KINDS[0], "h264", pieces).frames())
     with pytest.raises(DataError, match="message 4 is damaged"):
-        [shot.image() for shot in shots]
+        [frame.image() for frame in frames]
 
 
 def test_without_pyav_video_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

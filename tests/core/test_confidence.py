@@ -35,7 +35,7 @@ def image() -> np.ndarray:
 def test_what_is_its_own_mirror_image_is_sure(
     estimator: DepthEstimator, image: np.ndarray
 ) -> None:
-    depth = estimator(np.ascontiguousarray(image[:, ::-1]), CAMERA).depth[:, ::-1].copy()
+    depth = estimator.predict(np.ascontiguousarray(image[:, ::-1]), CAMERA).depth[:, ::-1].copy()
     sure = mirror_confidence(DepthMap(depth, CAMERA), estimator, image, CAMERA)
 
     assert sure == pytest.approx(1.0)
@@ -44,7 +44,7 @@ def test_what_is_its_own_mirror_image_is_sure(
 def test_one_factor_changes_nothing_and_a_wrong_spot_is_unsure(
     estimator: DepthEstimator, image: np.ndarray
 ) -> None:
-    seen = estimator(image, CAMERA)
+    seen = estimator.predict(image, CAMERA)
     plain = mirror_confidence(seen, estimator, image, CAMERA)
     wrong = seen.depth * np.float32(3)
     wrong[10:20, 50:60] *= 2
@@ -61,7 +61,7 @@ def test_one_factor_changes_nothing_and_a_wrong_spot_is_unsure(
 def test_what_is_too_unsure_is_not_a_number(estimator: DepthEstimator, image: np.ndarray) -> None:
     scale, params = ScaleConfig(), DepthParams(confidence=ConfidenceParams(min=0.8))
     pipeline = DepthPipeline({DAY: estimator}, scale)
-    seen = pipeline(image, CAMERA, DAY, 0, DayNightConfig(), scale, confidence=True)
+    seen = pipeline.process(image, CAMERA, DAY, 0, DayNightConfig(), scale, confidence=True)
 
     assert seen.confidence is not None
     unsure = seen.confidence < 0.8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -41,11 +42,11 @@ def test_every_engine_answers_as_pytorch_does(name: str, source: Source) -> None
     device = "cpu" if ENGINES[name].cpu else "cuda"
     image = np.random.default_rng(1).integers(0, 255, (64, 96, 3), np.uint8)
     camera = Camera(90.0, 90.0, 47.5, 31.5, 96, 64)
-    expected = DepthEstimator(source.checkpoint, "cpu")(image, camera).depth
+    expected = DepthEstimator(source.checkpoint, "cpu").predict(image, camera).depth
 
     estimator = DepthEstimator(source.checkpoint, device, engine=name)
 
-    assert np.allclose(estimator(image, camera).depth, expected, rtol=1e-4)
+    assert np.allclose(estimator.predict(image, camera).depth, expected, rtol=1e-4)
     assert estimator.engine == f"{name} fp32, as asked for"
 
 
@@ -53,10 +54,10 @@ def test_every_engine_answers_as_pytorch_does(name: str, source: Source) -> None
 def test_an_answer_is_not_overwritten_by_the_next(name: str, source: Source) -> None:
     need(name)
     engine, _ = choose(source, name)
-    first = engine(golden.golden_frame((64, 96)), 1.0)
+    first = engine.infer(golden.golden_frame((64, 96)), 1.0)
     before = first.copy()
 
-    engine(np.zeros((64, 96, 3), np.uint8), 2.0)
+    engine.infer(np.zeros((64, 96, 3), np.uint8), 2.0)
 
     assert np.array_equal(first, before)
 
@@ -99,15 +100,16 @@ def test_precision_auto_is_fp32_where_nothing_was_measured(source: Source) -> No
 
 
 def test_an_engine_that_answers_otherwise_is_refused(source: Source) -> None:
-    right = TorchEngine(source)
+    torch_engine = TorchEngine(source)
+    right = torch_engine.infer
     for wrong in (
         lambda image, focal_scale: right(image, 1.0),
         lambda image, focal_scale: right(image, focal_scale) * np.float32(np.nan),
         lambda image, focal_scale: right(image, focal_scale)[:32],
     ):
         with pytest.raises(EngineError, match=r"engine x \(fp32\): depth of the golden frame"):
-            golden.check(wrong, source, "x")
-    assert golden.check(right, source, "x") == 0
+            golden.check(SimpleNamespace(infer=wrong), source, "x")
+    assert golden.check(torch_engine, source, "x") == 0
 
 
 def test_a_cached_graph_of_other_weights_is_refused(source: Source, tmp_path: Path) -> None:
@@ -174,7 +176,9 @@ def test_what_cannot_be_is_named_with_the_way_out(
 
 def test_int8_wants_the_checkpoint_quantised(source: Source) -> None:
     need("onnxruntime")
-    with pytest.raises(CheckpointError, match=r"never quantised; python -m training\.weights\.quantize"):
+    with pytest.raises(
+        CheckpointError, match=r"never quantised; python -m training\.weights\.quantize"
+    ):
         choose(replace(source, precision="int8"))
     source.checkpoint.with_name("net.int8-0123.onnx").touch()
     with pytest.raises(CheckpointError, match=r"net\.int8-0123\.onnx is of other weights"):

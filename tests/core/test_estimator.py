@@ -40,23 +40,24 @@ def test_depth_is_the_networks_for_the_canonical_camera(
     with torch.no_grad():
         expected = disp_to_depth(net(batch, 1)[0], card.depth_range_m)[0, 0].numpy()
 
-    depth = DepthEstimator(checkpoint, "cpu")(image, camera).depth
+    depth = DepthEstimator(checkpoint, "cpu").predict(image, camera).depth
 
     assert np.allclose(depth, expected, rtol=1e-4)
 
 
 def test_twice_the_focal_length_is_twice_the_depth(checkpoint: Path, image: np.ndarray) -> None:
-    estimate = DepthEstimator(checkpoint, "cpu")
+    estimator = DepthEstimator(checkpoint, "cpu")
     tele = Camera(120.0, 120.0, 47.5, 31.5, 96, 64)
 
-    assert np.allclose(estimate(image, tele).depth, 2 * estimate(image, CAMERA).depth, rtol=1e-5)
+    near, far = (estimator.predict(image, camera).depth for camera in (CAMERA, tele))
+    assert np.allclose(far, 2 * near, rtol=1e-5)
 
 
 def test_depth_comes_at_the_size_asked_for(checkpoint: Path) -> None:
     image, camera = np.zeros((100, 200, 3), np.uint8), Camera(100.0, 100.0, 99.5, 49.5, 200, 100)
 
-    full = DepthEstimator(checkpoint, "cpu", "input")(image, camera)
-    small = DepthEstimator(checkpoint, "cpu", "model")(image, camera)
+    full = DepthEstimator(checkpoint, "cpu", "input").predict(image, camera)
+    small = DepthEstimator(checkpoint, "cpu", "model").predict(image, camera)
 
     assert (full.depth.shape, full.camera) == ((100, 200), camera)
     assert (small.depth.shape, small.camera) == ((64, 96), camera.resized(96, 64))
@@ -66,7 +67,7 @@ def test_image_of_another_size_than_its_camera_is_refused(checkpoint: Path) -> N
     with pytest.raises(
         ShapeError, match=r"image: got shape \(10, 10, 3\), expected \(64, 96, 3\)"
     ):
-        DepthEstimator(checkpoint, "cpu")(np.zeros((10, 10, 3), np.uint8), CAMERA)
+        DepthEstimator(checkpoint, "cpu").predict(np.zeros((10, 10, 3), np.uint8), CAMERA)
 
 
 def test_unknown_device_and_resolution_are_named(checkpoint: Path) -> None:

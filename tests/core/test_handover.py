@@ -35,27 +35,27 @@ def image() -> np.ndarray:
 
 def _switched(estimators: dict[str, DepthEstimator], image: np.ndarray) -> Handover:
     """Return a hand-over from day to night that is just done, at 4 s."""
-    handover = Handover(estimators)
+    handover = Handover(estimators, CONFIG)
     for i in range(5):
-        handover(image, CAMERA, DAY if i == 0 else NIGHT, i * SECOND, CONFIG)
+        handover.predict(image, CAMERA, DAY if i == 0 else NIGHT, i * SECOND)
     return handover
 
 
 def test_without_a_change_depth_is_the_networks_own(
     estimators: dict[str, DepthEstimator], image: np.ndarray
 ) -> None:
-    seen = Handover(estimators)(image, CAMERA, NIGHT, 0, CONFIG)
+    seen = Handover(estimators, CONFIG).predict(image, CAMERA, NIGHT, 0)
 
-    assert np.array_equal(seen.depth, estimators[NIGHT](image, CAMERA).depth)
+    assert np.array_equal(seen.depth, estimators[NIGHT].predict(image, CAMERA).depth)
 
 
 def test_depth_goes_over_in_equal_steps_and_its_median_not_at_all(
     estimators: dict[str, DepthEstimator], image: np.ndarray
 ) -> None:
-    handover = Handover(estimators)
+    handover = Handover(estimators, CONFIG)
     modes = [DAY] + [NIGHT] * 4
-    logs = [np.log(handover(image, CAMERA, m, 0, CONFIG).depth) for m in modes]
-    day, night = (np.log(estimators[m](image, CAMERA).depth) for m in (DAY, NIGHT))
+    logs = [np.log(handover.predict(image, CAMERA, m, 0).depth) for m in modes]
+    day, night = (np.log(estimators[m].predict(image, CAMERA).depth) for m in (DAY, NIGHT))
     ratio = np.median(day - night)
 
     assert abs(ratio) > 0.05  # else there is nothing to hand over
@@ -71,11 +71,11 @@ def test_scale_returns_to_the_networks_own_at_the_given_rate(
     handover = _switched(estimators, image)
     before = np.log(handover.scale)
 
-    handover(image, CAMERA, NIGHT, 5 * SECOND, CONFIG)
+    handover.predict(image, CAMERA, NIGHT, 5 * SECOND)
     assert np.log(handover.scale) == pytest.approx(before - np.sign(before) * 0.05)
-    seen = handover(image, CAMERA, NIGHT, 1000 * SECOND, CONFIG)
+    seen = handover.predict(image, CAMERA, NIGHT, 1000 * SECOND)
     assert handover.scale == 1
-    assert np.array_equal(seen.depth, estimators[NIGHT](image, CAMERA).depth)
+    assert np.array_equal(seen.depth, estimators[NIGHT].predict(image, CAMERA).depth)
 
 
 def test_what_is_not_metric_keeps_the_scale_it_took_over(
@@ -86,18 +86,18 @@ def test_what_is_not_metric_keeps_the_scale_it_took_over(
     handover = _switched({DAY: estimators[DAY], NIGHT: night}, image)
     before = handover.scale
 
-    handover(image, CAMERA, NIGHT, 1000 * SECOND, CONFIG)
+    handover.predict(image, CAMERA, NIGHT, 1000 * SECOND)
     assert handover.scale == before
 
 
 def test_no_frames_to_go_over_means_a_step(
     estimators: dict[str, DepthEstimator], image: np.ndarray
 ) -> None:
-    handover, config = Handover(estimators), replace(CONFIG, crossfade_frames=0)
-    handover(image, CAMERA, DAY, 0, config)
+    handover = Handover(estimators, replace(CONFIG, crossfade_frames=0))
+    handover.predict(image, CAMERA, DAY, 0)
 
-    seen = handover(image, CAMERA, NIGHT, SECOND, config)
-    assert np.array_equal(seen.depth, estimators[NIGHT](image, CAMERA).depth)
+    seen = handover.predict(image, CAMERA, NIGHT, SECOND)
+    assert np.array_equal(seen.depth, estimators[NIGHT].predict(image, CAMERA).depth)
 
 
 def test_a_looped_bag_carries_nothing_over(
@@ -105,9 +105,9 @@ def test_a_looped_bag_carries_nothing_over(
 ) -> None:
     handover = _switched(estimators, image)
 
-    seen = handover(image, CAMERA, DAY, 0, CONFIG)
+    seen = handover.predict(image, CAMERA, DAY, 0)
     assert handover.scale == 1
-    assert np.array_equal(seen.depth, estimators[DAY](image, CAMERA).depth)
+    assert np.array_equal(seen.depth, estimators[DAY].predict(image, CAMERA).depth)
 
 
 def test_networks_of_other_sizes_meet_at_that_of_the_new_one(
@@ -115,7 +115,7 @@ def test_networks_of_other_sizes_meet_at_that_of_the_new_one(
 ) -> None:
     small = {DAY: DepthEstimator(bundled(DAY), "cpu", "model"), NIGHT: estimators[NIGHT]}
     large = cv2.resize(image, (640, 192))
-    handover, camera = Handover(small), CAMERA.resized(640, 192)
-    assert handover(large, camera, DAY, 0, CONFIG).depth.shape == (96, 320)
+    handover, camera = Handover(small, CONFIG), CAMERA.resized(640, 192)
+    assert handover.predict(large, camera, DAY, 0).depth.shape == (96, 320)
 
-    assert handover(large, camera, NIGHT, SECOND, CONFIG).depth.shape == (192, 640)
+    assert handover.predict(large, camera, NIGHT, SECOND).depth.shape == (192, 640)

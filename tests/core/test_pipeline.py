@@ -42,7 +42,7 @@ def follow(
     pipeline = DepthPipeline(estimators, config)
     for frame in drive.frames:
         stamp = start_ns + frame.stamp_ns
-        seen = pipeline(drive.read(frame), drive.camera, DAY, stamp, SWITCH, config)
+        seen = pipeline.process(drive.read(frame), drive.camera, DAY, stamp, SWITCH, config)
     return pipeline, seen
 
 
@@ -67,7 +67,7 @@ def test_stamps_that_go_back_forget_the_scale(
     pipeline, _ = follow(drive, estimators, config, start_ns=10**10)
     image = drive.read(drive.frames[0])
 
-    assert pipeline(image, drive.camera, DAY, 0, SWITCH, config).scale.source == "model"
+    assert pipeline.process(image, drive.camera, DAY, 0, SWITCH, config).scale.source == "model"
 
 
 def test_networks_without_metres_are_refused_as_their_source(drive: Drive) -> None:
@@ -89,5 +89,5 @@ def test_a_late_image_forgets_nothing(estimators: dict[str, DepthEstimator], dri
     image = drive.read(late)
 
     assert pipeline.choose(image, stamp, "auto", SWITCH) == DAY
-    seen = pipeline(image, drive.camera, DAY, stamp, SWITCH, config)
+    seen = pipeline.process(image, drive.camera, DAY, stamp, SWITCH, config)
     assert seen.scale.factor == pytest.approx(before.scale.factor, rel=0.01)

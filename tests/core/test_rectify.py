@@ -60,9 +60,9 @@ def centre(image: NDArray[np.uint8], near: NDArray[np.float64]) -> NDArray[np.fl
 
 def check_dots(bent: Lens, uv_raw: NDArray[np.float64]) -> Camera:
     """Return the rectified camera, once every dot is where it sees it within half a pixel."""
-    camera, develop = bent.rectification()
-    assert develop is not None
-    image = develop(dots(uv_raw, bent.raw))
+    camera, rectify = bent.rectification()
+    assert rectify is not None
+    image = rectify(dots(uv_raw, bent.raw))
     p_rect = P_CAM @ bent.rotation.T
     uv = p_rect[:, :2] / p_rect[:, 2:] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
     inside = ((uv > 6) & (uv < [camera.width - 7, camera.height - 7])).all(1)
@@ -138,9 +138,9 @@ def test_images_that_come_rectified_are_described_by_the_projection() -> None:
 
 
 def test_images_of_another_size_are_not_rectified() -> None:
-    _, develop = lens().rectification()
+    _, rectify = lens().rectification()
     with pytest.raises(CameraError, match="camera_info is for 320x240, the image is 64x48"):
-        develop(np.zeros((48, 64, 3), np.uint8))
+        rectify(np.zeros((48, 64, 3), np.uint8))
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,10 @@ class DistortedCamera(FakeCamera):
 
     def rectified(self) -> np.ndarray:
         """Return the image after rectification."""
-        camera, develop = to_lens(self.camera_info()).rectification()
-        assert develop is not None
+        camera, rectify = to_lens(self.camera_info()).rectification()
+        assert rectify is not None
         assert camera == RECTIFIED
-        return develop(self._pixels)
+        return rectify(self._pixels)
 
 
 class DistortedDepthCamera(FakeDepthCamera, DistortedCamera):

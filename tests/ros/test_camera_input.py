@@ -33,7 +33,7 @@ def camera_input(**params: object) -> CameraInput:
 def test_a_distorted_image_is_rectified_as_opencv_does() -> None:
     given = camera_input(rectify=True)
     given.update(messages.camera_info(K, 64, 48, d=D, p=P))
-    image, camera = given.develop(PIXELS)
+    image, camera = given.rectify(PIXELS)
     expected = cv2.undistort(PIXELS, K, D, newCameraMatrix=np.delete(P.reshape(3, 4), 3, 1))
     assert camera == Camera(50, 51, 30, 22, 64, 48)
     assert np.abs(image.astype(int) - expected).max() <= 16  # it samples to 1/32 pixel
@@ -45,7 +45,7 @@ def test_without_rectify_the_image_stays_and_one_warning_says_what_to_do(
     given = camera_input()
     for focal in (50.0, 52.0):
         given.update(messages.camera_info(K, 64, 48, d=D, p=np.array([focal, *P[1:]])))
-        image, camera = given.develop(PIXELS)
+        image, camera = given.rectify(PIXELS)
         np.testing.assert_array_equal(image, PIXELS)
         assert camera.fx == focal
     assert [r.levelname for r in caplog.records if "set rectify:=true" in r.message] == ["WARNING"]
@@ -57,7 +57,7 @@ def test_without_distortion_nothing_is_done(
 ) -> None:
     given = camera_input(rectify=rectify)
     given.update(messages.camera_info(K, 64, 48))
-    image, camera = given.develop(PIXELS)
+    image, camera = given.rectify(PIXELS)
     np.testing.assert_array_equal(image, PIXELS)
     assert camera == Camera(60, 60, 31.5, 23.5, 64, 48)
     assert not caplog.records
@@ -72,7 +72,7 @@ def test_the_same_camera_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> No
     given = camera_input(rectify=True)
     for _ in range(3):
         given.update(messages.camera_info(K, 64, 48, d=D))
-        given.develop(PIXELS)
+        given.rectify(PIXELS)
     assert len(built) == 1
 
 
@@ -82,7 +82,7 @@ def test_a_camera_that_cannot_be_used_leaves_the_one_before() -> None:
     for bad in ({"distortion_model": "omni", "d": D}, {"k": np.zeros(9)}):
         with pytest.raises(CameraError, match="camera_info: "):
             given.update(messages.camera_info(K, 64, 48, **bad))
-    assert given.develop(PIXELS)[1].fx == 60
+    assert given.rectify(PIXELS)[1].fx == 60
 
 
 @pytest.mark.parametrize("rectify", [False, True])
@@ -91,21 +91,21 @@ def test_an_image_of_another_size_is_refused(rectify: bool) -> None:
     roi = messages.RegionOfInterest(x_offset=4, y_offset=8, height=40, width=32, do_rectify=False)
     given.update(messages.camera_info(K, 64, 48, d=D, roi=roi, binning_x=2))
     with pytest.raises(CameraError, match="camera_info is for 16x40, the image is 64x48"):
-        given.develop(PIXELS)
+        given.rectify(PIXELS)
 
 
 def test_a_calibration_file_holds_until_a_camera_info_comes(tmp_path: Path) -> None:
     path = write_calib(tmp_path / "camera.yaml", [0.0] * 5, image_width=64, image_height=48)
     given = camera_input(camera_info_url=path.as_uri())
-    assert given.develop(PIXELS)[1].fx == 80
+    assert given.rectify(PIXELS)[1].fx == 80
     given.update(messages.camera_info(K, 64, 48))
-    assert given.develop(PIXELS)[1].fx == 60
+    assert given.rectify(PIXELS)[1].fx == 60
 
 
 def test_an_image_of_another_size_than_the_file_names_the_file(tmp_path: Path) -> None:
     path = write_calib(tmp_path / "camera.yaml", [0.0] * 5)
     with pytest.raises(CameraError, match=r"camera\.yaml is for 128x64, the image is 64x48"):
-        camera_input(camera_info_url=str(path)).develop(PIXELS)
+        camera_input(camera_info_url=str(path)).rectify(PIXELS)
 
 
 def test_urls_name_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

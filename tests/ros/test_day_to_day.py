@@ -116,7 +116,7 @@ def test_without_a_hand_over_depth_would_step(
         for i, image in enumerate(images[: 15 * HZ]):  # into the night
             stamp = i * NS // HZ
             modes.append(pipeline.choose(image, stamp, AUTO, config))
-            seen = pipeline(image, street[0], modes[-1], stamp, config, ScaleConfig())
+            seen = pipeline.process(image, street[0], modes[-1], stamp, config, ScaleConfig())
             depths.append(seen.depth.depth)
         at = [i for i in range(1, len(modes)) if modes[i] != modes[i - 1]]
         moved = steps(depths)

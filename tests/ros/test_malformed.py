@@ -184,10 +184,10 @@ def test_any_camera_info_is_a_lens_or_refused_without_spending_memory(info: Any)
     with suppress(CameraError):
         lens = conversions.to_lens(info)
         assert lens.rectified.width == lens.raw.width
-        camera, develop = lens.rectification()
-        if develop is not None:
+        camera, rectify = lens.rectification()
+        if rectify is not None:
             image = np.zeros((lens.raw.height % 1000, lens.raw.width % 1000, 3), np.uint8)
-            assert develop(image).shape == (camera.height, camera.width, 3)
+            assert rectify(image).shape == (camera.height, camera.width, 3)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000

@@ -131,7 +131,7 @@ def test_a_file_broken_inside_is_refused_and_left_out_only_when_asked(
 
 def test_images_of_another_size_than_the_camera_are_refused(kitti: Path) -> None:
     drive = read_drive(kitti / "sequences/00")
-    odd = Drive("odd", LENS.resized(32, 16), drive.frames, develop=lambda x: x)
+    odd = Drive("odd", LENS.resized(32, 16), drive.frames, rectify=lambda x: x)
     with pytest.raises(DataError, match="image of 64x32, its camera's is 32x16"):
         write_recording(kitti.parent / "out", recording(odd), WriteConfig())
 

@@ -105,9 +105,9 @@ def test_the_real_sample_keeps_its_depth(shared_data: Path, tmp_path: Path) -> N
         file["images"], file["depths"] = image.transpose(2, 1, 0)[None], depth.T[None]
     savemat(tmp_path / "splits.mat", {"testNdxs": [[1]]})
     made = read_test(tmp_path / "one.mat", tmp_path / "splits.mat", Trim())
-    (shot,) = made.shots()
-    np.testing.assert_array_equal(shot.image(), image)
-    np.testing.assert_array_equal(shot.depth(), depth)
+    (frame,) = made.frames()
+    np.testing.assert_array_equal(frame.image(), image)
+    np.testing.assert_array_equal(frame.depth(), depth)
 
 
 @pytest.mark.parametrize(

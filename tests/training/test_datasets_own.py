@@ -80,7 +80,7 @@ def test_frames_keep_their_order_when_they_are_written(folder: Path, calib: Path
 
 def test_a_folder_becomes_a_drive(folder: Path, calib: Path) -> None:
     drive = read_folder(folder, calib, fps=20)
-    assert (drive.camera.fx, drive.camera.cy, drive.develop) == (80, 31.5, None)
+    assert (drive.camera.fx, drive.camera.cy, drive.rectify) == (80, 31.5, None)
     assert [f.stamp_ns for f in drive.frames] == [i * 50_000_000 for i in range(5)]
     (folder / "times.txt").write_text("1\n1.5\n2\n2.5\n3.000000001\n")
     assert read_folder(folder, calib, 20).frames[4].stamp_ns == 3_000_000_001

@@ -61,7 +61,7 @@ def test_onnx_answers_images_as_they_are_recorded(tmp_path: Path) -> None:
     _write(weights, 0)
     image = np.random.default_rng(0).integers(0, 255, (80, 120, 3), np.uint8)
     camera = Camera(100.0, 100.0, 59.5, 39.5, 120, 80)
-    expected = DepthEstimator(weights, "cpu", "model")(image, camera).depth
+    expected = DepthEstimator(weights, "cpu", "model").predict(image, camera).depth
 
     assert main([str(weights), str(out), "--image-size", "120x80"]) == 0
 

@@ -16,7 +16,7 @@ FOCALS = (0.45, 0.6, 0.8)
 
 
 def test_scale_does_not_follow_the_focal_length() -> None:
-    estimate = DepthEstimator(bundled("day"), "cpu")
+    estimator = DepthEstimator(bundled("day"), "cpu")
     data = DatasetConfig("day", 3, frames=1, width=320, height=96, seed=77, supersample=1)
     log_scales = np.zeros((data.sequences, len(FOCALS)))
     log_zooms = np.zeros_like(log_scales)
@@ -25,7 +25,7 @@ def test_scale_does_not_follow_the_focal_length() -> None:
             config = dataclasses.replace(draw_sequence(data, i), focal=focal)
             frame = SequenceRenderer(config).frame(0)
             known = (frame.depth > 0) & (frame.depth < 80)
-            depth = estimate(frame.image, config.camera).depth
+            depth = estimator.predict(frame.image, config.camera).depth
             log_scales[i, j] = np.log(np.median(frame.depth[known]) / np.median(depth[known]))
             log_zooms[i, j] = np.log(config.camera.focal_ratio)
 

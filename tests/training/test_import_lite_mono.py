@@ -210,7 +210,7 @@ def test_without_its_motion_network_depth_and_odometry_go_on(tmp_path: Path) -> 
     camera = Camera(320.0, 320.0, 159.5, 47.5, 320, 96)
     image = np.random.default_rng(0).integers(0, 255, (96, 320, 3), np.uint8)
 
-    depth = DepthEstimator(path, "cpu")(image, camera).depth
+    depth = DepthEstimator(path, "cpu").predict(image, camera).depth
     odometry = Odometry(path, "cpu")
     states = [odometry.update(image, depth, camera, stamp) for stamp in (0, 100_000_000)]
 

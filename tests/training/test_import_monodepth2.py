@@ -125,7 +125,7 @@ def test_known_scale_makes_depth_and_motion_metres(folder: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     pair = torch.rand(1, 3, 64, 96), torch.rand(1, 3, 64, 96)
 
-    unit, metres = (DepthEstimator(path, "cpu")(image, camera).depth for path in paths)
+    unit, metres = (DepthEstimator(path, "cpu").predict(image, camera).depth for path in paths)
     (a, _), (b, card) = (load_pose(path) for path in paths)
     T_unit, T_metres = a(*pair).detach(), b(*pair).detach()
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sdepth.errors import CameraError, DataError
 from sdepth.geometry.camera import Camera
-from sdepth.geometry.rectify import Develop, Lens
+from sdepth.geometry.rectify import Lens, Rectify
 
 _ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _TAIL = 4096
@@ -122,15 +122,15 @@ def lens_of(K: NDArray[np.float64], size: tuple[int, int], where: object) -> Cam
     return check_lens(camera, where)
 
 
-def rectification(lens: Lens) -> tuple[Camera, Develop | None]:
+def rectification(lens: Lens) -> tuple[Camera, Rectify | None]:
     """Return the camera after rectification, and what rectifies an image, or None.
 
     Raises:
         CameraError: not a lens, before or after (``check_lens``), or not one we can rectify.
     """
-    camera, develop = lens.rectification()
+    camera, rectify = lens.rectification()
     check_lens(lens.raw, lens.name)
-    return check_lens(camera, lens.name), develop
+    return check_lens(camera, lens.name), rectify
 
 
 def check_lens(camera: Camera, where: object) -> Camera:

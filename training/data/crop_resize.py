@@ -84,9 +84,9 @@ def trimmed(drive: Drive, trim: Trim) -> Drive:
     if trim == Trim():
         return drive
 
-    def develop(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        image = raw if drive.develop is None else drive.develop(raw)
+    def rectify(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        image = raw if drive.rectify is None else drive.rectify(raw)
         check_size(image, drive.camera, drive.name)
         return trim.image(image)
 
-    return replace(drive, camera=trim.camera(drive.camera), develop=develop)
+    return replace(drive, camera=trim.camera(drive.camera), rectify=rectify)

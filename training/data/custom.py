@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from sdepth.errors import DataError
 from sdepth.geometry.calibration import read_calibration
-from sdepth.geometry.rectify import Develop
+from sdepth.geometry.rectify import Rectify
 from training.data.check import check_size, rectification
 from training.data.crop_resize import Trim
 from training.data.drive import Drive, Frame, image_files
 from training.data.kitti_odometry import read_times
-from training.data.recording import Recording, Shot
+from training.data.recording import RecordedFrame, Recording
 
 _SLACK = 2
 """So many frames a container may announce in excess."""
@@ -43,8 +43,8 @@ def read_folder(root: Path, calib: Path, fps: float) -> Drive:
         stamps = read_times(times, len(images))
     else:
         stamps = [round(i * 1e9 / fps) for i in range(len(images))]
-    camera, develop = rectification(read_calibration(calib))
-    return Drive(root.name, camera, tuple(map(Frame, images, stamps)), develop=develop)
+    camera, rectify = rectification(read_calibration(calib))
+    return Drive(root.name, camera, tuple(map(Frame, images, stamps)), rectify=rectify)
 
 
 def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
@@ -60,21 +60,21 @@ def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
         DataError: no video, or the calibration damaged; once read, that it ends early.
         CameraError: the calibration is not that of a camera.
     """
-    camera, develop = rectification(read_calibration(calib))
+    camera, rectify = rectification(read_calibration(calib))
     video = cv2.VideoCapture(str(path))
     fps, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     if not video.isOpened() or fps <= 0 or count < 3:
         raise DataError(f"{path}: not a video that OpenCV reads; convert it to .mp4 (H.264)")
 
-    def shots() -> Iterator[Shot]:
+    def frames() -> Iterator[RecordedFrame]:
         video = cv2.VideoCapture(str(path))
         number = 0
         while (decoded := video.read())[0]:
             if number % every == 0:
                 rgb = np.asarray(cv2.cvtColor(decoded[1], cv2.COLOR_BGR2RGB), np.uint8)
                 check_size(rgb, camera, str(path))
-                picture = partial(_rectify, rgb, develop, trim)
-                yield Shot(f"{number:06d}", round(number * 1e9 / fps), picture)
+                picture = partial(_rectify, rgb, rectify, trim)
+                yield RecordedFrame(f"{number:06d}", round(number * 1e9 / fps), picture)
             number += 1
         if number < count - _SLACK:
             raise DataError(
@@ -82,9 +82,9 @@ def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
                 "part out with ffmpeg -i"
             )
 
-    return Recording(path.stem, trim.camera(camera), -(-count // every), shots)
+    return Recording(path.stem, trim.camera(camera), -(-count // every), frames)
 
 
-def _rectify(image: NDArray[np.uint8], develop: Develop | None, trim: Trim) -> NDArray[np.uint8]:
+def _rectify(image: NDArray[np.uint8], rectify: Rectify | None, trim: Trim) -> NDArray[np.uint8]:
     """Return a decoded image rectified and trimmed."""
-    return trim.image(image if develop is None else develop(image))
+    return trim.image(image if rectify is None else rectify(image))

@@ -61,7 +61,7 @@ class Drive:
         frames: in order of time.
         camera_height_m: above the road, where known.
         offset_m: of the camera to the right of the rig's first, where the calibration says so.
-        develop: makes an image (H, W, 3) of a file's pixels where a data set stores them raw or
+        rectify: makes an image (H, W, 3) of a file's pixels where a data set stores them raw or
             distorted; None where the files are the images.
     """
 
@@ -70,7 +70,7 @@ class Drive:
     frames: tuple[Frame, ...]
     camera_height_m: float | None = None
     offset_m: float = 0.0
-    develop: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
+    rectify: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
 
     def read(self, frame: Frame) -> NDArray[np.uint8]:
         """Return the image (H, W, 3) of one of the frames, RGB.
@@ -79,7 +79,7 @@ class Drive:
             DataError: the file is missing or damaged.
         """
         pixels = read_image(frame.image)
-        return pixels if self.develop is None else self.develop(pixels)
+        return pixels if self.rectify is None else self.rectify(pixels)
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from sdepth.geometry.rectify import Lens
 from training.data.check import rectification
 from training.data.crop_resize import Trim
 from training.data.drive import Drive, Frame
-from training.data.recording import Recording, Shot
+from training.data.recording import RecordedFrame, Recording
 
 CROP = "560x426+41+45"
 """Where the toolbox takes depth and image to overlap; the evaluation's crop, too."""
@@ -61,14 +61,14 @@ def read(root: Path, every: int = EVERY) -> list[Drive]:
         raise DataError(
             f"{root}: no SCENE/r-*.ppm; unpack the raw data set (bathrooms_part1.zip, ...) here"
         )
-    camera, develop = rectification(_LENS)
+    camera, rectify = rectification(_LENS)
     scenes: dict[Path, list[Frame]] = {}
     for image in images:
         scenes.setdefault(image.parent, []).append(Frame(image, _stamp_ns(image)))
     drives = []
     for folder, frames in scenes.items():
         frames.sort(key=lambda frame: frame.stamp_ns)
-        drives.append(Drive(folder.name, camera, tuple(frames[::every]), develop=develop))
+        drives.append(Drive(folder.name, camera, tuple(frames[::every]), rectify=rectify))
     return drives
 
 
@@ -97,17 +97,17 @@ def read_test(path: Path, splits: Path, trim: Trim) -> Recording:
             "expected (1449, 3, 640, 480) and (1449, 640, 480)"
         )
 
-    def shots() -> Iterator[Shot]:
+    def frames() -> Iterator[RecordedFrame]:
         for number in numbers:
             image, depth = partial(_image, images, number), partial(_depth, depths, number)
-            yield Shot(
+            yield RecordedFrame(
                 f"{number:05d}",
                 number * 10**9,
                 lambda image=image: trim.image(image()),  # type: ignore[misc]
                 lambda depth=depth: trim.depth(depth()),  # type: ignore[misc]
             )
 
-    return Recording("test", trim.camera(_LENS.rectified), len(numbers), shots)
+    return Recording("test", trim.camera(_LENS.rectified), len(numbers), frames)
 
 
 def _image(images: Any, number: int) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ _GAP = 1.8
 
 
 @dataclass(frozen=True)
-class Shot:
+class RecordedFrame:
     """A frame about to be written: its pixels are made when they are needed.
 
     Attributes:
@@ -44,12 +44,12 @@ class Shot:
 
 @dataclass(frozen=True)
 class Recording:
-    """A sequence about to be written: ``count`` shots, in order of time, of one camera."""
+    """A sequence about to be written: ``count`` frames, in order of time, of one camera."""
 
     name: str
     camera: Camera
     count: int
-    shots: Callable[[], Iterator[Shot]]
+    frames: Callable[[], Iterator[RecordedFrame]]
     camera_height_m: float | None = None
 
 
@@ -58,19 +58,19 @@ def recording(drive: Drive, trim: Trim | None = None) -> Recording:
     trim = trim or Trim()
     drive = trimmed(drive, trim)
 
-    def shot(frame: Frame) -> Shot:
-        linked = drive.develop is None and frame.image.suffix.lower() in _LINKED
+    def recorded(frame: Frame) -> RecordedFrame:
+        linked = drive.rectify is None and frame.image.suffix.lower() in _LINKED
         image = frame.image if linked else partial(drive.read, frame)
         depth: Path | Callable[[], NDArray[np.float32]] | None = frame.depth
         if isinstance(depth, Path) and trim != Trim():
             depth = partial(_read_depth, depth, trim)
-        return Shot(frame.image.stem, frame.stamp_ns, image, depth, frame.T_world_cam)
+        return RecordedFrame(frame.image.stem, frame.stamp_ns, image, depth, frame.T_world_cam)
 
     return Recording(
         drive.name,
         drive.camera,
         len(drive.frames),
-        lambda: map(shot, drive.frames),
+        lambda: map(recorded, drive.frames),
         drive.camera_height_m,
     )
 

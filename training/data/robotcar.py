@@ -83,15 +83,15 @@ def read(root: Path, models: Path, camera: str = "stereo/left") -> Drive:
     stamps_ns = [1000 * stamp for stamp in stamps_us]
     poses = _read_vo(root / "vo" / "vo.csv", stamps_ns, G_vehicle_cam)
     frames = tuple(map(Frame, images, stamps_ns, poses))
-    return Drive(root.name, lens, frames, develop=_developer(table, first))
+    return Drive(root.name, lens, frames, rectify=_rectifier(table, first))
 
 
-def _developer(
+def _rectifier(
     table: NDArray[np.float32], where: Path
 ) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
     """Return what makes a rectified image of a raw one (H, W, 3) of equal channels."""
 
-    def develop(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def rectify(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if raw.shape[:2] != table.shape[1:]:
             raise DataError(
                 f"{where.parent}: image of {raw.shape[1]}x{raw.shape[0]}, expected "
@@ -101,7 +101,7 @@ def _developer(
         rgb = cv2.cvtColor(np.ascontiguousarray(raw[..., 0]), cv2.COLOR_BayerGR2RGB)
         return np.asarray(cv2.remap(rgb, table[0], table[1], cv2.INTER_LINEAR), np.uint8)
 
-    return develop
+    return rectify
 
 
 def _read_times(path: Path) -> list[int]:

@@ -27,7 +27,7 @@ from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from training.data.check import check_file_size, check_size
 from training.data.drive import Frame, code_depth
-from training.data.recording import Recording, Shot
+from training.data.recording import RecordedFrame, Recording
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,16 @@ def write_recording(
     for part in ("image_2", "depth_2"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     kept, broken = [], {}
-    shots = made.shots()
+    frames = made.frames()
     with ThreadPoolExecutor(max(1, config.workers)) as pool:
-        while chunk := list(islice(shots, 4 * max(1, config.workers))):
-            for shot, said in zip(
+        while chunk := list(islice(frames, 4 * max(1, config.workers))):
+            for frame, said in zip(
                 chunk, pool.map(partial(_try, folder, made), chunk), strict=True
             ):
                 if isinstance(said, Frame):
                     kept.append(said)
                 elif config.skip_broken:
-                    broken[shot.name] = str(said)
+                    broken[frame.name] = str(said)
                 else:
                     raise said
                 tell(1)
@@ -103,33 +103,33 @@ def write_recording(
     return broken
 
 
-def _try(folder: Path, made: Recording, shot: Shot) -> Frame | DataError:
+def _try(folder: Path, made: Recording, frame: RecordedFrame) -> Frame | DataError:
     """Return the frame written, or why it could not be read."""
     try:
-        return _place(folder, made.camera, shot)
+        return _place(folder, made.camera, frame)
     except DataError as err:
         return err
 
 
-def _place(folder: Path, camera: Camera, shot: Shot) -> Frame:
+def _place(folder: Path, camera: Camera, frame: RecordedFrame) -> Frame:
     """Return the frame, with its files in place."""
-    if isinstance(shot.image, Path):
-        check_file_size(shot.image, camera)
-        image = folder / "image_2" / f"{shot.name}{shot.image.suffix}"
-        _link(image, shot.image)
+    if isinstance(frame.image, Path):
+        check_file_size(frame.image, camera)
+        image = folder / "image_2" / f"{frame.name}{frame.image.suffix}"
+        _link(image, frame.image)
     else:
-        image = folder / "image_2" / f"{shot.name}.png"
+        image = folder / "image_2" / f"{frame.name}.png"
         if not image.is_file():
-            pixels = shot.image()
-            check_size(pixels, camera, shot.name)
+            pixels = frame.image()
+            check_size(pixels, camera, frame.name)
             put_png(image, np.ascontiguousarray(pixels[..., ::-1]))
-    if shot.depth is not None:
-        depth = folder / "depth_2" / f"{shot.name}.png"
-        if isinstance(shot.depth, Path):
-            _link(depth, shot.depth)
+    if frame.depth is not None:
+        depth = folder / "depth_2" / f"{frame.name}.png"
+        if isinstance(frame.depth, Path):
+            _link(depth, frame.depth)
         elif not depth.is_file():
-            put_png(depth, code_depth(shot.depth()))
-    return Frame(image, shot.stamp_ns, shot.T_world_cam)
+            put_png(depth, code_depth(frame.depth()))
+    return Frame(image, frame.stamp_ns, frame.T_world_cam)
 
 
 def _finish(out: Path, made: Recording, frames: Sequence[Frame]) -> None:

@@ -45,7 +45,7 @@ def main(args: list[str] | None = None) -> int:
                 if frame.depth is None:
                     raise DataError(f"{frame.image}: no depth beside it")
                 image, truth = drive.read(frame), read_depth(frame.depth)
-                seen = estimator(image, drive.camera)
+                seen = estimator.predict(image, drive.camera)
                 known = (truth > 0) & (truth < CAP_M)
                 ratio = seen.depth[known] / truth[known]
                 ratio /= np.median(ratio)

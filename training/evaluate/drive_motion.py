@@ -66,7 +66,7 @@ class MotionEstimator:
             DataError: fewer than two frames, or poses unknown.
         """
         images = [read_image(frame.image) for frame in drive.frames]
-        depth = np.stack([self._depth(image, drive.camera).depth for image in images])
+        depth = np.stack([self._depth.predict(image, drive.camera).depth for image in images])
         rgb = torch.stack([self._to_input(image) for image in images])
         height, width = self.card.input_size
         K = torch.from_numpy(drive.camera.resized(width, height).K).float()

@@ -55,7 +55,7 @@ def follow(
     for frame in drive.frames:
         image = read_image(frame.image)
         if estimator is not None:
-            depth = estimator(image, drive.camera).depth
+            depth = estimator.predict(image, drive.camera).depth
         elif frame.depth is not None:
             depth = read_depth(frame.depth)
         else:

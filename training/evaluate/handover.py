@@ -66,7 +66,8 @@ def follow(
     Raises:
         DataError: a frame without true depth.
     """
-    selector, handover = ModeSelector(config), Handover(estimators)
+    selector = ModeSelector(config)
+    handover = Handover(estimators, selector.config)
     odometry = Odometry(bundled(DAY), refiner=fixed_refiner())
     modes: list[str] = []
     scales, path = [], [np.zeros(3)]
@@ -76,7 +77,7 @@ def follow(
         image, truth, stamp = read_image(frame.image), read_depth(frame.depth), i * PERIOD_NS
         chosen = selector.update(mean_luminance(image), stamp)
         modes.append(chosen if config or not modes else modes[0])
-        depth = handover(image, drive.camera, modes[-1], stamp, selector.config).depth
+        depth = handover.predict(image, drive.camera, modes[-1], stamp).depth
         known = (truth > 0) & (truth < 80)
         scales.append(float(np.median(np.log(depth[known] / truth[known]))))
         path.append(odometry.update(image, depth, drive.camera, stamp).T_world_cam[:3, 3])

@@ -40,7 +40,9 @@ def follow(drive: Drive, estimator: DepthEstimator, config: ScaleConfig, after_s
     logs, places = [], []
     for frame in drive.frames:
         image, stamp = drive.read(frame), frame.stamp_ns
-        seen = pipeline(image, drive.camera, DAY, stamp, DayNightConfig(), config).depth.depth
+        seen = pipeline.process(
+            image, drive.camera, DAY, stamp, DayNightConfig(), config
+        ).depth.depth
         places.append(odometry.update(image, seen, drive.camera, stamp).T_world_cam[:3, 3])
         if frame.depth is not None and late(drive, frame, after_s):
             truth = read_depth(frame.depth)

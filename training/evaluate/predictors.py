@@ -51,7 +51,7 @@ def of_checkpoint(path: Path, engine: str = "torch", precision: str = "fp32") ->
         CheckpointError: the checkpoint cannot be used.
     """
     estimator = DepthEstimator(path, "auto", "model", engine, precision)
-    return Predictor(estimator.card.input_size, lambda i, c: estimator(i, c).depth)
+    return Predictor(estimator.card.input_size, lambda i, c: estimator.predict(i, c).depth)
 
 
 def of_network(

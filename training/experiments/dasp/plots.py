@@ -96,6 +96,6 @@ def _draw_sheet(runs: dict[str, Run], context: StudyContext, path: Path) -> None
     for camera, frame in frames:
         assert frame.depth is not None  # scored before
         image = read_image(frame.image)
-        depths = [model(image, camera).depth for model in models]
+        depths = [model.predict(image, camera).depth for model in models]
         rows.append([image, *depths, read_depth(frame.depth)])
     write_sheet(path, rows, 320, ("night", *names, "truth"))

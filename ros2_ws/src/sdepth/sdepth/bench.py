@@ -87,7 +87,7 @@ def load(source: Source, name: str) -> tuple[Row, Engine | None]:
         return row, None
     row.load_s = time.perf_counter() - built
     _say(f"{built - since:.1f} s, then {row.load_s:.1f} s\n")
-    found = engine(golden.golden_frame(source.card.input_size), golden.FOCAL_SCALE)
+    found = engine.infer(golden.golden_frame(source.card.input_size), golden.FOCAL_SCALE)
     row.off = float(np.abs(found / golden.reference(source) - 1).max())
     return row, engine
 

@@ -60,7 +60,7 @@ class DepthPipeline:
             )
         self._estimators = estimators
         self.selector = ModeSelector()
-        self.handover = Handover(estimators, returns=scale.source == MODEL)
+        self.handover = Handover(estimators, DayNightConfig(), returns=scale.source == MODEL)
         self.tracker = ScaleTracker(scale, model_is_metric=not ignorant)
         self._order = StampOrder()
 
@@ -88,7 +88,7 @@ class DepthPipeline:
             self.selector.update(brightness, self._in_order(stamp_ns))
         return (self.selector.mode or DAY) if mode == AUTO else mode
 
-    def __call__(
+    def process(
         self,
         image: NDArray[np.uint8],
         camera: Camera,
@@ -113,7 +113,8 @@ class DepthPipeline:
             ShapeError: the image is not of the camera's size.
         """
         stamp_ns = self._in_order(stamp_ns)
-        seen = self.handover(image, camera, mode, stamp_ns, config)
+        self.handover.config = config
+        seen = self.handover.predict(image, camera, mode, stamp_ns)
         sure = None
         if confidence:
             sure = mirror_confidence(seen, self._estimators[mode], image, camera)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sdepth.errors import ConfigError, ImageError
 from sdepth.geometry.calibration import read_calibration
 from sdepth.geometry.camera import Camera, check_same_size
-from sdepth.geometry.rectify import Develop, Lens
+from sdepth.geometry.rectify import Lens, Rectify
 from sdepth_ros.conversions import to_lens
 from sdepth_ros.node_params import InputParams
 
@@ -23,13 +23,13 @@ class _View(NamedTuple):
 
     lens: Lens
     camera: Camera
-    develop: Develop | None
+    rectify: Rectify | None
 
 
 class CameraInput:
     """Makes images of a pinhole camera of images as they came.
 
-    ``update`` and ``develop`` may be called from two threads.
+    ``update`` and ``rectify`` may be called from two threads.
     """
 
     def __init__(self, params: InputParams, logger: Any) -> None:
@@ -68,7 +68,7 @@ class CameraInput:
         """
         self._use(to_lens(info))
 
-    def develop(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Camera]:
+    def rectify(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Camera]:
         """Return an image (H, W, 3) as it came, rectified where asked, and its camera.
 
         Raises:
@@ -78,8 +78,8 @@ class CameraInput:
         view = self._view
         if view is None:
             raise ImageError("image without a camera; publish camera_info, or set camera_info_url")
-        if view.develop is not None:
-            return view.develop(image), view.camera
+        if view.rectify is not None:
+            return view.rectify(image), view.camera
         check_same_size(image, view.camera, view.lens.name)
         return image, view.camera
 

@@ -150,14 +150,14 @@ class DepthNode(FrameNode[DepthParams]):
         with part("mode"):
             self._choose_mode(raw, stamp)
         with part("rectify"):
-            image, camera = self.camera.develop(raw)
+            image, camera = self.camera.rectify(raw)
         heard = self._depth_out.heard(stamp, self.params.cloud)
         if not heard and not self.followers:
             return False
         params = self.params
         unsure = params.confidence.min > 0 or CONFIDENCE in heard
         with part("rescale"):  # around the network, which is a part within
-            seen = self._pipeline(
+            seen = self._pipeline.process(
                 image, camera, self._mode, stamp, params.day_night, params.scale, unsure
             )
         self._tell_scale(seen.scale)

@@ -201,7 +201,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         with self.stats.part("decode"):
             image, depth = to_rgb(frame.image, self.bits), to_depth(frame.depth)
         with self.stats.part("rectify"):
-            return *self.camera.develop(image), depth
+            return *self.camera.rectify(image), depth
 
     def _check_order(self, stamp: int) -> None:
         """Refuse a frame that is late or comes twice; start anew where time does.

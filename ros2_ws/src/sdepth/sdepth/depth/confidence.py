@@ -28,6 +28,7 @@ def mirror_confidence(
 
     Source: Poggi et al. 2020 (arXiv 2005.06209), "image flipping".
     """
-    mirrored = estimator(np.ascontiguousarray(image[:, ::-1]), camera.flipped()).depth[:, ::-1]
+    image = np.ascontiguousarray(image[:, ::-1])
+    mirrored = estimator.predict(image, camera.flipped()).depth[:, ::-1]
     apart = np.log(seen.depth / mirrored)
     return np.asarray(np.exp(np.abs(apart - np.median(apart)) / -_DECAY), np.float32)

@@ -93,9 +93,9 @@ class DepthEstimator:
         height, width = self.card.input_size
         focal = self.card.focal_ratio * sqrt(width * height)
         camera = Camera(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
-        self(np.zeros((height, width, 3), np.uint8), camera)
+        self.predict(np.zeros((height, width, 3), np.uint8), camera)
 
-    def __call__(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
+    def predict(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
         """Return the depth of an image.
 
         The focal length is compensated: the network's answer for the canonical camera is scaled
@@ -114,7 +114,7 @@ class DepthEstimator:
             small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             image = np.asarray(small, np.uint8)
         with self.timed():
-            depth = self._engine(image, camera.focal_ratio / self.card.focal_ratio)
+            depth = self._engine.infer(image, camera.focal_ratio / self.card.focal_ratio)
         if self._resolution == "model":
             camera = camera.resized(width, height)
         elif depth.shape != (camera.height, camera.width):

@@ -24,15 +24,23 @@ class Handover:
     its own, where that is in metres.
     """
 
-    def __init__(self, estimators: Mapping[str, DepthEstimator], returns: bool = True) -> None:
+    def __init__(
+        self,
+        estimators: Mapping[str, DepthEstimator],
+        config: DayNightConfig,
+        returns: bool = True,
+    ) -> None:
         """Take the network of each mode; the first frame decides which comes first.
 
         Args:
             estimators: the networks.
+            config: over how many frames, and how fast the scale returns; it may be replaced
+                between frames.
             returns: whether a scale taken over returns to the network's own. No, where metres
                 come from elsewhere; and where a network knows none, there is nothing to return to.
         """
         self._estimators = estimators
+        self.config = config
         self._returns = returns and all(e.card.metric for e in estimators.values())
         self._mode = ""
         self._log_scale = 0.0
@@ -45,13 +53,12 @@ class Handover:
         """What depth of the network in use is multiplied by; 1 long after a change."""
         return float(np.exp(self._log_scale))
 
-    def __call__(
+    def predict(
         self,
         image: NDArray[np.uint8],
         camera: Camera,
         mode: str,
         stamp_ns: int,
-        config: DayNightConfig,
     ) -> DepthMap:
         """Return the depth of an image.
 
@@ -60,12 +67,11 @@ class Handover:
             camera: intrinsics of that image.
             mode: which network is wanted.
             stamp_ns: time of the image; where it goes back, nothing is carried over.
-            config: over how many frames, and how fast the scale returns.
 
         Raises:
             ShapeError: the image is not of the camera's size.
         """
-        seen = self._estimators[mode](image, camera)
+        config, seen = self.config, self._estimators[mode].predict(image, camera)
         if not self._mode or stamp_ns < self._last_ns:
             self._mode, self._log_scale, self._before = mode, 0.0, None
             self._last_ns = stamp_ns
@@ -91,7 +97,8 @@ class Handover:
         frames: int,
     ) -> DepthMap:
         """Return depth between that of the mode before, with its scale, and what is ``seen``."""
-        old = _log(self._estimators[mode](image, camera).depth, seen.depth) + np.float32(log_scale)
+        before = self._estimators[mode].predict(image, camera)
+        old = _log(before.depth, seen.depth) + np.float32(log_scale)
         new = np.log(seen.depth)
         self._log_ratios.append(float(np.median(old - new)))
         self._log_scale = float(np.median(self._log_ratios))

@@ -1,10 +1,10 @@
 """One network, several libraries that run it: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""
 
+from sdepth.engines.golden import Engine
 from sdepth.engines.selection import (
     AUTO,
     ENGINES,
     PRECISIONS,
-    Engine,
     candidates,
     choose,
     installed,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sdepth.engines.golden import FOCAL_SCALE, Answer, golden_frame
+from sdepth.engines.golden import FOCAL_SCALE, Engine, golden_frame
 from sdepth.engines.source import Source, atomic
 
 ROUNDS, _WARM_UP = 7, 2
@@ -20,7 +20,7 @@ WORTH_IT = 0.9
 
 
 def times_ms(
-    engines: Mapping[str, Answer], size: tuple[int, int], rounds: int = ROUNDS
+    engines: Mapping[str, Engine], size: tuple[int, int], rounds: int = ROUNDS
 ) -> dict[str, list[float]]:
     """Return what each engine took for images of (height, width), milliseconds.
 
@@ -31,7 +31,7 @@ def times_ms(
     for _ in range(rounds + _WARM_UP):
         for name, engine in engines.items():
             since = time.perf_counter()
-            engine(frame, FOCAL_SCALE)
+            engine.infer(frame, FOCAL_SCALE)
             times[name].append(1e3 * (time.perf_counter() - since))
     return {name: values[_WARM_UP:] for name, values in times.items()}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -14,12 +14,22 @@ from sdepth.engines.source import Source, atomic, cache_folder
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import EngineError
 
-Answer = Callable[[NDArray[np.uint8], float], NDArray[np.float32]]
-
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.01, "bf16": 0.05, "int8": 0.1}
 """Largest mean difference of log depth, that is, of depth as a share of itself."""
 FOCAL_SCALE = 1.25
 """Of the golden frame; not 1, or an engine that ignores it would pass."""
+
+
+class Engine(Protocol):
+    """A network that is ready to run."""
+
+    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
+        """Return depth (h, w), metres, the caller's own.
+
+        Args:
+            image: RGB (h, w, 3) of the network's size.
+            focal_scale: the camera's focal ratio over the canonical one.
+        """
 
 
 def golden_frame(size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -37,20 +47,20 @@ def reference(source: Source) -> NDArray[np.float32]:
     path = exact.cached("npy", torch.__version__)
     if path.is_file():
         return np.asarray(np.load(path), np.float32)
-    depth = TorchEngine(exact)(golden_frame(source.card.input_size), FOCAL_SCALE)
+    depth = TorchEngine(exact).infer(golden_frame(source.card.input_size), FOCAL_SCALE)
     with atomic(path) as partial, partial.open("wb") as file:
         np.save(file, depth)
     return depth
 
 
-def check(engine: Answer, source: Source, name: str) -> float:
+def check(engine: Engine, source: Source, name: str) -> float:
     """Return how far an engine's answer is from ``reference``: mean of |log ratio|.
 
     Raises:
         EngineError: farther than ``TOLERANCE`` allows.
     """
     expected = reference(source)
-    found = engine(golden_frame(source.card.input_size), FOCAL_SCALE)
+    found = engine.infer(golden_frame(source.card.input_size), FOCAL_SCALE)
     error = float("inf")
     if found.shape == expected.shape and (found > 0).all():
         error = float(np.abs(np.log(found / expected)).mean())

@@ -27,7 +27,7 @@ class OnnxRuntimeEngine:
             path, options, providers=["CPUExecutionProvider"]
         )
 
-    def __call__(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
+    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
         """Return depth (h, w), metres, of an RGB image (h, w, 3)."""
         values = (image[None], np.array([focal_scale], np.float32))
         (depth,) = self._session.run(None, dict(zip(INPUTS, values, strict=True)))

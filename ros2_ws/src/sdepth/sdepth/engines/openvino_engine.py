@@ -30,7 +30,7 @@ class OpenVinoEngine:
         }
         self._request = core.compile_model(model, "CPU", settings).create_infer_request()
 
-    def __call__(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
+    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
         """Return depth (h, w), metres, of an RGB image (h, w, 3)."""
         values = (image[None], np.array([focal_scale], np.float32))
         self._request.infer(dict(enumerate(values)), share_inputs=True)

@@ -6,15 +6,12 @@ import importlib.util
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from sdepth.checkpoint import check_weights
 from sdepth.engines import auto
-from sdepth.engines.golden import check
+from sdepth.engines.golden import Engine, check
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.engines.openvino_engine import OpenVinoEngine
 from sdepth.engines.source import Source, cache_folder
@@ -26,18 +23,6 @@ AUTO = "auto"
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 HARMLESS = 0.01
 """By how much AbsRel may rise in a precision that ``auto`` takes."""
-
-
-class Engine(Protocol):
-    """A network that is ready to run."""
-
-    def __call__(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
-        """Return depth (h, w), metres, the caller's own.
-
-        Args:
-            image: RGB (h, w, 3) of the network's size.
-            focal_scale: the camera's focal ratio over the canonical one.
-        """
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class TensorRtEngine:
                 self._context.set_input_shape(name, tuple(buffer.shape))
             self._context.set_tensor_address(name, buffer.data_ptr())
 
-    def __call__(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
+    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
         """Return depth (h, w), metres, of an RGB image (h, w, 3)."""
         with torch.cuda.stream(self._stream):
             self._image.copy_(torch.from_numpy(image)[None])

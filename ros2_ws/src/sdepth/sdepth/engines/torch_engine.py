@@ -25,7 +25,7 @@ class TorchEngine:
             self._capture(*source.card.input_size)
 
     @torch.inference_mode()
-    def __call__(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
+    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
         """Return depth (h, w), metres, of an RGB image (h, w, 3)."""
         batch = torch.from_numpy(image)[None]
         if self._device.type == "cuda":

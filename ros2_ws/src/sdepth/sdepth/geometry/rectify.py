@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sdepth.errors import CameraError
 from sdepth.geometry.camera import Camera, check_same_size
 
-Develop = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+Rectify = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 _BROWN = ("plumb_bob", "rational_polynomial", "radtan", "radial_tangential", "brown_conrady", "")
 """Names of the one model that OpenCV has for pinhole cameras: its numbers tell its form."""
 _FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "kannala_brandt4")
@@ -95,7 +95,7 @@ class Lens:
         """The camera of images that come rectified, by P (by K where P is zero)."""
         return self._camera(self._ideal(), self._part())
 
-    def rectification(self) -> tuple[Camera, Develop | None]:
+    def rectification(self) -> tuple[Camera, Rectify | None]:
         """Return the camera after rectification, and what rectifies an image; None: nothing to do.
 
         What rectifies takes images (H, W, 3) or (H, W) of the size of ``raw`` and raises
@@ -126,11 +126,11 @@ class Lens:
             x, y = build(raw.K, d, self.rotation, camera.K, size, cv2.CV_32FC1)
             return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
-        def develop(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        def rectify(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
             check_same_size(image, raw, self.name)
             return np.asarray(cv2.remap(image, *maps(), cv2.INTER_LINEAR), np.uint8)
 
-        return camera, develop
+        return camera, rectify
 
     def _distortion(self) -> tuple[bool, NDArray[np.float64]]:
         """Return whether the lens is a fisheye, and as many coefficients as OpenCV takes.
