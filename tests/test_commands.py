@@ -23,7 +23,7 @@ from tests.test_docs import PAGES
 from tests.test_layout import COMMANDS
 
 PROGRAMS = {f"sdepth-{name}".replace("_", "-"): name for name in COMMANDS}
-FOREIGN = {"sudo", "source", "export", "torchrun", "tensorboard"}
+FOREIGN = {"sudo", "source", "export", "kill", "torchrun", "tensorboard"}
 OURS = ("training", "bags", "benchmarks", "demo", "sdepth", "sdepth_ros")
 
 

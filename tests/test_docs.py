@@ -71,6 +71,22 @@ def test_every_parameter_is_on_the_page_of_its_node(node: str) -> None:
             assert f"`{full}`" in page or f"`.{key}`" in page, full
 
 
+def test_the_architecture_is_that_of_the_code() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    bases = (ROOT, ROOT / "ros2_ws/src/sdepth", ROOT / "ros2_ws/src/sdepth_ros")
+    named = re.findall(r"`([\w./]+\.py)`", text)
+    files = {n: base / n for n in named for base in bases if (base / n).is_file()}
+    assert {*named} == {*files}
+    steps = re.findall(r"^\| \d+ \| `(.+?)` \| `(.+?)` \|", text, re.MULTILINE)
+    assert len(steps) >= 20
+    unknown = [
+        (name, what)
+        for name, what in steps
+        if not re.search(rf"^ *(def|class) {what}\b", files[name].read_text(), re.MULTILINE)
+    ]
+    assert unknown == []
+
+
 def test_every_feature_claimed_has_evidence() -> None:
     text = (ROOT / "docs/features.md").read_text()
     table = [line.split("|") for line in text.splitlines() if line.startswith("| ")]
