@@ -6,11 +6,11 @@ and timed; ``again`` is every later start on this machine.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from benchmarks.messages import CAMERA
 from benchmarks.soak import memory_mb
 from benchmarks.stream import Stream
 from benchmarks.timing import machine
+from demo.domain import free_domain
 from demo.nodes import CAMERA_ARGS, environment
 from demo.processes import Processes, processes
 from sdepth.cli import make_parser, run
@@ -61,10 +62,8 @@ def wait(stream: Stream, group: Processes, frames: int, start_s: float) -> dict[
 
 def start(executables: Mapping[str, tuple[str, ...]], cache: Path, frames: int) -> list[list[str]]:
     """Return the cells of each executable: its answers, when they first came, and its memory."""
-    domain = os.getpid() % 90 + 10
-    stream = Stream(domain, CAMERA)
-    variables = environment(domain) | {"SDEPTH_CACHE": str(cache)}
-    try:
+    with free_domain() as domain, closing(Stream(domain, CAMERA)) as stream:
+        variables = environment(domain) | {"SDEPTH_CACHE": str(cache)}
         with tempfile.TemporaryDirectory() as logs, processes(Path(logs), variables) as group:
             start_s = time.monotonic()
             for name in executables:
@@ -78,8 +77,6 @@ def start(executables: Mapping[str, tuple[str, ...]], cache: Path, frames: int) 
                 ]
                 for name, answers in executables.items()
             ]
-    finally:
-        stream.close()
 
 
 def main(args: list[str] | None = None) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from std_msgs.msg import Float64, Header
 from tf2_msgs.msg import TFMessage
 
 from bags.write import R_BASE_OPTICAL
+from demo.domain import free_domain
 from demo.nodes import CAMERA_ARGS, NODES, Watcher, environment
 from demo.processes import Processes, processes
 from sdepth.geometry.camera import Camera
@@ -118,19 +118,16 @@ def streaming(
     Raises:
         ProcessError: a node failed, or did not come up.
     """
-    domain = os.getpid() % 90 + 10
     settings = [word for value in depth_params for word in ("-p", value)]
-    stream = Stream(domain, camera, nodes)
-    try:
-        with (
-            tempfile.TemporaryDirectory() as logs,
-            processes(Path(logs), environment(domain)) as group,
-        ):
-            more = {"depth": settings, "odometry": []}
-            for name in nodes:
-                module = f"sdepth_ros.{name}_node"
-                group.start(name, module, "--ros-args", *CAMERA_ARGS, *more[name])
-            stream.spin_until(stream.listened_to, _PATIENCE_S, group, "all nodes listening")
-            yield stream, group
-    finally:
-        stream.close()
+    with (
+        free_domain() as domain,
+        closing(Stream(domain, camera, nodes)) as stream,
+        tempfile.TemporaryDirectory() as logs,
+        processes(Path(logs), environment(domain)) as group,
+    ):
+        more = {"depth": settings, "odometry": []}
+        for name in nodes:
+            module = f"sdepth_ros.{name}_node"
+            group.start(name, module, "--ros-args", *CAMERA_ARGS, *more[name])
+        stream.spin_until(stream.listened_to, _PATIENCE_S, group, "all nodes listening")
+        yield stream, group

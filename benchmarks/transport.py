@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import machine
+from demo.domain import free_domain
 from sdepth.cli import make_parser, run
 from sdepth.errors import SdepthError
 from sdepth_ros.middleware import PROFILES_VARIABLE, TRANSPORTS_VARIABLE, profile_file
@@ -42,17 +43,20 @@ def measure(setting: str, sizes: list[str], frames: int) -> dict[str, dict[str, 
     """
     names = (PROFILES_VARIABLE, TRANSPORTS_VARIABLE)
     ours = {name: value for name, value in os.environ.items() if name not in names}
-    ours |= {"ROS_DOMAIN_ID": str(os.getpid() % 90 + 10), **SETTINGS[setting]}
-    ours["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    ours |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **SETTINGS[setting]}
     command = [sys.executable, "-m", "benchmarks.echo"]
-    with subprocess.Popen([*command, "echo"], env=ours, stderr=subprocess.DEVNULL) as answering:
-        try:
-            sizes_of = ["--sizes", *sizes, "--frames", str(frames)]
-            sent = subprocess.run(
-                [*command, "send", *sizes_of], env=ours, stdout=subprocess.PIPE, text=True
-            )
-        finally:
-            answering.kill()
+    sizes_of = ["--sizes", *sizes, "--frames", str(frames)]
+    with free_domain() as domain:
+        ours["ROS_DOMAIN_ID"] = str(domain)
+        with subprocess.Popen(
+            [*command, "echo"], env=ours, stderr=subprocess.DEVNULL
+        ) as answering:
+            try:
+                sent = subprocess.run(
+                    [*command, "send", *sizes_of], env=ours, stdout=subprocess.PIPE, text=True
+                )
+            finally:
+                answering.kill()
     if sent.returncode:
         raise SdepthError(f"{setting}: the sending process failed, code {sent.returncode}")
     found: dict[str, dict[str, float]] = json.loads(sent.stdout)

@@ -16,6 +16,7 @@ from rich.console import Console
 from bags.read import count_messages
 from bags.write import IMAGE
 from demo.config import DemoConfig
+from demo.domain import free_domain
 from demo.processes import ProcessError, Processes, processes
 from sdepth_ros.middleware import PROFILES_VARIABLE, profile_file
 
@@ -107,13 +108,13 @@ def run_nodes(config: DemoConfig, console: Console) -> None:
     """
     shutil.rmtree(config.result, ignore_errors=True)
     shutil.rmtree(config.logs, ignore_errors=True)
-    domain = os.getpid() % 90 + 10
-    watcher = Watcher(domain)
-    try:
-        with processes(config.logs, environment(domain)) as group:
-            _run(config, watcher, group, console)
-    finally:
-        watcher.close()
+    with free_domain() as domain:
+        watcher = Watcher(domain)
+        try:
+            with processes(config.logs, environment(domain)) as group:
+                _run(config, watcher, group, console)
+        finally:
+            watcher.close()
     images = count_messages(config.result).get(IMAGE, 0)
     if images != config.frames:
         raise ProcessError(

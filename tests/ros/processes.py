@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import os
 import signal
 import subprocess
@@ -17,17 +17,17 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from demo.domain import free_domain
+from tests.ros import forkserver
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "ros2_ws/src/sdepth", ROOT / "ros2_ws/src/sdepth_ros"]
-
-_DOMAINS = itertools.count(os.getpid() % 90 + 10)  # domains up to 101 need no other ports
 
 
 @contextmanager
 def own_domain() -> Iterator[int]:
     """Give a DDS domain nobody else uses, also to child processes, while the block runs."""
-    number = next(_DOMAINS) % 91 + 10
-    with pytest.MonkeyPatch.context() as patch:
+    with free_domain() as number, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROS_DOMAIN_ID", str(number))
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         yield number
@@ -39,12 +39,20 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
-def start(module: str, *args: str) -> subprocess.Popen[str]:
-    """Return the running process of an executable of sdepth_ros."""
-    command = [sys.executable, "-m", f"sdepth_ros.{module}", *args]
+_forkserver = functools.cache(lambda: forkserver.start(environment()))
+
+
+def start(module: str, *args: str, fresh: bool = False) -> subprocess.Popen[str]:
+    """Return the running process of an executable of sdepth_ros.
+
+    It is a fork, which need not import torch again, behind a client that stands for it; or a
+    ``fresh`` interpreter, for who looks at the process by its pid.
+    """
+    python = [sys.executable, "-m"] if fresh else _forkserver()[1]
     return subprocess.Popen(
-        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+        [*python, f"sdepth_ros.{module}", *args], env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
 
 
 def finish(process: subprocess.Popen[str], timeout_s: float = 20.0) -> str:
@@ -69,9 +77,9 @@ def outcome(module: str, *args: str) -> tuple[int, str]:
 
 
 @contextmanager
-def running(module: str, *args: str) -> Iterator[subprocess.Popen[str]]:
+def running(module: str, *args: str, fresh: bool = False) -> Iterator[subprocess.Popen[str]]:
     """Run an executable while the block runs."""
-    process = start(module, *args)
+    process = start(module, *args, fresh=fresh)
     try:
         yield process
     finally:
