@@ -160,7 +160,7 @@ def test_enable_activates_and_deactivates(peer: Peer, weights: Path) -> None:
 def test_twenty_activations_leak_no_threads(peer: Peer, weights: Path, name: str) -> None:
     manager = Manager(peer, name)
     arguments = {"depth": test_depth_node.arguments, "odometry": test_odometry_node.arguments}
-    with processes.running(f"{name}_node", *arguments[name](weights)) as node:
+    with processes.running(f"{name}_node", *arguments[name](weights), fresh=True) as node:
         tasks = Path(f"/proc/{node.pid}/task")
         assert manager.change("deactivate", "activate") == [True, True]
         before = len(list(tasks.iterdir()))

@@ -121,7 +121,8 @@ def test_the_parts_add_up_to_the_time_of_a_frame(
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from Linux's /proc")
 def test_the_process_tells_its_memory(peer: Peer) -> None:
     reports = peer.listen(DiagnosticArray, "/diagnostics")
-    with processes.running("depth_node", "--ros-args", "-p", "autostart:=false") as node:
+    waiting = ("--ros-args", "-p", "autostart:=false")
+    with processes.running("depth_node", *waiting, fresh=True) as node:
         assert peer.spin_until(lambda: len(reports) > 2)
         lines = Path(f"/proc/{node.pid}/status").read_text().splitlines()
         (resident,) = (int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
