@@ -48,6 +48,12 @@ def test_the_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 130
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_page_tells_of_former_times(page: Path) -> None:
+    words = r"\b(formerly|no longer|any more|previously|shipped before|used to be)\b"
+    assert re.findall(words, page.read_text(), re.IGNORECASE) == []
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     reached, ahead = set(), [ROOT / "README.md"]
     while ahead:
