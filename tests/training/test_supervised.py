@@ -20,9 +20,9 @@ from tests.helpers import write_drive
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.augment import cast_shadows, change_look
 from training.data.darken import darken
-from training.data.drive import SKY
+from training.data.drive import OWN, SKY
 from training.data.frames import CropConfig, Frames, draw_crop
-from training.data.open_drive import find_drives
+from training.data.open_drive import find_drives, read_drive
 from training.data.triplets import DataConfig
 from training.losses.photometric import LossConfig
 from training.networks import build_model, follow
@@ -239,6 +239,29 @@ def test_shadows_fall_on_the_scene_and_spare_the_sky() -> None:
     assert max(darker) < 1
     assert (cast_shadows(image, sky, np.random.default_rng(0)) == shadowed[0]).all()
     assert (image == 200).all()
+
+
+def test_under_the_own_bonnet_lies_the_road(tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "drive", frames=3)
+    folder = find_drives(root)[0]
+    camera = read_drive(folder).camera
+    v = np.arange(camera.height, dtype=np.float32)[:, None] - camera.cy
+    road = np.where(v > 2, 1.65 * camera.fy / np.maximum(v, 1), 0)
+    road = np.repeat(road, camera.width, 1).astype(np.float32)
+    own = np.zeros((camera.height, camera.width), np.uint8)
+    own[-camera.height // 6 :] = OWN
+    for path in folder.rglob("depth_2/*"):
+        hidden = np.where(own > 0, 0, road)
+        cv2.imwrite(str(path), np.where(hidden < 255, hidden * 256, 0).astype(np.uint16))
+    for path in folder.rglob("mask_2/*"):
+        cv2.imwrite(str(path), own)
+
+    shape = camera.width / camera.height
+    whole = CropConfig(zoom=(1.0, 1.0), aspect=(shape, shape), look=0.0)
+    frames = Frames((str(root),), (camera.height, camera.width), whole, 1.055, 0)
+    depth = frames[0, 0]["depth"][0].numpy()
+
+    assert np.allclose(depth[-camera.height // 6 :], road[-camera.height // 6 :], rtol=0.02)
 
 
 def test_frames_without_masks_are_refused(tmp_path: Path) -> None:

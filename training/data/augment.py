@@ -69,20 +69,42 @@ def cast_shadows(image: Image, sky: NDArray[np.uint8], rng: Rng) -> Image:
     height, width = image.shape[:2]
     shade = np.ones((height, width), np.float32)
     for _ in range(rng.integers(1, 5)):
-        mask = np.zeros((height, width), np.float32)
-        middle = rng.uniform([0, 0.4 * height], [width, height])
-        size = np.exp(rng.uniform(np.log([0.04, 0.03]), np.log([0.5, 0.25]))) * [width, height]
-        angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 9))))
-        ring = middle + size * np.stack([np.cos(angle), np.sin(angle)], 1)
-        cv2.fillPoly(mask, [np.rint(ring).astype(np.int32)], 1.0)
+        patch = np.zeros((height, width), np.float32)
+        cv2.fillPoly(patch, [np.rint(_outline(width, height, rng)).astype(np.int32)], 1.0)
         if rng.random() < 0.3:  # sun through leaves
-            small = rng.random((max(height // 4, 2), max(width // 4, 2)), np.float32)
-            mask *= cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC) > 0.45
-        mask = cv2.GaussianBlur(mask, (0, 0), rng.choice([0.4, 0.8, 2.5]))
+            patch *= _grains((height, width), 4, rng) > 0.45
+        patch = cv2.GaussianBlur(patch, (0, 0), rng.choice([0.4, 0.8, 2.5]))
         strength = rng.uniform(0.12, 0.62) if rng.random() < 0.75 else rng.uniform(-0.4, -0.1)
-        shade *= 1 - np.float32(strength) * mask
+        change = np.full_like(shade, strength)
+        if rng.random() < 0.3:  # paving of another kind
+            change = 0.3 * change + rng.uniform(0.1, 0.4) * (
+                _grains((height, width), 2, rng) - 0.5
+            )
+        shade *= 1 - change.astype(np.float32) * patch
     shade = np.where(sky > 0, np.float32(1), shade)[..., None]
     return (np.clip(image * shade, 0, 255) + 0.5).astype(np.uint8)
+
+
+def _outline(width: int, height: int, rng: Rng) -> NDArray[np.float64]:
+    """Return the corners (n, 2) of a patch: a polygon, or a stretch of road with level ends."""
+    if rng.random() < 0.4:
+        far, near = np.sort(rng.uniform(0.45, 1.1, 2)) * height
+        middle, half = rng.uniform(0.3, 0.7) * width, rng.uniform(0.05, 0.5) * width
+        vanish = np.array([0.5 * width, 0.42 * height])
+        corners = np.array([[middle - half, near], [middle + half, near]])
+        share = (far - vanish[1]) / (near - vanish[1])
+        return np.concatenate([corners, (vanish + share * (corners - vanish))[::-1]])
+    middle = rng.uniform([0, 0.4 * height], [width, height])
+    size = np.exp(rng.uniform(np.log([0.04, 0.03]), np.log([0.5, 0.25]))) * [width, height]
+    angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 9))))
+    return middle + size * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def _grains(size: tuple[int, int], pixels: int, rng: Rng) -> NDArray[np.float32]:
+    """Return noise (H, W), mostly in 0..1, whose grains are so many pixels wide."""
+    height, width = size
+    small = rng.random((max(height // pixels, 2), max(width // pixels, 2)), np.float32)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
 def _tones(x: NDArray[np.float32], rng: Rng, strength: float) -> NDArray[np.float32]:

@@ -14,9 +14,10 @@ from torch.utils.data import Dataset
 
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
+from sdepth.scale.ground import find_ground
 from training.data.augment import cast_shadows, change_look, relight
 from training.data.darken import darken
-from training.data.drive import SKY, Drive, read_depth, read_mask
+from training.data.drive import OWN, SKY, Drive, read_depth, read_mask
 from training.data.open_drive import find_drives, read_drive
 
 
@@ -137,8 +138,25 @@ def _read(drive: Drive, i: int) -> tuple[NDArray, NDArray, NDArray]:
     frame = drive.frames[i]
     assert frame.depth is not None
     assert frame.mask is not None
-    sky = ((read_mask(frame.mask) & SKY) > 0).astype(np.uint8)
-    return drive.read(frame), read_depth(frame.depth), sky
+    mask, depth = read_mask(frame.mask), read_depth(frame.depth)
+    if (mask & OWN).any():
+        depth = _road_below(depth, (mask & OWN) > 0, drive.camera)
+    return drive.read(frame), depth, ((mask & SKY) > 0).astype(np.uint8)
+
+
+def _road_below(depth: NDArray[np.float32], own: NDArray, camera: Camera) -> NDArray[np.float32]:
+    """Return depth with the road's where the own bonnet hides it: nothing stands there.
+
+    Left unknown, patches of real road that looked like a bonnet got any depth.
+    """
+    ground = find_ground(depth, camera)
+    if ground is None:
+        return depth
+    v, u = np.mgrid[: camera.height, : camera.width].astype(np.float32)
+    x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
+    down = -(ground.up[0] * x + ground.up[1] * y + ground.up[2])
+    road = ground.height / np.maximum(down, 1e-3)
+    return np.where(own & (down > 0.02), road, depth).astype(np.float32)
 
 
 def _rolled(
