@@ -1,4 +1,4 @@
-"""Draw the committed speeds, a row per kind of CPU: the figure of the README.
+"""Draw the committed speeds, a row per kind of CPU: the figure of docs/speed.md.
 
 python -m benchmarks.plot        # benchmarks/results/speed-*-2.json become speed.png beside them
 """

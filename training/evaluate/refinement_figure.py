@@ -1,4 +1,4 @@
-"""Draw what pose refinement does to one pair of frames: the figure of the README.
+"""Draw what pose refinement does to one pair of frames: the figure of odometry_node's page.
 
 python -m training.evaluate.refinement_figure weights/day.safetensors \
     data/synth/day_test/sequences/03 --png docs/refinement.png
