@@ -3,6 +3,9 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 PACKAGES := ros2_ws/src/sdepth/sdepth ros2_ws/src/sdepth_ros/sdepth_ros
 
+# Tests of nodes mostly wait: one process more than cores. A file's tests share what they render.
+SIDE_BY_SIDE := -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lint test test-jazzy demo bench train-smoke ros-build clean clean-venv
 export TORCH_INDEX
@@ -19,11 +22,11 @@ lint: setup  ## ruff and mypy
 	$(PY) -m mypy ros2_ws/src/sdepth_ros/sdepth_ros training bags demo benchmarks
 
 test: setup  ## all tests, with the reason of each skipped one
-	$(PY) -m pytest -q -rs $(PYTEST)
+	$(PY) -m pytest $(SIDE_BY_SIDE) -q -rs $(PYTEST)
 
 test-jazzy: setup  ## the nodes' tests on Jazzy's client libraries, in .venv-jazzy
 	@tools/setup.sh jazzy
-	.venv-jazzy/bin/python -m pytest -q -rs tests/ros $(PYTEST)
+	.venv-jazzy/bin/python -m pytest $(SIDE_BY_SIDE) -q -rs tests/ros $(PYTEST)
 
 demo: setup  ## a day-to-night drive through the real nodes; writes demo/report.html
 	$(PY) -m demo

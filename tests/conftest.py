@@ -7,15 +7,36 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # read when torch is imported; the others want cores, too
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import cv2
 import torch
+
+from tests.side_by_side import slow_files_first, turn
 
 ROOT = Path(__file__).parents[1]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # `make test &` in a script hands it down, and programs under test would ignore it in turn.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that nobody waits for it at the end."""
+    slow_files_first(items)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run a test marked ``alone`` beside no other."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    with turn(item.config.cache.mkdir("turns"), item.get_closest_marker("alone") is not None):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,7 @@ def stamps(messages: list[Any]) -> list[int]:
     return sorted(stamp_ns(msg.header) for msg in messages)
 
 
+@pytest.mark.alone
 @pytest.mark.ros
 @pytest.mark.slow
 def test_every_image_has_depth_cloud_and_pose_of_its_stamp(heard: dict[str, list[Any]]) -> None:
@@ -49,6 +50,7 @@ def test_every_image_has_depth_cloud_and_pose_of_its_stamp(heard: dict[str, list
     assert {msg.encoding for msg in heard["/depth/image_rect"]} == {"32FC1"}
 
 
+@pytest.mark.alone
 @pytest.mark.ros
 @pytest.mark.slow
 def test_odometry_follows_the_real_drive(heard: dict[str, list[Any]]) -> None:

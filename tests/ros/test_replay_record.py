@@ -45,6 +45,7 @@ def raw_messages(path: Path) -> list[tuple[str, bytes]]:
         return [(c.topic, bytes(data)) for c, _, data in reader.messages()]
 
 
+@pytest.mark.alone
 def test_a_bag_is_heard_whole_and_at_its_pace(peer: Peer, tmp_path: Path) -> None:
     heard: list[tuple[float, Any]] = []
     peer.create_subscription(Image, IMAGE, lambda m: heard.append((time.monotonic(), m)), 100)
@@ -54,6 +55,7 @@ def test_a_bag_is_heard_whole_and_at_its_pace(peer: Peer, tmp_path: Path) -> Non
     assert heard[-1][0] - heard[0][0] == pytest.approx(9 * 0.1, abs=0.15)  # scheduler's jitter
 
 
+@pytest.mark.alone
 def test_the_clock_runs_in_bag_time(peer: Peer, tmp_path: Path) -> None:
     peer.listen(Image, IMAGE)
     clock = peer.listen(Clock, "/clock")
