@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -80,11 +81,12 @@ def _run(config: DemoConfig, first: int, console: Console) -> None:
 
 def _render(config: DemoConfig) -> None:
     """Render what is missing of the drive; another drive that stands there goes."""
+    workers = os.cpu_count() or 1
     try:
-        generate(config.drive, config.dataset)
+        generate(config.drive, config.dataset, workers)
     except SdepthError:  # made with other arguments
         shutil.rmtree(config.drive)
-        generate(config.drive, config.dataset)
+        generate(config.drive, config.dataset, workers)
 
 
 def _rich(table: Table) -> RichTable:

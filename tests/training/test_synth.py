@@ -51,8 +51,9 @@ def test_the_same_arguments_give_the_same_bytes(made: Path, tmp_path: Path) -> N
     assert _bytes(made) == _bytes(tmp_path / "b")
 
 
-def test_two_workers_give_the_bytes_of_one(tmp_path: Path) -> None:
-    config = DatasetConfig("day", 2, 1, 64, 24, 5)
+@pytest.mark.parametrize(("sequences", "frames"), [(2, 1), (1, 3)], ids=["each one", "share one"])
+def test_two_workers_give_the_bytes_of_one(tmp_path: Path, sequences: int, frames: int) -> None:
+    config = DatasetConfig("day", sequences, frames, 64, 24, 5)
     generate(tmp_path / "one", config, workers=1)
     generate(tmp_path / "two", config, workers=2)
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")

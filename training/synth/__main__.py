@@ -66,7 +66,7 @@ def main(args: list[str] | None = None) -> int:
         "--workers",
         type=int,
         default=os.cpu_count() or 1,
-        help="processes, one sequence each (%(default)s)",
+        help="processes; they share a sequence where these are fewer (%(default)s)",
     )
     opts = parser.parse_args(args)
     return run(parser.prog, lambda: _render(opts))

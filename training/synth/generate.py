@@ -6,9 +6,10 @@ once its image is there, likewise.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -45,23 +46,29 @@ def generate(out: Path, config: DatasetConfig, workers: int = 1) -> None:
     todo = [i for i in range(config.sequences) if not _finished(out, config, i)]
     total = sum(len(_missing(out, config, i)) for i in todo)
     with tqdm(total=total, unit="frame", desc=f"{out.name} ({config.domain})") as bar:
-        if workers <= 1 or len(todo) <= 1:
+        if workers <= 1 or not todo:
             for i in todo:
-                render_sequence(out, config, i, bar.update)
+                frames = _missing(out, config, i)
+                _put_texts(out, render_frames(out, config, i, frames, bar.update))
             return
         for done in _in_parallel(out, config, todo, workers):
             bar.update(done)
 
 
-def render_sequence(
-    out: Path, config: DatasetConfig, index: int, tell: Callable[[int], object]
-) -> None:
-    """Render the missing frames of one sequence, then its poses and calibration.
+def render_frames(
+    out: Path,
+    config: DatasetConfig,
+    index: int,
+    frames: Sequence[int],
+    tell: Callable[[int], object],
+) -> dict[Path, bytes]:
+    """Render frames of one sequence; return the files to write once all its frames are there.
 
     Args:
         out: folder of the data set.
         config: its arguments.
         index: number of the sequence.
+        frames: which to render.
         tell: called with 1 after each frame.
     """
     cv2.setNumThreads(1)
@@ -70,27 +77,36 @@ def render_sequence(
     for kind in _KINDS:
         (folder / kind).mkdir(parents=True, exist_ok=True)
     renderer = SequenceRenderer(cfg)
-    for i in _missing(out, config, index):
+    for i in frames:
         _write_frame(folder, i, renderer.frame(i))
         tell(1)
-    _write_texts(out, cfg, renderer)
+    return _texts(out, cfg, renderer)
 
 
 def _in_parallel(out: Path, config: DatasetConfig, todo: list[int], workers: int) -> Iterator[int]:
-    """Yield the number of frames finished, as the workers finish them."""
+    """Yield the number of frames finished, as the workers finish them.
+
+    Workers share the frames of a sequence where there are fewer sequences than workers.
+    """
+    shares = max(1, workers // len(todo))
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(workers, context) as pool:
         told = manager.Queue()
-        jobs = [pool.submit(render_sequence, out, config, i, told.put) for i in todo]
-        while not all(job.done() for job in jobs) or not told.empty():
-            try:
+        running = {}
+        for i in todo:
+            frames = _missing(out, config, i)
+            running[i] = [
+                pool.submit(render_frames, out, config, i, frames[k::shares], told.put)
+                for k in range(shares)
+            ]
+        while running or not told.empty():
+            for i, jobs in [*running.items()]:
+                texts = [job.result() for job in jobs if job.done()]  # raises what a worker raised
+                if len(texts) == shares:
+                    _put_texts(out, texts[0])
+                    del running[i]
+            with contextlib.suppress(Empty):
                 yield told.get(timeout=0.2)
-            except Empty:
-                continue
-            finally:
-                for job in jobs:
-                    if job.done():
-                        job.result()  # raises what the worker raised
 
 
 def _folder(out: Path, index: int) -> Path:
@@ -121,8 +137,15 @@ def _write_frame(folder: Path, i: int, frame: Rendered) -> None:
         put_png(folder / kind / f"{i:06d}.png", image, compression=4)
 
 
-def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> None:
-    """Write meta, times, poses and, last, calibration of one sequence."""
+def _put_texts(out: Path, texts: dict[Path, bytes]) -> None:
+    """Write what ``_texts`` returned, in its order."""
+    (out / "poses").mkdir(exist_ok=True)
+    for path, content in texts.items():
+        put(path, content)
+
+
+def _texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> dict[Path, bytes]:
+    """Return meta, times, poses and, last, calibration of one sequence."""
     folder, shown = _folder(out, cfg.index), np.s_[: cfg.data.ticks : cfg.data.every]
     T, speed = renderer.ego.T_world_cam[shown], renderer.ego.speed[shown]
     T_first_cam = np.linalg.inv(T[0]) @ T
@@ -145,12 +168,14 @@ def _write_texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> 
         "town": dict(zip(("city", "suburb", "country"), cfg.town, strict=True)),
         "daylight": [round(float(d), 4) for d in cfg.daylight()],
     }
-    put(folder / "meta.json", (json.dumps(meta, indent=2) + "\n").encode())
     times = "".join(f"{i * cfg.data.every * FRAME_PERIOD_S:.6f}\n" for i in range(cfg.data.frames))
-    put(folder / "times.txt", times.encode())
-    (out / "poses").mkdir(exist_ok=True)
     poses = "".join(" ".join(f"{x:.9e}" for x in t[:3].ravel()) + "\n" for t in T_first_cam)
-    put(out / "poses" / f"{cfg.index:02d}.txt", poses.encode())
     K = cfg.camera.K
     row = " ".join(f"{x:.9e}" for x in np.hstack([K, np.zeros((3, 1))]).ravel())
-    put(folder / "calib.txt", "".join(f"P{k}: {row}\n" for k in range(4)).encode())
+    texts = {
+        folder / "meta.json": json.dumps(meta, indent=2) + "\n",
+        folder / "times.txt": times,
+        out / "poses" / f"{cfg.index:02d}.txt": poses,
+        folder / "calib.txt": "".join(f"P{k}: {row}\n" for k in range(4)),
+    }
+    return {path: text.encode() for path, text in texts.items()}
