@@ -49,6 +49,25 @@ def test_rows_of_ours_are_what_was_measured() -> None:
         assert cells == " | ".join(f"{errors[metric]:.3f}" for metric in METRICS), file
 
 
+def test_the_readme_has_what_was_measured() -> None:
+    readme = (ROOT / "README.md").read_text()
+    measured = {}
+    for domain in ("day", "night"):
+        found = json.loads((ROOT / f"training/results/{domain}_on_{domain}.json").read_text())
+        measured[f"depth by {domain}"] = found["errors"][domain], found["errors"]["per-pixel mean"]
+    real = json.loads((ROOT / "training/results/real.json").read_text())["sets"]
+    for name, at in (("kitti-eigen", "depth, real"), ("KITTI 06", "on KITTI 06")):
+        errors = real[name]["errors"]
+        measured[at] = errors["day"], errors["per-pixel mean"]
+
+    for at, rows in measured.items():
+        text = readme[readme.index(at) :].replace("\n", " ")[:200]
+        ours, beside = (f"{row['abs_rel']:.3f}" for row in rows)
+        assert re.search(rf"\b{ours}\b.*\b{beside}\b", text), (at, ours, beside)
+    for domain, (row, _) in zip(("day", "night"), measured.values(), strict=False):
+        assert f"{100 * row['delta1']:.0f} %" in readme, domain
+
+
 def test_real_scores_are_of_the_weights_that_ship() -> None:
     found = json.loads((ROOT / "training/results/real.json").read_text())
 
