@@ -31,6 +31,7 @@ from bags.recordings import Topics
 from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError, SdepthError
+from sdepth.markdown import table
 from sdepth_ros.bags.reader import is_bag
 from training.data.write import claim
 
@@ -116,15 +117,14 @@ def process(options: Namespace) -> None:
 
 def _table(bags: Sequence[Path], out: Path, failed: dict[Path, str]) -> str:
     """Return what came of each bag as Markdown."""
-    lines = ["| bag | frames | tracked | night | path, m | |", "|---" * 6 + "|"]
+    rows: list[list[object]] = []
     for bag in bags:
         if bag in failed:
-            lines.append(f"| {bag.name} | | | | | failed: {failed[bag]} |")
+            rows.append([bag.name, "", "", "", "", f"failed: {failed[bag]}"])
             continue
         r = _read_result(out / bag.name / RESULT)
-        numbers = f"{r.frames} | {r.ok} | {r.night} | {r.path_m:.1f}"
-        lines.append(f"| {bag.name} | {numbers} | {'; '.join(r.notes)} |")
-    return "\n".join(lines)
+        rows.append([bag.name, r.frames, r.ok, r.night, f"{r.path_m:.1f}", "; ".join(r.notes)])
+    return table(("bag", "frames", "tracked", "night", "path, m", ""), rows)
 
 
 def _read_result(path: Path) -> Result:

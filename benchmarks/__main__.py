@@ -28,6 +28,7 @@ from benchmarks import engines, loader, messages, refine, train_step
 from benchmarks.compare import compare
 from benchmarks.timing import prepare, size_of, timing_parser
 from sdepth.cli import run
+from sdepth.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 Tables = Callable[[tuple[int, int], int], dict[str, Any]]
@@ -73,7 +74,7 @@ def main(args: list[str] | None = None) -> int:
             print(f"\n[{number}/{len(options.only)}] {name}: {heading}", flush=True)
             found[name] = {"of": about, "tables": tables(size_of(options), options.runs)}
             if options.write:  # each as it comes: what is measured is kept, whatever comes next
-                path.write_text(json.dumps(before | found, indent=2) + "\n")
+                write_json(path, before | found, 2)
         if options.write:
             print(f"\n{path}")
             return

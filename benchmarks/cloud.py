@@ -24,6 +24,7 @@ from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import DepthEstimator, DepthMap
 from sdepth.depth.filters import within
 from sdepth.errors import DataError
+from sdepth.markdown import table
 from sdepth_ros.depth_outputs import points_fields
 from sdepth_ros.node_params import CloudParams, DepthParams
 from training.data.drive import read_depth
@@ -86,12 +87,12 @@ def main(args: list[str] | None = None) -> int:
         found = {k: np.stack(v) for k, v in look(o.data, o.mode, o.every, params).items()}
         right, sky = found.pop("right"), found.pop("sky")
         best = (right & found["every point"]).sum()
-        print("| points | of the pixels, % | within 25 %, % | sky, % | kept, % |")
-        print("|---|---|---|---|---|")
+        rows = []
         for name, points in found.items():
             shares = points.mean(), right[points].mean(), sky[points].mean()
             values = (*shares, (right & points).sum() / best)
-            print(f"| {name} | {' | '.join(f'{100 * value:.1f}' for value in values)} |")
+            rows.append([name, *(f"{100 * value:.1f}" for value in values)])
+        print(table(("points", "of the pixels, %", "within 25 %, %", "sky, %", "kept, %"), rows))
 
     return run(parser.prog, work)
 

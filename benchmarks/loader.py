@@ -12,7 +12,6 @@ smallest network, which asks for images fastest, on one core, with one loading p
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -34,6 +33,7 @@ from benchmarks.table import show
 from benchmarks.timing import Timing, measure, one_thread, size_of
 from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
+from sdepth.files import write_json
 from training.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.crop_resize import Trim
 from training.data.drive import Drive
@@ -188,7 +188,7 @@ def report(
         print(f"{name:26} {value:8.3f}")
     if options.json:
         made = {**about, "images_per_s": rates, "training": step}
-        options.json.write_text(json.dumps(made, indent=2) + "\n")
+        write_json(options.json, made)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ python -m benchmarks.night --threads 2 --json night.json
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +16,7 @@ import torch
 from benchmarks.refine import kept, table, triplets
 from benchmarks.timing import timing_parser
 from sdepth.config import load_config
+from sdepth.files import write_json
 from training.config import TrainConfig
 from training.networks import build_model, parameter_groups
 from training.prior.day_prior import Critic, DayPrior
@@ -96,7 +96,7 @@ def main(args: list[str] | None = None) -> int:
         print(f"{name:36} {row['ms']:8.1f} ms {row['ratio']:6.2f}x {graphs} {size:6.2f} M")
     if options.json:
         found = {"about": about, "device": where, "runs": options.runs, "steps": steps}
-        options.json.write_text(json.dumps(found, indent=2))
+        write_json(options.json, found)
     return 0
 
 

@@ -5,7 +5,6 @@ python -m benchmarks.refine --threads 2 --json refine.json
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from sdepth.alignment.residual import TINY, Level, Problem
 from sdepth.alignment.solver import RefineConfig, refine
 from sdepth.config import load_config
 from sdepth.engines.graph import fuse
+from sdepth.files import write_json
 from sdepth.geometry import projection, se3
 from sdepth.geometry.warp import warp
 from sdepth.models.depth_net import DepthNet
@@ -227,7 +227,7 @@ def main(args: list[str] | None = None) -> int:
         print(f"{name:32} {row['ms']:8.1f} ms {row['ratio']:7.3f}x{graph}")
     if options.json:
         about = {"size": options.size, "device": where, "runs": options.runs}
-        options.json.write_text(json.dumps({**about, "frame": frame, "training": steps}, indent=2))
+        write_json(options.json, {**about, "frame": frame, "training": steps})
     return 0
 
 

@@ -23,9 +23,11 @@ from demo.nodes import NODES
 from demo.processes import Processes
 from sdepth.cli import make_parser, run
 from sdepth.engines import PRECISIONS
+from sdepth.markdown import table
 from training.data.drive import Drive
 from training.data.open_drive import read_drive
 
+HEAD = ("Hz", "node", "sent", "out", "dropped", "lost", "work, ms", "age p50, ms", "p95")
 _EXAMPLES = """examples:
   python -m benchmarks.replay KITTI/sequences/06                  at 10 and 30 Hz
   python -m benchmarks.replay KITTI/sequences/06 --hz 30 --network resnet18 --size 1280x384
@@ -55,23 +57,23 @@ def play(
     )  # fmt: skip
 
 
-def rows(stream: Stream, hz: float) -> list[str]:
-    """Return the table's lines of a rate, one per node."""
-    lines = []
+def rows(stream: Stream, hz: float) -> list[list[object]]:
+    """Return the table's rows of a rate, one per node."""
+    cells: list[list[object]] = []
     for name in stream.nodes:
         ages = [ages[0] for ages in stream.ages_ms[name].values()]
         p50, p95 = np.percentile(ages, [50, 95])
         work = float(np.median(stream.work_ms[name]))
         fates = [stream.count(name, fate) for fate in ("out", "dropped", "lost")]
-        cells = [f"{hz:g}", name, len(stream.sent), *fates, f"{work:.0f}", f"{p50:.0f}"]
-        lines.append(f"| {' | '.join(map(str, [*cells, f'{p95:.0f}']))} |")
-    return lines
+        times = (f"{ms:.0f}" for ms in (work, p50, p95))
+        cells.append([f"{hz:g}", name, len(stream.sent), *fates, *times])
+    return cells
 
 
 def measure(
     drive: Drive, hz: float, count: int, params: list[str], nodes: Sequence[str]
-) -> list[str]:
-    """Return the table's lines of a drive sent to nodes at a rate."""
+) -> list[list[object]]:
+    """Return the table's rows of a drive sent to nodes at a rate."""
     images = [drive.read(frame) for frame in drive.frames]
     with streaming(drive.camera, *params, nodes=nodes) as (stream, group):
         play(stream, group, images, hz, count)
@@ -99,10 +101,10 @@ def main(args: list[str] | None = None) -> int:
                 width, height = map(int, options.size.split("x"))
                 path = make_checkpoint(Path(folder), options.network, (height, width))
                 params += [f"model.{domain}_path:={path}" for domain in ("day", "night")]
-            print("| Hz | node | sent | out | dropped | lost | work, ms | age p50, ms | p95 |")
-            print("|---" * 9 + "|")
-            for hz in options.hz:
-                print("\n".join(measure(drive, hz, options.frames, params, options.nodes)))
+            found = [
+                measure(drive, hz, options.frames, params, options.nodes) for hz in options.hz
+            ]
+            print(table(HEAD, (row for of_rate in found for row in of_rate)))
 
     return run(parser.prog, work)
 

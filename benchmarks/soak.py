@@ -23,7 +23,12 @@ from demo.processes import Processes
 from sdepth.cli import make_parser, run
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
+from sdepth.markdown import table
 
+HEAD = (
+    *("node", "in", "out", "dropped", "bad", "age p50, ms", "p95"),
+    *("MB at 1 %", "warm", "end", "growth"),
+)
 _EXAMPLES = """examples:
   python -m benchmarks.soak                                20,000 frames of 96x64
   python -m benchmarks.soak --frames 2000 --size 320x96    shorter, larger
@@ -78,15 +83,14 @@ def soak(
     return {name: np.array(values) for name, values in memory.items()}
 
 
-def report(stream: Stream, name: str, memory: NDArray[np.float64], warm_up: float) -> str:
-    """Return the table's line of a node."""
+def report(stream: Stream, name: str, memory: NDArray[np.float64], warm_up: float) -> list[str]:
+    """Return the table's row of a node."""
     ages = [ages[0] for ages in stream.ages_ms[name].values()]
     p50, p95 = np.percentile(ages, [50, 95])
     first = memory[int(warm_up * len(memory))]
     fates = [str(stream.count(name, fate)) for fate in ("in", "out", "dropped", "bad")]
     cells = [name, *fates, f"{p50:.1f}", f"{p95:.1f}", f"{memory[0]:.1f}", f"{first:.1f}"]
-    cells += [f"{memory[-1]:.1f}", f"{100 * (memory[-1] / first - 1):+.2f} %"]
-    return f"| {' | '.join(cells)} |"
+    return [*cells, f"{memory[-1]:.1f}", f"{100 * (memory[-1] / first - 1):+.2f} %"]
 
 
 def main(args: list[str] | None = None) -> int:
@@ -104,10 +108,8 @@ def main(args: list[str] | None = None) -> int:
         camera = Camera(width, width, (width - 1) / 2, (height - 1) / 2, width, height)
         with streaming(camera) as (stream, group):
             memory = soak(stream, group, options.frames, blobs(width, height))
-        titles = "node | in | out | dropped | bad | age p50, ms | p95 | MB at 1 % | warm | end"
-        print(f"| {titles} | growth |\n{'|---' * 11}|")
-        for name in NODES:
-            print(report(stream, name, memory[name], options.warm_up))
+        rows = (report(stream, name, memory[name], options.warm_up) for name in NODES)
+        print(table(HEAD, rows))
 
     return run(parser.prog, work)
 

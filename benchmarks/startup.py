@@ -23,6 +23,7 @@ from demo.domain import free_domain
 from demo.nodes import CAMERA_ARGS, environment
 from demo.processes import Processes, processes
 from sdepth.cli import make_parser, run
+from sdepth.markdown import table
 
 APART = {"depth_node": ("depth",), "odometry_node": ("odometry",)}
 TOGETHER = {"vision_node": ("depth", "odometry")}
@@ -87,11 +88,12 @@ def main(args: list[str] | None = None) -> int:
 
     def work() -> None:
         print(", ".join(f"{key} {value}" for key, value in machine().items()))
-        print(f"| start | process | first answer | MB at most |\n{'|---' * 4}|")
+        rows = []
         with tempfile.TemporaryDirectory() as folder:
             for name, executables in (("first", APART), ("again", APART), ("again", TOGETHER)):
-                for cells in start(executables, Path(folder), options.frames):
-                    print(f"| {' | '.join([name, *cells])} |")
+                started = start(executables, Path(folder), options.frames)
+                rows += [[name, *cells] for cells in started]
+        print(table(("start", "process", "first answer", "MB at most"), rows))
 
     return run(parser.prog, work)
 

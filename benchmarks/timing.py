@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import time
@@ -19,6 +18,7 @@ from tqdm import tqdm
 
 from sdepth.cli import make_parser, run
 from sdepth.engines.source import device_name
+from sdepth.files import write_json
 
 Calls = Mapping[str, Callable[[], object]]
 _WARM_UP = 3
@@ -117,7 +117,7 @@ def run_tables(
         about = prepare(options)
         found = {**about, name: tables(size_of(options), options.runs)}
         if options.json:
-            options.json.write_text(json.dumps(found, indent=2) + "\n")
+            write_json(options.json, found)
 
     return run(parser.prog, work)
 

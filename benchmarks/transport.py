@@ -19,6 +19,8 @@ from benchmarks.timing import machine
 from demo.domain import free_domain
 from sdepth.cli import make_parser, run
 from sdepth.errors import SdepthError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from sdepth_ros.middleware import PROFILES_VARIABLE, TRANSPORTS_VARIABLE, profile_file
 
 SIZES = ("320x96", "640x192", "1242x375", "1920x1080")
@@ -66,10 +68,8 @@ def measure(setting: str, sizes: list[str], frames: int) -> dict[str, dict[str, 
 def tables(settings: list[str], sizes: list[str], frames: int) -> dict[str, Any]:
     """Print and return the table, by setting and size; ratios are of medians of depth."""
     found = {name: measure(name, sizes, frames) for name in settings}
-    print(
-        "| image | transport | depth p50, ms | p95 | lost | points p50 | p95 | lost | / default |"
-    )
-    print("|---" * 9 + "|")
+    times = ("depth p50, ms", "p95", "lost", "points p50", "p95", "lost")
+    rows = []
     for size in sizes:
         for name in settings:
             row = found[name][size]
@@ -80,7 +80,8 @@ def tables(settings: list[str], sizes: list[str], frames: int) -> dict[str, Any]
                 for what in ("p50", "p95", "lost")
             ]
             ratio = f"{row['depth_p50'] / base:.2f}"
-            print(f"| {' | '.join([size, name, *cells, ratio])} |")
+            rows.append([size, name, *cells, ratio])
+    print(table(("image", "transport", *times, "/ default"), rows))
     return found
 
 
@@ -98,7 +99,7 @@ def main(args: list[str] | None = None) -> int:
         print(", ".join(f"{key} {value}" for key, value in about.items()))
         found = tables(options.settings, options.sizes, options.frames)
         if options.json:
-            options.json.write_text(json.dumps({**about, "transport": found}, indent=2) + "\n")
+            write_json(options.json, {**about, "transport": found})
 
     return run(parser.prog, work)
 

@@ -24,6 +24,7 @@ from demo.pictures import (
 )
 from demo.run import DAY, NIGHT, DemoRun
 from demo.scores import NODE, PER_PIXEL, Scores
+from sdepth.files import write_bytes
 
 _HERE = Path(__file__).parent
 
@@ -58,9 +59,7 @@ def write_report(path: Path, run: DemoRun, scores: Scores, config: DemoConfig) -
     }
     page = _HERE.joinpath("page.html").read_text()
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], page)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    write_bytes(path, page.encode())
 
 
 def _data(run: DemoRun, scores: Scores, max_m: float) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from sdepth_ros.notices import ERROR, OK, Notice, notices, table
+from sdepth_ros.notices import ERROR, OK, Notice, notice_table, notices
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "ros2_ws/src/sdepth_ros/sdepth_ros"
@@ -12,7 +12,7 @@ PACKAGE = ROOT / "ros2_ws/src/sdepth_ros/sdepth_ros"
 
 def test_the_docs_have_every_message_as_the_code_says_it() -> None:
     page = (ROOT / "docs/diagnostics.md").read_text()
-    assert page.endswith("\n\n" + table()), "python -m sdepth_ros.notices prints the table"
+    assert page.endswith("\n\n" + notice_table()), "python -m sdepth_ros.notices prints the table"
 
 
 def test_every_message_is_used() -> None:

@@ -14,8 +14,9 @@ from tests.helpers import write_drive
 from training.data.drive import BLURRED, MOVING, TEXTURELESS
 from training.data.open_drive import read_drive
 from training.evaluate import Protocol
+from training.evaluate.__main__ import main
 from training.evaluate.drive_motion import true_motions
-from training.evaluate.night import MIN_PIXELS, Scores, inconsistency, main
+from training.evaluate.night import MIN_PIXELS, Scores, inconsistency
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "day.safetensors"
 
@@ -73,7 +74,7 @@ def test_command_scores_night_and_day_over_the_nights_masks(
         cv2.imwrite(str(path), np.full((32, 64), MOVING | BLURRED, np.uint8))
     options = [str(WEIGHTS), str(night), "--day", str(day), "--device", "cpu"]
 
-    assert main([*options, "--json", str(tmp_path / "n.json")]) == 0
+    assert main(["night", *options, "--json", str(tmp_path / "n.json")]) == 0
     found = json.loads((tmp_path / "n.json").read_text())
     assert found["night"] == found["day"]  # the same images
     for region in ("blurred", "moving"):  # scaled beforehand: float32 rounds once more
@@ -88,5 +89,5 @@ def test_another_drive_by_day_is_refused(
     night = write_drive(tmp_path / "night", 3)
     day = write_drive(tmp_path / "day", 3, step_m=0.4)
 
-    assert main([str(WEIGHTS), str(night), "--day", str(day)]) == 2
+    assert main(["night", str(WEIGHTS), str(night), "--day", str(day)]) == 2
     assert "not the same drive; render both with the same --seed" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from sdepth.geometry import se3
 from tests.helpers import write_drive
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
 from training.data.triplets import DataConfig
-from training.evaluate.refinement_figure import main as draw
+from training.evaluate.__main__ import main
 from training.feature_alignment import reprojection_error
 from training.losses.photometric import LossConfig
 from training.networks import build_model, parameter_groups
@@ -107,7 +107,17 @@ def test_the_figure_shows_the_pair(drives: Path, tmp_path: Path) -> None:
     weights = train(config(drives), tmp_path / "run", "cpu")
     png = tmp_path / "figure.png"
 
-    code = draw([str(weights), str(drives / "sequences/00"), "--frame", "2", "--png", str(png)])
+    code = main(
+        [
+            "refinement",
+            str(weights),
+            str(drives / "sequences/00"),
+            "--frame",
+            "2",
+            "--png",
+            str(png),
+        ]
+    )
 
     image = cv2.imread(str(png))
     assert code == 0

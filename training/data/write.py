@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
+from sdepth.files import write_bytes, write_json
 from sdepth.geometry.camera import Camera
 from training.data.check import check_file_size, check_size
 from training.data.drive import Frame, code_depth
@@ -60,7 +61,7 @@ def claim(out: Path, made: dict[str, Any]) -> None:
     if out.is_dir() and any(out.iterdir()):
         raise DataError(f"{out}: not empty and no dataset.json; give a new or empty folder")
     out.mkdir(parents=True, exist_ok=True)
-    put(path, (json.dumps(wanted, indent=2) + "\n").encode())
+    write_json(path, wanted, 2)
 
 
 def write_recording(
@@ -141,35 +142,28 @@ def _finish(out: Path, made: Recording, frames: Sequence[Frame]) -> None:
     if not any((folder / "depth_2").iterdir()):
         (folder / "depth_2").rmdir()
     times = (f"{f.stamp_ns // 10**9}.{f.stamp_ns % 10**9:09d}\n" for f in frames)
-    put(folder / "times.txt", "".join(times).encode())
+    write_bytes(folder / "times.txt", "".join(times).encode())
     poses = [frame.T_world_cam for frame in frames if frame.T_world_cam is not None]
     if len(poses) == len(frames):
         T_first_cam = np.linalg.inv(poses[0]) @ np.stack(poses)
         (out / "poses").mkdir(exist_ok=True)
         rows = (" ".join(f"{x:.9e}" for x in T[:3].ravel()) + "\n" for T in T_first_cam)
-        put(out / "poses" / f"{made.name}.txt", "".join(rows).encode())
+        write_bytes(out / "poses" / f"{made.name}.txt", "".join(rows).encode())
     if made.camera_height_m is not None:
         meta = {"camera_height_m": made.camera_height_m}
-        put(folder / "meta.json", (json.dumps(meta) + "\n").encode())
+        write_json(folder / "meta.json", meta, None)
     P = np.hstack([made.camera.K, np.zeros((3, 1))])
     row = " ".join(repr(float(x)) for x in P.ravel())
-    put(folder / "calib.txt", f"P2: {row}\n".encode())
+    write_bytes(folder / "calib.txt", f"P2: {row}\n".encode())
 
 
 def put_png(path: Path, pixels: NDArray[Any], compression: int = 1) -> None:
     """Write a PNG, whole or not at all; three channels are blue, green, red."""
     how = [cv2.IMWRITE_PNG_COMPRESSION, compression]
-    put(path, cv2.imencode(".png", pixels, how)[1].tobytes())
+    write_bytes(path, cv2.imencode(".png", pixels, how)[1].tobytes())
 
 
 def _link(path: Path, target: Path) -> None:
     """Link ``path`` to a file."""
     if not path.is_symlink():
         path.symlink_to(target.resolve())
-
-
-def put(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)

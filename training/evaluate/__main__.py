@@ -9,6 +9,9 @@ r"""Score depth and trajectories by published protocols, and set results side by
     python -m training.evaluate real weights/day.safetensors runs/new/weights.safetensors
     python -m training.evaluate sheet sheet.png weights/day.safetensors runs/new/w.safetensors
     python -m training.evaluate curve runs/day --rendered data/synth/day_test
+    python -m training.evaluate night weights/night.safetensors data/synth/night_test \
+        --day data/synth/day_test
+    python -m training.evaluate motion weights/day.safetensors data/synth/day_test
     python -m training.evaluate odometry --truth poses/09.txt --estimate 09.txt --align 7dof \
         --plot 09.png
     python -m training.evaluate compare day.json night.json
@@ -21,9 +24,26 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
 
 from sdepth.cli import make_parser, run
-from training.evaluate import compare, contact_sheet, curve, depth, odometry, real
+from training.evaluate import (
+    alignment,
+    compare,
+    confidence,
+    contact_sheet,
+    curve,
+    depth,
+    drive_odometry,
+    handover,
+    metres,
+    motion,
+    night,
+    odometry,
+    real,
+    refinement_figure,
+)
 from training.evaluate.protocols import PROTOCOLS, OdometryProtocol
 from training.evaluate.scoring import Protocol
 
@@ -41,21 +61,37 @@ def no_arguments(_: argparse.ArgumentParser) -> None:
     """Take none."""
 
 
-COMMANDS: dict[
-    str,
-    tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], None]],
-] = {
-    "protocols": ("list the protocols", no_arguments, list_protocols),
-    "depth": ("score a checkpoint's depth", depth.add_arguments, depth.score),
-    "real": ("score checkpoints on all real sets at hand", real.add_arguments, real.score),
-    "sheet": (
-        "draw depth of real frames by several weights",
-        contact_sheet.add_arguments,
-        contact_sheet.draw,
-    ),
-    "curve": ("draw scores over the steps of a training", curve.add_arguments, curve.draw),
-    "odometry": ("score a trajectory", odometry.add_arguments, odometry.score),
-    "compare": ("set written results in one table", compare.add_arguments, compare.compare),
+@dataclass(frozen=True)
+class Command:
+    """A command: what it is for, in a line and in all; what it takes; what does it."""
+
+    help: str
+    description: str | None
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    work: Callable[[argparse.Namespace], None]
+
+
+def _command(help: str, module: ModuleType, verb: str = "score") -> Command:
+    """Return the command that a module is."""
+    return Command(help, module.__doc__, module.add_arguments, getattr(module, verb))
+
+
+COMMANDS = {
+    "protocols": Command("list the protocols", None, no_arguments, list_protocols),
+    "depth": _command("score a checkpoint's depth", depth),
+    "real": _command("score checkpoints on all real sets at hand", real),
+    "sheet": _command("draw depth of real frames by several weights", contact_sheet, "draw"),
+    "curve": _command("draw scores over the steps of a training", curve, "draw"),
+    "night": _command("score depth where nights are hard, and by day", night),
+    "confidence": _command("score how often confidence is right", confidence),
+    "metres": _command("score depth and path in metres, by model and camera height", metres),
+    "handover": _command("score what changing from day to night weights does", handover),
+    "motion": _command("score depth, motion, and how well their scales agree", motion),
+    "alignment": _command("score pose refinement on stereo depth", alignment),
+    "refinement": _command("draw what pose refinement does to a pair", refinement_figure, "draw"),
+    "drive_odometry": _command("follow drives with learned and fixed features", drive_odometry),
+    "odometry": _command("score a trajectory", odometry),
+    "compare": _command("set written results in one table", compare, "compare"),
 }
 
 
@@ -63,10 +99,15 @@ def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
     parser = make_parser("python -m training.evaluate", __doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (text, add_arguments, _) in COMMANDS.items():
-        add_arguments(commands.add_parser(name, help=text, description=text))
+    for name, c in COMMANDS.items():
+        raw = argparse.RawDescriptionHelpFormatter
+        c.add_arguments(
+            commands.add_parser(
+                name, help=c.help, description=c.description or c.help, formatter_class=raw
+            )
+        )
     options = parser.parse_args(args)
-    return run(f"{parser.prog} {options.command}", lambda: COMMANDS[options.command][2](options))
+    return run(f"{parser.prog} {options.command}", lambda: COMMANDS[options.command].work(options))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How exactly pose refinement finds a motion on real pixels, with depth from stereo.
 
-python -m training.evaluate.alignment DRIVE/sequences/06 --png basin.png --json basin.json
-python -m training.evaluate.alignment DRIVE/sequences/06 --checkpoint weights/day.safetensors
+python -m training.evaluate alignment DRIVE/sequences/06 --png basin.png --json basin.json
+python -m training.evaluate alignment DRIVE/sequences/06 --checkpoint weights/day.safetensors
 
 The drive needs true poses and the right camera's images (image_1). Each pair starts from the true
 motion, its length off by 20 % and turned by 1 degree about a random axis.
@@ -10,8 +10,6 @@ motion, its length off by 20 % and turned by 1 degree about a random axis.
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +26,10 @@ from sdepth.alignment.refiner import Refiner, make_levels, split
 from sdepth.alignment.residual import Level
 from sdepth.alignment.solver import RefineConfig, refine
 from sdepth.checkpoint import bundled, load_refiner
-from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
+from sdepth.files import write_json
 from sdepth.geometry import se3
+from sdepth.markdown import table
 from training.data.drive import Drive, read_image
 from training.data.open_drive import read_drive
 from training.data.stereo import match, to_depth
@@ -151,7 +150,18 @@ def draw(path: Path, traces: dict[str, NDArray[np.float64]]) -> None:
     figure.savefig(path, dpi=110)
 
 
-def compare(o: argparse.Namespace) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("drive", type=Path, help="KITTI odometry sequence with image_1 and poses")
+    parser.add_argument("--checkpoint", type=Path, default=bundled("day"))
+    parser.add_argument("--baseline", type=float, default=0.5372, help="metres (%(default)s)")
+    parser.add_argument("--width", type=int, default=640, help="of the images (%(default)s)")
+    parser.add_argument("--stride", type=int, default=1, help="take every n-th pair")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--png", type=Path, help="draw the convergence")
+
+
+def score(o: argparse.Namespace) -> None:
     """Print the table; write JSON and picture where asked."""
     drive = read_drive(o.drive)
     pairs = [read_pair(drive, i, o.baseline) for i in range(0, len(drive.frames) - 1, o.stride)]
@@ -164,30 +174,10 @@ def compare(o: argparse.Namespace) -> None:
         rows[name], traces[name] = measure(refiner, pairs, o.width)
     print(f"{len(pairs)} pairs of {o.drive}, images {o.width} wide")
     print("error of |t| in %, rotation in degrees; the bias is that of the stereo depth, mostly")
-    print("| features | |t| median | p90 | bias | deviation | rotation median | p90 | kept |")
-    print("|---" * 8 + "|")
-    for name, row in rows.items():
-        print(f"| {name} | " + " | ".join(f"{v:.3f}" for v in row.values()) + " |")
+    head = ["features", "|t| median", "p90", "bias", "deviation", "rotation median", "p90", "kept"]
+    print(table(head, ([name, *(f"{v:.3f}" for v in row.values())] for name, row in rows.items())))
     if o.json:
         about = {"drive": o.drive.name, "pairs": len(pairs), "width": o.width, "rows": rows}
-        o.json.write_text(json.dumps(about, indent=1) + "\n")
+        write_json(o.json, about)
     if o.png:
         draw(o.png, traces)
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    parser = make_parser("python -m training.evaluate.alignment", __doc__)
-    parser.add_argument("drive", type=Path, help="KITTI odometry sequence with image_1 and poses")
-    parser.add_argument("--checkpoint", type=Path, default=bundled("day"))
-    parser.add_argument("--baseline", type=float, default=0.5372, help="metres (%(default)s)")
-    parser.add_argument("--width", type=int, default=640, help="of the images (%(default)s)")
-    parser.add_argument("--stride", type=int, default=1, help="take every n-th pair")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--png", type=Path, help="draw the convergence")
-    options = parser.parse_args(args)
-    return run(parser.prog, lambda: compare(options))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

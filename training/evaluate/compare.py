@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdepth.errors import DataError
+from sdepth.markdown import table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +62,9 @@ def compare(o: argparse.Namespace) -> None:
     first = next(iter(results.values()))
     metrics = list(next(iter(first["errors"].values())))
     print(f"protocol {first['protocol']['id']}, {first.get('images', '?')} images\n")
-    print(f"| file | data | row | {' | '.join(metrics)} |\n{'|---' * (3 + len(metrics))}|")
-    for path, result in results.items():
-        for name, row in result["errors"].items():
-            cells = " | ".join("" if row[m] is None else f"{row[m]:.3f}" for m in metrics)
-            print(f"| {path} | {result['data']} | {name} | {cells} |")
+    rows = [
+        [path, result["data"], name, *("" if row[m] is None else f"{row[m]:.3f}" for m in metrics)]
+        for path, result in results.items()
+        for name, row in result["errors"].items()
+    ]
+    print(table(["file", "data", "row", *metrics], rows))

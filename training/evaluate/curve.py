@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 from sdepth.checkpoint import read_card
 from sdepth.errors import DataError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from training.evaluate.depth import judge
 from training.evaluate.examples import Example, read_examples
 from training.evaluate.predictors import Predictor, of_checkpoint
@@ -58,7 +60,7 @@ def draw(o: argparse.Namespace) -> None:
         if not wanted <= found["scores"].keys():
             scores = _score(of_checkpoint(path), sets, rendered)
             known[card.sha256] = {"step": card.step, "scores": scores}
-            out.write_text(json.dumps(known, indent=1) + "\n")
+            write_json(out, known)
     rows = sorted((known[read_card(p).sha256] for p in checkpoints), key=lambda row: row["step"])
     print(_table(rows))
     plot(o.png or o.run / "curve.png", rows)
@@ -84,11 +86,10 @@ def _score(
 def _table(rows: list[dict[str, Any]]) -> str:
     """Return AbsRel by median scaling as Markdown."""
     names = list(rows[0]["scores"])
-    lines = [f"| step | {' | '.join(names)} |", "|---" * (1 + len(names)) + "|"]
-    for row in rows:
-        cells = (f"{row['scores'][name]['abs_rel']:.3f}" for name in names)
-        lines.append(f"| {row['step']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    cells = [
+        [row["step"], *(f"{row['scores'][name]['abs_rel']:.3f}" for name in names)] for row in rows
+    ]
+    return table(["step", *names], cells)
 
 
 def plot(path: Path, rows: list[dict[str, Any]]) -> None:

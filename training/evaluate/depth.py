@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,6 +15,8 @@ from tqdm import tqdm
 
 from sdepth.engines import PRECISIONS
 from sdepth.errors import ConfigError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from sdepth.metrics.depth import DepthErrors, mean_errors
 from training.evaluate.baselines import KITTI_HEIGHT_M, baselines, pixel_prior
 from training.evaluate.examples import Depth, Example, read_examples
@@ -139,15 +140,17 @@ def judge(
     return Evaluation(rows, seen, scales, rows_metres)
 
 
-def table(rows: dict[str, DepthErrors], metres: dict[str, DepthErrors] | None = None) -> str:
+def errors_table(
+    rows: dict[str, DepthErrors], metres: dict[str, DepthErrors] | None = None
+) -> str:
     """Return the rows as Markdown, with errors in metres beside scaled ones where given."""
     head = [*METRICS, *(f"{metric}, metres" for metric in IN_METRES if metres)]
-    lines = [f"| predictor | {' | '.join(head)} |", "|---" * (1 + len(head)) + "|"]
+    lines = []
     for name, row in rows.items():
         cells = [getattr(row, metric) for metric in METRICS]
         cells += [getattr(metres[name], metric) for metric in IN_METRES] if metres else []
-        lines.append(f"| {name} | {' | '.join(f'{cell:.3f}' for cell in cells)} |")
-    return "\n".join(lines)
+        lines.append([name, *(f"{cell:.3f}" for cell in cells)])
+    return table(["predictor", *head], lines)
 
 
 def height_of(o: argparse.Namespace, protocol: Protocol) -> float | None:
@@ -178,7 +181,7 @@ def score(o: argparse.Namespace) -> None:
             f"{len(scales)} of the {protocol.images} images of {protocol.split}: not to be set "
             "beside published rows"
         )
-    print(f"\n{table(found.rows, found.metres if both else None)}\n")
+    print(f"\n{errors_table(found.rows, found.metres if both else None)}\n")
     print(f"scale truth / estimate: median {spread['median']:.3f}, std {spread['std']:.3f}")
     if o.json:
         text = {
@@ -190,6 +193,6 @@ def score(o: argparse.Namespace) -> None:
             "metres": {name: dataclasses.asdict(row) for name, row in found.metres.items()},
             "scale": spread,
         }
-        o.json.write_text(json.dumps(text, indent=2) + "\n")
+        write_json(o.json, text)
     if o.sheet:
         write_sheet(o.sheet, [(example.image, d, example.truth) for example, d in found.seen])

@@ -1,15 +1,14 @@
 """Follow drives with learned and with fixed features: how far off, how often lost, how fast.
 
-python -m training.evaluate.drive_odometry data/synth/night_test
-python -m training.evaluate.drive_odometry KITTI/sequences/06 --depth predicted
+python -m training.evaluate drive_odometry data/synth/night_test
+python -m training.evaluate drive_odometry KITTI/sequences/06 --depth predicted
 
 Depth is the drive's own (``true``), which leaves motion alone to err, or the checkpoint's.
 """
 
 from __future__ import annotations
 
-import json
-import sys
+import argparse
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +19,10 @@ from tqdm import tqdm
 
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
-from sdepth.cli import make_parser, run
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from sdepth.metrics.trajectory import trajectory_errors
 from sdepth.odometry.odometry import Odometry
 from training.data.drive import Drive, read_depth, read_image
@@ -90,37 +90,32 @@ def measure(odometry: Odometry, drives: list[Drive], estimator: DepthEstimator |
     return Row(length, max(lengths), ate_m, ate_7dof_m, bad, float(np.median(times)))
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    parser = make_parser("python -m training.evaluate.drive_odometry", __doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("data", type=Path, help="drives with true poses")
     parser.add_argument("--checkpoint", type=Path, default=bundled("day"))
     parser.add_argument("--depth", choices=("true", "predicted"), default="true")
     parser.add_argument("--threads", type=int, default=1, help="as odometry_node (%(default)s)")
     parser.add_argument("--json", type=Path)
-    o = parser.parse_args(args)
-
-    def work() -> None:
-        torch.set_num_threads(o.threads)
-        drives = [read_drive(folder) for folder in find_drives(o.data)]
-        estimator = DepthEstimator(o.checkpoint) if o.depth == "predicted" else None
-        fixed = fixed_refiner()
-        rows = {
-            "the checkpoint's": measure(Odometry(o.checkpoint), drives, estimator),
-            "fixed": measure(Odometry(o.checkpoint, refiner=fixed), drives, estimator),
-        }
-        print(f"{o.data}: {len(drives)} drives, {o.depth} depth, {o.threads} threads")
-        print("| features | path length off, mean | worst | ATE, m | 7-DoF | not ok | ms |")
-        print("|---" * 7 + "|")
-        for name, r in rows.items():
-            off = f"{r.length_mean_percent:.2f} % | {r.length_worst_percent:.2f} %"
-            ate = f"{r.ate_m:.3f} | {r.ate_7dof_m:.3f}"
-            print(f"| {name} | {off} | {ate} | {r.not_ok} | {r.median_ms:.1f} |")
-        if o.json:
-            o.json.write_text(json.dumps({k: asdict(r) for k, r in rows.items()}, indent=1) + "\n")
-
-    return run(parser.prog, work)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def score(o: argparse.Namespace) -> None:
+    """Print the table, and write the numbers where asked."""
+    torch.set_num_threads(o.threads)
+    drives = [read_drive(folder) for folder in find_drives(o.data)]
+    estimator = DepthEstimator(o.checkpoint) if o.depth == "predicted" else None
+    fixed = fixed_refiner()
+    rows = {
+        "the checkpoint's": measure(Odometry(o.checkpoint), drives, estimator),
+        "fixed": measure(Odometry(o.checkpoint, refiner=fixed), drives, estimator),
+    }
+    print(f"{o.data}: {len(drives)} drives, {o.depth} depth, {o.threads} threads")
+    head = ["features", "path length off, mean", "worst", "ATE, m", "7-DoF", "not ok", "ms"]
+    cells = []
+    for name, r in rows.items():
+        off = f"{r.length_mean_percent:.2f} %", f"{r.length_worst_percent:.2f} %"
+        ate = f"{r.ate_m:.3f}", f"{r.ate_7dof_m:.3f}"
+        cells.append([name, *off, *ate, r.not_ok, f"{r.median_ms:.1f}"])
+    print(table(head, cells))
+    if o.json:
+        write_json(o.json, {k: asdict(r) for k, r in rows.items()})

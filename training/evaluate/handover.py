@@ -2,7 +2,7 @@ r"""What going from one network to the other does to depth and path, with a hand
 
 python -m training.synth data/synth/dusk --domain dusk --sequences 4 --frames 60 --size 320x96 \
     --seed 3000
-python -m training.evaluate.handover data/synth/dusk --json handover.json
+python -m training.evaluate handover data/synth/dusk --json handover.json
 
 Each drive goes from day to night, then the same frames backwards, from night to day; modes are
 chosen as the depth node does. A step is the largest move from a frame to the next among those
@@ -13,8 +13,7 @@ the last line is of the same frames where the first mode stays.
 
 from __future__ import annotations
 
-import json
-import sys
+import argparse
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -24,11 +23,12 @@ from tqdm import tqdm
 
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
-from sdepth.cli import make_parser, run
 from sdepth.depth.daynight import DAY, NIGHT, DayNightConfig, ModeSelector, mean_luminance
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.depth.handover import Handover
 from sdepth.errors import DataError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from sdepth.odometry.odometry import Odometry
 from training.data.drive import Drive, read_depth, read_image
 from training.data.open_drive import find_drives, read_drive
@@ -105,38 +105,32 @@ def judge_all(drive: Drive, estimators: dict[str, DepthEstimator]) -> dict[str, 
     return {way: judge(one, driven, changes) for way, one in found.items()}
 
 
-def main(args: list[str] | None = None) -> int:
-    """Print the table; return the exit code."""
-    parser = make_parser("python -m training.evaluate.handover", __doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("drives", type=Path, help="of training.synth --domain dusk")
     parser.add_argument("--day", type=Path, default=bundled(DAY), help="checkpoint")
     parser.add_argument("--night", type=Path, default=bundled(NIGHT), help="checkpoint")
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
-    o = parser.parse_args(args)
-
-    def work() -> None:
-        estimators = {DAY: DepthEstimator(o.day), NIGHT: DepthEstimator(o.night)}
-        found: dict[str, list[Row]] = {way: [] for way in WAYS}
-        for folder in tqdm(find_drives(o.drives), unit="drive", mininterval=1):
-            drive = read_drive(folder)
-            for there in (drive, replace(drive, frames=drive.frames[::-1])):
-                for way, row in judge_all(there, estimators).items():
-                    found[way].append(row)
-        print("| way | changes | depth step, % | path step, cm |")
-        print("|---" * 4 + "|")
-        for way, rows in found.items():
-            values = [[*asdict(row).values()] for row in rows if row.changes]
-            if not values:
-                raise DataError(f"{o.drives}: no change of mode; render --domain dusk")
-            worst, middle = np.max(values, axis=0), np.median(values, axis=0)
-            steps = (f"{middle[k]:.1f} (worst {worst[k]:.1f})" for k in (0, 1))
-            print(f"| {way} | {sum(r.changes for r in rows)} | {' | '.join(steps)} |")
-        if o.json:
-            ways = {way: [asdict(row) for row in rows] for way, rows in found.items()}
-            o.json.write_text(json.dumps({"data": str(o.drives), "ways": ways}, indent=1) + "\n")
-
-    return run(parser.prog, work)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def score(o: argparse.Namespace) -> None:
+    """Print the table, and write the numbers where asked."""
+    estimators = {DAY: DepthEstimator(o.day), NIGHT: DepthEstimator(o.night)}
+    found: dict[str, list[Row]] = {way: [] for way in WAYS}
+    for folder in tqdm(find_drives(o.drives), unit="drive", mininterval=1):
+        drive = read_drive(folder)
+        for there in (drive, replace(drive, frames=drive.frames[::-1])):
+            for way, row in judge_all(there, estimators).items():
+                found[way].append(row)
+    cells = []
+    for way, rows in found.items():
+        values = [[*asdict(row).values()] for row in rows if row.changes]
+        if not values:
+            raise DataError(f"{o.drives}: no change of mode; render --domain dusk")
+        worst, middle = np.max(values, axis=0), np.median(values, axis=0)
+        steps = (f"{middle[k]:.1f} (worst {worst[k]:.1f})" for k in (0, 1))
+        cells.append([way, sum(r.changes for r in rows), *steps])
+    print(table(["way", "changes", "depth step, %", "path step, cm"], cells))
+    if o.json:
+        ways = {way: [asdict(row) for row in rows] for way, rows in found.items()}
+        write_json(o.json, {"data": str(o.drives), "ways": ways})

@@ -1,7 +1,7 @@
 """How far from metres depth and path are, by the weights alone and by the camera's height.
 
-    python -m training.evaluate.metres data/synth/day_test
-    python -m training.evaluate.metres KITTI/sequences/06 --camera-height 1.65
+    python -m training.evaluate metres data/synth/day_test
+    python -m training.evaluate metres KITTI/sequences/06 --camera-height 1.65
 
 Per drive, after ``--after`` seconds: the scale of depth, median over pixels, then frames, and the
 length of the path, both against the truth. With ``exact`` depth, where a drive has it, the network
@@ -10,7 +10,7 @@ is left out: its true depth, halved, is what the height must put right.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
-from sdepth.cli import make_parser, run
 from sdepth.depth.daynight import DAY, DayNightConfig
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
+from sdepth.markdown import table
 from sdepth.odometry.odometry import Odometry
 from sdepth.pipeline import DepthPipeline
 from sdepth.scale.ground import find_ground
@@ -32,9 +32,12 @@ from training.data.open_drive import find_drives, read_drive
 from training.evaluate.drive_motion import true_poses
 
 CAP_M = 80.0
+HEAD = ("drive", "height, m", "model: depth", "path", "height: depth", "path", "exact depth")
 
 
-def follow(drive: Drive, estimator: DepthEstimator, config: ScaleConfig, after_s: float) -> str:
+def follow(
+    drive: Drive, estimator: DepthEstimator, config: ScaleConfig, after_s: float
+) -> tuple[str, str]:
     """Return errors of depth and path, percent, of a drive with the network's depth."""
     pipeline, odometry = DepthPipeline({DAY: estimator}, config), Odometry(refiner=fixed_refiner())
     logs, places = [], []
@@ -51,7 +54,7 @@ def follow(drive: Drive, estimator: DepthEstimator, config: ScaleConfig, after_s
     since = next(i for i, frame in enumerate(drive.frames) if late(drive, frame, after_s))
     true_m = length(true_poses(drive)[since:, :3, 3])
     depth = f"{percent(np.median(logs)):+.1f}" if logs else "-"
-    return f"{depth} | {percent(np.log(length(np.array(places[since:])) / true_m)):+.1f}"
+    return depth, f"{percent(np.log(length(np.array(places[since:])) / true_m)):+.1f}"
 
 
 def follow_exact(drive: Drive, config: ScaleConfig, after_s: float) -> str:
@@ -85,33 +88,26 @@ def percent(log_ratio: float | np.floating) -> float:
     return 100 * float(np.expm1(log_ratio))
 
 
-def main(args: list[str] | None = None) -> int:
-    """Print the table; return the exit code."""
-    parser = make_parser("python -m training.evaluate.metres", __doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("data", type=Path, help="drives with true poses")
     parser.add_argument("--checkpoint", type=Path, default=bundled(DAY))
     parser.add_argument("--camera-height", type=float, metavar="M", help="default: the drive's")
     parser.add_argument("--after", type=float, default=3.0, metavar="S")
-    o = parser.parse_args(args)
-
-    def work() -> None:
-        estimator = DepthEstimator(o.checkpoint)
-        rows = []
-        for folder in tqdm(find_drives(o.data), unit="drive"):
-            drive = read_drive(folder)
-            height = o.camera_height or drive.camera_height_m
-            if not height:
-                raise DataError(f"{folder}: height of the camera unknown; give --camera-height")
-            configs = ScaleConfig(MODEL), ScaleConfig(CAMERA_HEIGHT, camera_height_m=height)
-            errors = (follow(drive, estimator, config, o.after) for config in configs)
-            exact = follow_exact(drive, configs[1], o.after)
-            rows.append(f"| {drive.name} | {height:.2f} | {' | '.join(errors)} | {exact} |")
-        print(f"{o.data}: errors in percent after {o.after:g} s, cap {CAP_M:g} m")
-        print("| drive | height, m | model: depth | path | height: depth | path | exact depth |")
-        print("|---" * 7 + "|", *rows, sep="\n")
-
-    return run(parser.prog, work)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def score(o: argparse.Namespace) -> None:
+    """Print the table."""
+    estimator = DepthEstimator(o.checkpoint)
+    rows = []
+    for folder in tqdm(find_drives(o.data), unit="drive"):
+        drive = read_drive(folder)
+        height = o.camera_height or drive.camera_height_m
+        if not height:
+            raise DataError(f"{folder}: height of the camera unknown; give --camera-height")
+        configs = ScaleConfig(MODEL), ScaleConfig(CAMERA_HEIGHT, camera_height_m=height)
+        errors = [e for config in configs for e in follow(drive, estimator, config, o.after)]
+        exact = follow_exact(drive, configs[1], o.after)
+        rows.append([drive.name, f"{height:.2f}", *errors, exact])
+    print(f"{o.data}: errors in percent after {o.after:g} s, cap {CAP_M:g} m")
+    print(table(HEAD, rows))

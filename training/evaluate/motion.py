@@ -1,7 +1,7 @@
 """Score a checkpoint's depth, motion, and how well their scales agree, over drives with truth.
 
-    python -m training.evaluate.motion runs/sa4depth/weights.safetensors data/synth/day_test
-    python -m training.evaluate.motion weights/day.safetensors data/synth/day_test --json day.json
+    python -m training.evaluate motion runs/sa4depth/weights.safetensors data/synth/day_test
+    python -m training.evaluate motion weights/day.safetensors data/synth/day_test --json day.json
 
 Depth: 80 m cap, no crop; mask, scale, clamp, score each image, average over images. Motion: of
 neighbouring frames, chained per drive; errors after 7-DoF alignment of each drive, mean over
@@ -11,9 +11,8 @@ drives; "one scale" aligns no drive, but scales all by the median true length ov
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from sdepth.metrics.depth import DepthErrors, mean_errors
 from sdepth.metrics.trajectory import ate, trajectory_errors
 from training.data.drive import Drive, read_depth
@@ -41,6 +41,11 @@ from training.evaluate.scale_agreement import (
 
 LENGTHS_M = (10.0, 20.0, 30.0)
 """Of the sub-paths that drift is measured on: the synthetic drives are 15 to 60 m long."""
+
+MOTION_HEAD = (
+    *("motion", "rho", "abs log rho", "spread", "ATE, m", "RPE, m", "RPE, deg"),
+    *("drift, %", "deg / 100 m", "ATE, one scale", "refused"),
+)
 
 
 @dataclass(frozen=True)
@@ -157,55 +162,46 @@ def _score_motion(found: list[DriveMotion], kind: str) -> MotionErrors:
 
 def tables(found: dict[str, Any]) -> str:
     """Return the numbers as Markdown."""
-    lines = ["| depth scaled by | AbsRel | RMSE, m | delta1 |", "|---" * 4 + "|"]
-    for name, row in found["depth"].items():
-        cells = _cells(row, ("abs_rel", "rmse", "delta1"))
-        lines.append(f"| {name.replace('_', ' ')} | {cells} |")
+    depths = [
+        [name.replace("_", " "), *_cells(row, ("abs_rel", "rmse", "delta1"))]
+        for name, row in found["depth"].items()
+    ]
     s, free = found["depth_scale"], found["rho_without_truth"]
-    lines += [
-        "",
+    said = [
         f"depth scale: median {s['median']:.3f}; spread {s['spread']:.3f}, within drives "
         f"{s['within']:.3f}, across {s['across']:.3f}",
         f"rho without truth ({INITIAL} over {INTENSITY}): median {free['median_rho']:.3f}, "
         f"abs log {free['mean_abs_log_rho']:.3f}",
-        "",
-        "| motion | rho | abs log rho | spread | ATE, m | RPE, m | RPE, deg | drift, % "
-        "| deg / 100 m | ATE, one scale | refused |",
-        "|---" * 11 + "|",
     ]
+    motions = []
     for kind, row in found["odometry"].items():
         aligned = _cells(
             found["alignment"][kind], ("median_rho", "mean_abs_log_rho", "rho_spread")
         )
         refused = f"{found['refused'][kind]:.3f}" if kind in found["refused"] else ""
-        lines.append(f"| {kind} | {aligned} | {_cells(row, tuple(row))} | {refused} |")
-    return "\n".join(lines)
+        motions.append([kind, *aligned, *_cells(row, tuple(row)), refused])
+    parts = [table(("depth scaled by", "AbsRel", "RMSE, m", "delta1"), depths), "\n".join(said)]
+    return "\n\n".join([*parts, table(MOTION_HEAD, motions)])
 
 
-def _cells(row: dict[str, float], names: tuple[str, ...]) -> str:
+def _cells(row: dict[str, float], names: tuple[str, ...]) -> list[str]:
     """Return table cells of three digits."""
-    return " | ".join(f"{row[n]:.3f}" for n in names)
+    return [f"{row[n]:.3f}" for n in names]
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    parser = make_parser("python -m training.evaluate.motion", __doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path, help="folder with sequences/NN, depth and poses")
     parser.add_argument("--stride", type=int, default=1, help="use every n-th drive")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parser.add_argument("--json", type=Path, help="write all numbers here")
-    o = parser.parse_args(args)
-
-    def work() -> None:
-        found = evaluate_motion(o.checkpoint, o.data, o.device, o.stride)
-        print(f"{o.data}: {found['drives']} drives, {found['images']} images, ", end="")
-        print(f"{found['pairs']} pairs; 80 m cap, no crop\n\n{tables(found)}")
-        if o.json:
-            o.json.write_text(json.dumps(found, indent=1) + "\n")
-
-    return run(parser.prog, work)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def score(o: argparse.Namespace) -> None:
+    """Print the tables, and write the numbers where asked."""
+    found = evaluate_motion(o.checkpoint, o.data, o.device, o.stride)
+    print(f"{o.data}: {found['drives']} drives, {found['images']} images, ", end="")
+    print(f"{found['pairs']} pairs; 80 m cap, no crop\n\n{tables(found)}")
+    if o.json:
+        write_json(o.json, found)

@@ -1,6 +1,6 @@
 r"""Score a checkpoint's depth at night where night is hard, and on the same views by day.
 
-    python -m training.evaluate.night weights/night.safetensors data/synth/night_test \
+    python -m training.evaluate night weights/night.safetensors data/synth/night_test \
         --day data/synth/day_test --json night.json
 
 Errors over all pixels, and inside the masks: without texture, moving, and moving so fast that the
@@ -12,9 +12,8 @@ over the whole image first, and keeps that scale inside the masks; mean over the
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
-import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,10 +24,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sdepth.cli import make_parser, run
 from sdepth.depth.estimator import DepthEstimator, DepthMap
 from sdepth.errors import DataError
+from sdepth.files import write_json
 from sdepth.geometry import projection
+from sdepth.markdown import table
 from sdepth.metrics.depth import DepthErrors, mean_errors
 from training.data.drive import (
     BLURRED,
@@ -186,39 +186,33 @@ def inconsistency(
 
 def tables(found: dict[str, Any]) -> str:
     """Return the numbers as Markdown."""
-    lines = ["| images | pixels of | AbsRel | RMSE, m | delta1 | images | pixels |"]
-    lines += ["|---" * 7 + "|"]
+    rows = []
     for name in ("night", "day", "constant"):
         for region, row in found[name].items():
             values = [f"{row[k]:.3f}" if k in row else "" for k in ("abs_rel", "rmse", "delta1")]
-            cells = [name, region, *values, str(row["images"]), str(row["pixels"])]
-            lines.append(f"| {' | '.join(cells)} |")
+            rows.append([name, region, *values, row["images"], row["pixels"]])
+    head = ["images", "pixels of", "AbsRel", "RMSE, m", "delta1", "images", "pixels"]
+    lines = [table(head, rows)]
     for name, s in found["scale"].items():
         lines += ["", f"scale by {name}: median {s['median']:.3f}, spread {s['spread']:.3f}"]
     lines += ["", f"points of neighbouring frames apart at night: {found['inconsistency']:.3f}"]
     return "\n".join(lines)
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    parser = make_parser("python -m training.evaluate.night", __doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("night", type=Path, help="test drives by night: sequences/NN")
     parser.add_argument("--day", type=Path, required=True, help="the same drives by day")
     parser.add_argument("--stride", type=int, default=1, help="use every n-th drive")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parser.add_argument("--json", type=Path, help="write all numbers here")
-    o = parser.parse_args(args)
-
-    def work() -> None:
-        found = evaluate_night(o.checkpoint, o.night, o.day, o.device, o.stride)
-        print(f"{o.night} and {o.day}: {found['drives']} drives, {found['images']} images each")
-        print(f"80 m cap, no crop, scaled by the median of each whole image\n\n{tables(found)}")
-        if o.json:
-            o.json.write_text(json.dumps(found, indent=1) + "\n")
-
-    return run(parser.prog, work)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def score(o: argparse.Namespace) -> None:
+    """Print the table, and write the numbers where asked."""
+    found = evaluate_night(o.checkpoint, o.night, o.day, o.device, o.stride)
+    print(f"{o.night} and {o.day}: {found['drives']} drives, {found['images']} images each")
+    print(f"80 m cap, no crop, scaled by the median of each whole image\n\n{tables(found)}")
+    if o.json:
+        write_json(o.json, found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from sdepth.metrics.trajectory import (
     KITTI_LENGTHS_M,
     Poses,
@@ -93,16 +94,13 @@ def pairs_of(truth: Path, estimate: Path) -> list[tuple[str, Path, Path]]:
     return [(file.stem, truth / file.name, file) for file in files]
 
 
-def table(rows: dict[str, TrajectoryErrors]) -> str:
+def errors_table(rows: dict[str, TrajectoryErrors]) -> str:
     """Return the rows as Markdown."""
-    lines = [
-        f"| trajectory | {' | '.join(COLUMNS.values())} |",
-        "|---" * (1 + len(COLUMNS)) + "|",
-    ]
+    lines = []
     for name, row in rows.items():
         cells = (getattr(row, column) for column in COLUMNS)
-        lines.append(f"| {name} | {' | '.join('' if c != c else f'{c:.3f}' for c in cells)} |")
-    return "\n".join(lines)
+        lines.append([name, *("" if c != c else f"{c:.3f}" for c in cells)])
+    return table(["trajectory", *COLUMNS.values()], lines)
 
 
 def plot(path: Path, found: dict[str, Compared]) -> None:
@@ -139,7 +137,7 @@ def score(o: argparse.Namespace) -> None:
     print(f"{protocol.describe()}\nsource: {protocol.source}")
     for name, (matched, estimated, true) in poses.items():
         print(f"{name}: {matched} of {estimated} estimated poses judged by {true} true ones")
-    print(f"\n{table({name: one.errors for name, one in found.items()})}")
+    print(f"\n{errors_table({name: one.errors for name, one in found.items()})}")
     if o.plot:
         plot(o.plot, found)
     if o.json:
@@ -149,4 +147,4 @@ def score(o: argparse.Namespace) -> None:
         }
         counted = {name: matched for name, (matched, _, _) in poses.items()}
         text = {"data": str(o.truth), "poses": counted, "protocol": record(protocol)}
-        o.json.write_text(json.dumps({**text, "errors": rows}, indent=2) + "\n")
+        write_json(o.json, {**text, "errors": rows})

@@ -15,7 +15,6 @@ by them has trained on them.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +25,8 @@ import numpy as np
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import read_card
 from sdepth.errors import ConfigError, DataError
+from sdepth.files import write_json
+from sdepth.markdown import table
 from sdepth.metrics.depth import DepthErrors
 from sdepth.odometry.odometry import Odometry
 from training.data.drive import Drive
@@ -196,18 +197,19 @@ def tables(found: dict[str, Any]) -> str:
     known = {name for one in found["sets"].values() for name in one["errors"]}
     trivial = [name for name in (PER_PIXEL, FLAT_GROUND, CONSTANT) if name in known]
     names = [*found["weights"], *trivial]
-    lines = [f"| set | truth | images | {' | '.join(names)} |", "|---" * (3 + len(names)) + "|"]
+    rows = []
     for name, one in found["sets"].items():
         cells = [_cell(one["errors"].get(predictor)) for predictor in names]
-        cells = [name + " *" * one["may_choose"], one["truth"], str(one["images"]), *cells]
-        lines.append(f"| {' | '.join(cells)} |")
-    if found["path_length"]:
-        names = list(found["weights"])
-        lines += ["", f"| path | true, m | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
-    for name, one in found["path_length"].items():
-        cells = [name, f"{one['true_m']:.1f}", *(f"{one['ratio'][n]:.3f}" for n in names)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([name + " *" * one["may_choose"], one["truth"], one["images"], *cells])
+    sets = table(["set", "truth", "images", *names], rows)
+    if not found["path_length"]:
+        return sets
+    names = list(found["weights"])
+    rows = [
+        [name, f"{one['true_m']:.1f}", *(f"{one['ratio'][n]:.3f}" for n in names)]
+        for name, one in found["path_length"].items()
+    ]
+    return f"{sets}\n\n{table(['path', 'true, m', *names], rows)}"
 
 
 def _cell(row: dict[str, float] | None) -> str:
@@ -228,6 +230,6 @@ def score(o: argparse.Namespace) -> None:
     for name, why in found["missing"].items():
         print(f"left out: {name}: {why}")
     if o.json:
-        o.json.write_text(json.dumps(found, indent=1) + "\n")
+        write_json(o.json, found)
     if o.page:
         fill(o.page, "real", tables(found))

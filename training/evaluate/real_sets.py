@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 import training.data.stereo
 from sdepth.errors import DataError
+from sdepth.files import atomic
 from sdepth.geometry.camera import Camera
 from training.data.drive import DEPTH_SCALE, read_camera, read_image
 from training.data.export_truth import LidarCamera, export_stereo, nearest, project, read_sweep
@@ -118,10 +119,8 @@ def _matched(folder: Path, stride: int, cache: Path) -> Path:
         key.update(f"{path.resolve()} {path.stat().st_size}\n".encode())
     path = cache / f"{folder.name}-{stride}-{key.hexdigest()[:16]}.npz"
     if not path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}")
-        export_stereo(folder, part, None, training.data.stereo.DISPARITIES, stride)
-        part.replace(path)
+        with atomic(path) as partial:
+            export_stereo(folder, partial, None, training.data.stereo.DISPARITIES, stride)
     return path
 
 

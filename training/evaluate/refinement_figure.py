@@ -1,12 +1,12 @@
 """Draw what pose refinement does to one pair of frames: the figure of odometry_node's page.
 
-python -m training.evaluate.refinement_figure weights/day.safetensors \
+python -m training.evaluate refinement weights/day.safetensors \
     data/synth/day_test/sequences/03 --png docs/refinement.png
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from sdepth.alignment.refiner import Refiner, make_levels, split
 from sdepth.alignment.residual import Problem
 from sdepth.alignment.solver import Refinement, refine
 from sdepth.checkpoint import load_depth, load_pose, load_refiner
-from sdepth.cli import make_parser, run
 from sdepth.depth.colorize import colorize
 from sdepth.models.depth_net import disp_to_depth
 from training.data.drive import read_image
@@ -77,7 +76,7 @@ def align(refiner: Refiner, pair: Pair, depth: Tensor) -> tuple[Refinement, NDAr
     return found, np.stack(residuals)
 
 
-def draw(refiner: Refiner, pair: Pair, png: Path) -> None:
+def draw_figure(refiner: Refiner, pair: Pair, png: Path) -> None:
     """Write the figure."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     axes = figure.subplots(3, 3)
@@ -139,21 +138,15 @@ def _as_colors(features: Tensor) -> NDArray[np.float64]:
     return colors.T.reshape(*features.shape[1:], 3).numpy()
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    parser = make_parser("python -m training.evaluate.refinement_figure", __doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("drive", type=Path)
     parser.add_argument("--frame", type=int, default=10, help="of the drive (%(default)s)")
     parser.add_argument("--png", type=Path, default=Path("refinement.png"))
-    o = parser.parse_args(args)
-
-    def work() -> None:
-        draw(load_refiner(o.checkpoint)[0], read_pair(o.checkpoint, o.drive, o.frame), o.png)
-        print(o.png)
-
-    return run(parser.prog, work)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def draw(o: argparse.Namespace) -> None:
+    """Write the picture, and print where."""
+    draw_figure(load_refiner(o.checkpoint)[0], read_pair(o.checkpoint, o.drive, o.frame), o.png)
+    print(o.png)

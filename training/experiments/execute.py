@@ -15,6 +15,7 @@ from sdepth.checkpoint import read_card
 from sdepth.config import load_config
 from sdepth.depth.estimator import pick_device
 from sdepth.errors import CheckpointError, DataError, SdepthError
+from sdepth.files import write_json
 from training.config import TrainConfig
 from training.experiments.run import Run
 from training.run_folder import CONFIG
@@ -78,7 +79,7 @@ def execute(run: Run, device: str, evaluate: Callable[[Path], dict[str, Any]]) -
         found = evaluate(run.weights)
     except SdepthError as err:
         return f"not evaluated: {err}"
-    _write(run.folder / EVALUATION, found)
+    write_json(run.folder / EVALUATION, found)
     return "done"
 
 
@@ -97,7 +98,7 @@ def _train(run: Run, device: str) -> None:
     }
     if run.start is not None:
         note["start"] = read_card(run.start).sha256[:16]
-    _write(run.trained / MADE, note)
+    write_json(run.trained / MADE, note)
 
 
 def seconds_left(runs: Sequence[Run], known: Sequence[tuple[Run, Mapping[str, Any]]]) -> float:
@@ -114,11 +115,3 @@ def seconds_left(runs: Sequence[Run], known: Sequence[tuple[Run, Mapping[str, An
             seen = speeds.get(run.network) or everything or [float("nan")]
             total += (run.config().optim.steps - done) * sum(seen) / len(seen)
     return total
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(path)

@@ -13,6 +13,7 @@ from typing import Any
 from sdepth.checkpoint import read_tensors
 from sdepth.config import from_dict
 from sdepth.errors import ConfigError, DataError
+from sdepth.files import write_json
 from training.config import TrainConfig
 from training.experiments.execute import evaluation, made, state
 from training.experiments.run import Run
@@ -117,9 +118,7 @@ def read_records(path: Path) -> dict[str, Record]:
 def write_records(path: Path, records: Mapping[str, Record], **more: Any) -> None:
     """Write records, and what else is to stand in the file, whole or not at all."""
     content = {**more, "runs": {k: asdict(r) for k, r in records.items()}}
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(_finite(content), indent=1) + "\n")
-    part.replace(path)
+    write_json(path, _finite(content))
 
 
 def _replaced(values: dict[str, Any], old: str, new: str) -> dict[str, Any]:

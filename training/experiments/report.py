@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sdepth.markdown import table
 from training.experiments.records import read_records, write_records
 from training.experiments.results import Results, summary
 from training.experiments.study import StudyContext
@@ -26,7 +27,7 @@ def write_report(results: Results, context: StudyContext, out: Path) -> Path:
     rows = [[c.id, c.text, v.verdict, v.numbers] for c, v in claims]
     parts = [f"# {study.title}", _made_of(results, context), study.protocol]
     parts += ["## Claims", "A claim holds if it does in every seed run."]
-    parts += [markdown(["id", "claim", "verdict", "numbers"], rows)]
+    parts += [table(["id", "claim", "verdict", "numbers"], rows)]
     parts += study.report(results, context, out)
     parts += ["## Missing", _missing(results, study.name)]
     path = out / f"{study.name}.md"
@@ -36,12 +37,6 @@ def write_report(results: Results, context: StudyContext, out: Path) -> Path:
     told = [{"id": c.id, "claim": c.text, **vars(v)} for c, v in claims]
     write_records(json_path, records, claims=told)
     return path
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table."""
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def seeds_of(results: Results, name: str) -> str:
@@ -61,7 +56,7 @@ def means(
     for name in names:
         cells = [summary([*results.values(name, key).values()]) for _, key in columns]
         rows.append([name, seeds_of(results, name), *cells])
-    return markdown(["configuration", "seeds", *(head for head, _ in columns)], [*rows, *more])
+    return table(["configuration", "seeds", *(head for head, _ in columns)], [*rows, *more])
 
 
 def differences(
@@ -76,7 +71,7 @@ def differences(
             fewer = f"({sum(d < 0 for d in change)} of {len(change)})"
             cells.append(f"{np.mean(change):+.3f} {fewer}" if change else "")
         rows.append([name, *cells])
-    return markdown(["configuration", *(head for head, _ in columns)], rows)
+    return table(["configuration", *(head for head, _ in columns)], rows)
 
 
 def tried(report: str) -> list[str]:

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sdepth.files import write_bytes
 from training.data.drive import code_depth
-from training.data.write import claim, put, put_png
+from training.data.write import claim, put_png
 from training.synth.config import (
     FRAME_PERIOD_S,
     VERSIONS,
@@ -141,7 +142,7 @@ def _put_texts(out: Path, texts: dict[Path, bytes]) -> None:
     """Write what ``_texts`` returned, in its order."""
     (out / "poses").mkdir(exist_ok=True)
     for path, content in texts.items():
-        put(path, content)
+        write_bytes(path, content)
 
 
 def _texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> dict[Path, bytes]:

@@ -23,8 +23,8 @@ from torch import nn
 from sdepth.checkpoint import load_depth, load_pose, load_refiner, save
 from sdepth.cli import make_parser, run
 from sdepth.engines.graph import DepthGraph, write_onnx
-from sdepth.engines.source import atomic
 from sdepth.errors import CheckpointError
+from sdepth.files import atomic
 from training.run_folder import WEIGHTS
 
 

@@ -38,8 +38,9 @@ from sdepth.checkpoint import read_card, write_card
 from sdepth.cli import make_parser, run
 from sdepth.engines import Source, candidates
 from sdepth.engines.graph import INPUTS
-from sdepth.engines.source import atomic, quantised_path
+from sdepth.engines.source import quantised_path
 from sdepth.errors import DataError
+from sdepth.files import atomic
 from training.data.open_drive import find_drives, read_drive
 from training.evaluate.depth import evaluate
 from training.evaluate.examples import read_examples

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from sdepth.markdown import table
 from training.evaluate.night import MIN_PIXELS
 from training.experiments.dasp.claims import ABS_REL, APART, BY_DAY, SHRUNK
 from training.experiments.dasp.configurations import DASP, VIDEO
 from training.experiments.dasp.plots import write_plots
-from training.experiments.report import Column, differences, images, markdown, means, tried
+from training.experiments.report import Column, differences, images, means, tried
 from training.experiments.results import Results, summary
 from training.experiments.study import StudyContext
 
@@ -105,7 +106,7 @@ def _either(results: Results) -> str:
     for title, name in (("day model", "day"), ("night model", DASP), ("without prior", "night")):
         cells = [summary([*results.values(name, k).values()]) for k in (BY_DAY, ABS_REL["all"])]
         rows.append([f"{title} ({name})", *cells])
-    return markdown(["trained", "on images by day", "on images at night"], rows)
+    return table(["trained", "on images by day", "on images at night"], rows)
 
 
 def _time(results: Results) -> str:
@@ -115,4 +116,4 @@ def _time(results: Results) -> str:
         name = run.configuration.name if run.configuration else "day"
         seen.setdefault((name, made["device"]), []).append(made["seconds_per_step"])
     rows = [[*who, str(len(s)), f"{np.median(s):.2f}"] for who, s in seen.items()]
-    return markdown(["configuration", "device", "runs", "s a step (median)"], rows)
+    return table(["configuration", "device", "runs", "s a step (median)"], rows)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sdepth.markdown import table
 from training.evaluate.drive_motion import INITIAL, INTENSITY, REFINED, STRAIGHT, UNTURNED
 from training.evaluate.motion import LENGTHS_M
 from training.experiments.report import (
     Column,
     differences,
     images,
-    markdown,
     means,
     seeds_of,
     tried,
@@ -141,7 +141,7 @@ def _by_motion(results: Results, rows: list[tuple[str, str]], columns: tuple[Col
         + [summary([*results.values(name, k.format(kind)).values()]) for _, k in columns]
         for name, kind in rows
     ]
-    return markdown(["configuration", "motion", "seeds", *(head for head, _ in columns)], cells)
+    return table(["configuration", "motion", "seeds", *(head for head, _ in columns)], cells)
 
 
 def _ablation(results: Results) -> str:
@@ -154,4 +154,4 @@ def _ablation(results: Results) -> str:
         f"All continue one warm-up for {NETWORKS[SHORT].steps} steps; from the sixth line on, "
         f"each changes one thing of {BEST}. Seed 0 alone, so small differences mean nothing."
     )
-    return f"{said}\n\n{markdown(['configuration', *(head for head, _ in ABLATED)], rows)}"
+    return f"{said}\n\n{table(['configuration', *(head for head, _ in ABLATED)], rows)}"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sdepth.alignment.refiner import Refiner, fixed_refiner
 from sdepth.config import from_dict, to_dict
 from sdepth.errors import CheckpointError, ConfigError
+from sdepth.files import atomic, write_json
 from sdepth.models.depth_net import DEPTH_ARCHITECTURES, DepthNet
 from sdepth.models.pose_net import POSE_ARCHITECTURES, MotionNet, make_pose_net
 
@@ -105,16 +106,15 @@ def save(
 
 def write_card(path: Path, card: Card) -> None:
     """Write the card beside the weights at ``path``."""
-    path.with_suffix(".json").write_text(json.dumps(to_dict(card), indent=2) + "\n")
+    write_json(path.with_suffix(".json"), to_dict(card), 2)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors to ``path`` so that a crash leaves the old file or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, partial)
-    partial.chmod(0o644)  # safetensors makes files for their owner alone
-    partial.replace(path)
+    whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    with atomic(path) as partial:
+        save_file(whole, partial)
+        partial.chmod(0o644)  # safetensors makes files for their owner alone
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

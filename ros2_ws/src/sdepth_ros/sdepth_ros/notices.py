@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sdepth.markdown import table
+
 OK, WARN, ERROR = 0, 1, 2
 """Levels, as diagnostic_msgs/DiagnosticStatus numbers them."""
 LEVELS = ("OK", "WARN", "ERROR")
@@ -173,16 +175,16 @@ def notices() -> dict[str, Notice]:
     return {name: kind for name, kind in globals().items() if isinstance(kind, Notice)}
 
 
-def table() -> str:
+def notice_table() -> str:
     """Return them as a table in Markdown, the worst first."""
-    rows = ["| level | message | way out |", "|---|---|---|"]
+    rows = []
     for kind in sorted(notices().values(), key=lambda kind: -kind.level):
         text, way_out = (
             re.sub(r"\{(\w+)\}", r"*\1*", words) for words in (kind.text, kind.way_out)
         )
-        rows.append(f"| {LEVELS[kind.level]} | {text} | {way_out} |")
-    return "\n".join(rows) + "\n"
+        rows.append((LEVELS[kind.level], text, way_out))
+    return table(("level", "message", "way out"), rows) + "\n"
 
 
 if __name__ == "__main__":
-    print(table(), end="")
+    print(notice_table(), end="")

@@ -10,7 +10,7 @@ from sdepth.geometry.camera import Camera
 
 _DECAY = 0.35
 """Log depth apart at which confidence is 1/e. On rendered drives, by day and by night, the share
-of pixels within 25 % of the truth falls about in proportion (``training.evaluate.confidence``)."""
+of pixels within 25 % of the truth falls about in proportion (``training.evaluate confidence``)."""
 
 
 def mirror_confidence(

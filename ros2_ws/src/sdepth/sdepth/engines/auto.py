@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from sdepth.engines.golden import FOCAL_SCALE, Engine, golden_frame
-from sdepth.engines.source import Source, atomic
+from sdepth.engines.source import Source
+from sdepth.files import write_json
 
 ROUNDS, _WARM_UP = 7, 2
 """Images each engine is timed on, and those before."""
@@ -52,8 +53,7 @@ def kept(source: Source, names: Iterable[str]) -> dict[str, float]:
 
 def keep(source: Source, names: Iterable[str], times: Mapping[str, float]) -> None:
     """Keep what engines took, milliseconds: starts with the same ``names`` go by it."""
-    with atomic(_path(source, names)) as partial:
-        partial.write_text(json.dumps(times) + "\n")
+    write_json(_path(source, names), dict(times), None)
 
 
 def in_words(times: Mapping[str, float]) -> str:

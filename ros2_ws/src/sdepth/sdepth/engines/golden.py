@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.engines.source import Source, atomic, cache_folder
+from sdepth.engines.source import Source, cache_folder
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import EngineError
+from sdepth.files import atomic
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.01, "bf16": 0.05, "int8": 0.1}
 """Largest mean difference of log depth, that is, of depth as a share of itself."""

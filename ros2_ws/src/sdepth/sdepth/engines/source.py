@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import torch
 from sdepth.checkpoint import Card, load_depth
 from sdepth.engines.graph import DepthGraph, write_onnx
 from sdepth.errors import CheckpointError
+from sdepth.files import atomic
 
 
 @dataclass(frozen=True)
@@ -92,18 +91,6 @@ def cache_folder() -> Path:
     if own := os.environ.get("SDEPTH_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sdepth"
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a file to write that becomes ``path`` when done: a crash or a twin leaves no half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def device_name(device: torch.device) -> str:

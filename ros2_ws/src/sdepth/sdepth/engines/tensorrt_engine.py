@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from sdepth.engines.graph import INPUTS, OUTPUT
-from sdepth.engines.source import Source, atomic
+from sdepth.engines.source import Source
 from sdepth.errors import EngineError
+from sdepth.files import atomic
 
 
 class TensorRtEngine:

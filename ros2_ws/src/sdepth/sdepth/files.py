@@ -1,0 +1,33 @@
+"""Files that are whole or not there: a crash leaves the old one or the new, never half."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Give a file to write that becomes ``path`` when done, hidden and of its ending till then."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
+    """Write JSON and a last line's end, whole or not at all."""
+    write_bytes(path, (json.dumps(content, indent=indent) + "\n").encode())
