@@ -51,15 +51,15 @@ def training_step(
     batch = triplets(config.optim.batch, config.data.size, device)
     step = partial(take_step, model, optimizer, batch, config.optim, 0)
     if config.prior.weight <= 0:
-        graph = kept(lambda: model(batch)[0]["total"], model.parameters())
+        graph = kept(lambda: model(batch).losses["total"], model.parameters())
         return step, {"graph_mb": graph / 1e6}
     prior = DayPrior(config.prior, config.data.size, config.seed).to(device).train()
-    critic, clip = Critic(prior, repeat(batch)), model(batch)[1]["clip"].detach()
+    critic, clip = Critic(prior, repeat(batch)), model(batch).clip.detach()
 
     def night() -> torch.Tensor:
-        losses, panels = model(batch)
-        critic.judge(losses, panels, 0)
-        return losses["total"]
+        output = model(batch)
+        critic.judge(output, 0)
+        return output.losses["total"]
 
     own = [*model.parameters(), *prior.parameters()]
     count = sum(p.numel() for p in prior.discriminator.parameters())

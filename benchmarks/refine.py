@@ -150,7 +150,7 @@ def training_step(refinement: list[str], device: str) -> tuple[Callable[[], obje
     model = build_model(config).to(device)
     optimizer = torch.optim.Adam(parameter_groups(model, config), lr=1e-5)
     batch = triplets(config.optim.batch, config.data.size, device)
-    size = kept(lambda: model(batch)[0]["total"], model.parameters())
+    size = kept(lambda: model(batch).losses["total"], model.parameters())
     return partial(take_step, model, optimizer, batch, config.optim, 0), size
 
 

@@ -53,7 +53,7 @@ def make_steps(depth: str, size: tuple[int, int], device: str) -> dict[str, Call
     ours = torch.optim.Adam(parameter_groups(model, config), lr=o.lr)
     plain = torch.optim.Adam(nets.parameters(), lr=o.lr)
     return {
-        OURS: lambda: float(take_step(model, ours, batch, o, 0)[0]["total"]),
+        OURS: lambda: float(take_step(model, ours, batch, o, 0).losses["total"]),
         PLAIN: partial(plain_step, nets[0], nets[1], PlainLoss(), plain, batch),
     }
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdepth.alignment import pyramid
 from sdepth.alignment.refiner import Refiner, make_levels
 from sdepth.alignment.solver import Refinement, refine
 from sdepth.geometry import projection, se3
+from sdepth.models.depth_net import DepthNet
+from sdepth.models.pose_net import MotionNet
 from training.losses.photometric import is_known
 from training.refinement import frame_pairs
+from training.step_output import StepOutput
 
 START_LENGTH, START_ROTATION_DEG, START_SIDE = (0.4, 1.6), 1.0, 0.1
 """How wrong the start is: length over the true one, turn per axis, sideways over the length."""
@@ -26,33 +29,43 @@ ROBUST_PX = 2.0
 """Error beyond which a point counts ever less."""
 
 
-def alignment_losses(
-    refiner: Refiner, batch: dict[str, Tensor], step: int
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the losses (``total`` and its parts), and panels.
+class FeatureAlignment(nn.Module):
+    """Features taught by known depth and motion; the networks for both are only carried along."""
 
-    Args:
-        refiner: what learns.
-        batch: as ``SelfSupervised.forward`` takes it, with ``depth`` (B, 1, H, W) of the middle
-            frame, metres, 0 where unknown.
-        step: of the run; start and exposure are a function of it.
+    def __init__(self, depth_net: DepthNet, pose_net: MotionNet, refiner: Refiner) -> None:
+        """Hold the networks, and the features and search that learn."""
+        super().__init__()
+        self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
+        self.average: DepthNet | None = None  # of the depth network's weights over steps
 
-    Source: PixLoc (Sarlin et al. 2021), section 3.3: robust reprojection error at every level.
-    """
-    images, K = batch["images"], batch["K"].repeat(2, 1, 1)
-    rng = torch.Generator().manual_seed(step)
-    depth = batch["depth"].repeat(2, 1, 1, 1)
-    T_true = batch["motions"].transpose(0, 1).flatten(0, 1)
-    known = is_known(T_true)
-    T_true = torch.where(known[:, None, None], T_true, torch.eye(4, device=T_true.device))
-    maps = refiner.maps(_expose(images, rng).transpose(0, 1).flatten(0, 1))
-    levels = make_levels(frame_pairs(maps, len(images)), _soften(depth, rng), K)
-    found = refine(levels, _wrong_start(T_true, rng), refiner.config, refiner.damping())
-    errors = [reprojection_error(T, T_true, depth, K)[known] for T in found.T_levels]
-    robust = [ROBUST_PX**2 * torch.log1p((e / ROBUST_PX) ** 2).mean() for e in errors]
-    losses = {"total": torch.stack(robust).mean(), **_reports(found, errors, T_true)}
-    panels = {"image": images[:, 1], "warped": images[:, 0], "error": _confidence(maps, images)}
-    return losses, panels
+    def forward(self, batch: dict[str, Tensor], step: int = 0) -> StepOutput:
+        """Return the losses of a batch, and pictures.
+
+        Args:
+            batch: as ``SelfSupervised.forward`` takes it, with ``depth`` (B, 1, H, W) of the
+                middle frame, metres, 0 where unknown.
+            step: of the run; start and exposure are a function of it.
+
+        Source: PixLoc (Sarlin et al. 2021), section 3.3: robust reprojection error at every level.
+        """
+        images, K = batch["images"], batch["K"].repeat(2, 1, 1)
+        rng, refiner = torch.Generator().manual_seed(step), self.refiner
+        depth = batch["depth"].repeat(2, 1, 1, 1)
+        # Two pairs per triplet; one whose motion is unknown is aligned, but does not count.
+        T_true = batch["motions"].transpose(0, 1).flatten(0, 1)
+        known = is_known(T_true)
+        T_true = torch.where(known[:, None, None], T_true, torch.eye(4, device=T_true.device))
+        # Images and depth are made as bad as at night, and the search starts from a wrong motion.
+        maps = refiner.maps(_expose(images, rng).transpose(0, 1).flatten(0, 1))
+        levels = make_levels(frame_pairs(maps, len(images)), _soften(depth, rng), K)
+        found = refine(levels, _wrong_start(T_true, rng), refiner.config, refiner.damping())
+        # At every level, points must land where they really are.
+        errors = [reprojection_error(T, T_true, depth, K)[known] for T in found.T_levels]
+        robust = [ROBUST_PX**2 * torch.log1p((e / ROBUST_PX) ** 2).mean() for e in errors]
+        losses = {"total": torch.stack(robust).mean(), **_reports(found, errors, T_true)}
+        error = _confidence(maps, images)
+        pictures = {"image": images[:, 1], "warped": images[:, 0], "error": error}
+        return StepOutput(losses, torch.zeros_like(error), None, pictures)
 
 
 def reprojection_error(T: Tensor, T_true: Tensor, depth: Tensor, K: Tensor) -> Tensor:

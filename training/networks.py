@@ -16,6 +16,7 @@ from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import make_pose_net
 from training.config import ModelConfig, TrainConfig
+from training.feature_alignment import FeatureAlignment
 from training.run_folder import Model
 from training.self_supervised import SelfSupervised
 from training.supervised import Supervised
@@ -43,6 +44,9 @@ def build_model(config: TrainConfig) -> Model:
     if config.truth.weight > 0:
         scales = config.loss.scales
         model = Supervised(depth, pose, refiner, config.truth, m.depth_range_m, scales)
+    elif config.refine.only:
+        assert refiner is not None  # the configuration asks for features with it
+        model = FeatureAlignment(depth, pose, refiner)
     else:
         clips = config.prior.weight > 0 and config.prior.discriminator.kind == "clip"
         model = SelfSupervised(

@@ -13,6 +13,7 @@ from sdepth.alignment.refiner import Refiner
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
 from training.losses.photometric import mean_of
+from training.step_output import Losses, StepOutput
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,8 @@ class Supervised(nn.Module):
             self.teacher.eval()
         return self
 
-    def forward(
-        self, batch: dict[str, Tensor], step: int = 0
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return the losses (``total`` and its parts), and images worth looking at.
+    def forward(self, batch: dict[str, Tensor], step: int = 0) -> StepOutput:
+        """Return the losses of a batch, the disparities they came of, and pictures.
 
         Args:
             batch: of ``training.data.frames``: ``image`` (B, 3, H, W), ``depth`` and ``sky``
@@ -81,7 +80,8 @@ class Supervised(nn.Module):
         focal = batch["focal_scale"].view(-1, 1, 1, 1)
         log_true = (batch["depth"] / focal).clamp(*self.depth_range_m).log()
         known = batch["depth"] > 0
-        losses: dict[str, Tensor] = {}
+        losses: Losses = {}
+        # Every scale answers for depth and sky, the finest for edges and shares, too.
         for i, disp in enumerate(disps):
             full = F.interpolate(disp.float(), image.shape[2:], mode="bilinear") if i else disp
             log_depth = disp_to_depth(full.float(), self.depth_range_m).log()
@@ -94,6 +94,7 @@ class Supervised(nn.Module):
                 parts["gradient"] = gradient_error(error, known)
             for name, value in parts.items():
                 losses[name] = losses.get(name, torch.zeros(())) + value / (2**i)
+
         total = losses["depth"] + t.invariant * losses["invariant"]
         total = total + t.relative * losses["relative"]
         total = total + t.gradient * losses["gradient"] + t.sky * losses["sky"]
@@ -101,8 +102,8 @@ class Supervised(nn.Module):
             losses["tie"] = self._apart(image)
             total = total + t.tie * losses["tie"]
         losses["total"] = t.weight * total
-        seen = {"image": image, "disp": disps[0].float()}
-        return losses, {**seen, "warped": image, "error": 0.5 * (error.abs()).detach()}
+        pictures = {"image": image, "warped": image, "error": 0.5 * (error.abs()).detach()}
+        return StepOutput(losses, disps[0].float(), None, pictures)
 
     def _apart(self, image: Tensor) -> Tensor:
         """Return one minus the cosine between features now and at the start, coarsest two."""

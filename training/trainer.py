@@ -33,6 +33,7 @@ from training.run_folder import (
     saved_step,
     snapshot,
 )
+from training.step_output import StepOutput
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +75,12 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
     )
     for step in range(step, config.optim.steps):  # noqa: B020 - continues at the loaded step
         batch = to_device(next(batches), target)
-        losses, panels = take_step(parallel, optimizer, batch, config.optim, step, critic)
-        check_finite(losses, step, run)
+        output = take_step(parallel, optimizer, batch, config.optim, step, critic)
+        check_finite(output.losses, step, run)
         done = step + 1
         if board:
             bar.update()
-            board.write(done, losses, panels, optimizer.param_groups[0]["lr"], bar)
+            board.write(done, output, optimizer.param_groups[0]["lr"], bar)
             if done % config.log.save_every == 0 or done == config.optim.steps:
                 save_state(run, learners, done)
                 save_weights(run / WEIGHTS, model, config, done, command)
@@ -126,15 +127,19 @@ def take_step(
     o: OptimConfig,
     step: int,
     critic: Critic | None = None,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return losses and panels of one optimiser step; the critic, if any, learns after it."""
+) -> StepOutput:
+    """Take one step of the optimiser; return the losses it was taken on, and their pictures."""
+    # The rate of this step; parts of the network may learn slower.
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(o, step) * group.get("lr_scale", 1.0)
+    # Losses of the batch; a discriminator adds how far its depth is from depth by day.
     kind = next(iter(batch.values())).device.type
     with torch.autocast(kind, torch.bfloat16, enabled=o.precision == "bf16"):
-        losses, panels = model(batch, step)
+        output: StepOutput = model(batch, step)
     if critic:
-        critic.judge(losses, panels, step)
+        critic.judge(output, step)
+    # The networks learn, and the average of their weights follows.
+    losses = output.losses
     optimizer.zero_grad(set_to_none=True)
     losses["total"].backward()
     if o.grad_clip > 0:
@@ -143,9 +148,11 @@ def take_step(
     plain: Any = getattr(model, "module", model)
     if o.average > 0:
         follow(plain.average, plain.depth_net, o.average, step)
-    if critic:
-        losses["discriminator"] = critic.learn(panels["clip"], step, learning_rate(o, step) / o.lr)
-    return {name: loss.detach() for name, loss in losses.items()}, panels
+    # The discriminator learns from the clips it has just judged.
+    if critic and output.clip is not None:
+        share = learning_rate(o, step) / o.lr
+        losses["discriminator"] = critic.learn(output.clip, step, share)
+    return replace(output, losses={name: loss.detach() for name, loss in losses.items()})
 
 
 def learning_rate(o: OptimConfig, step: int) -> float:

@@ -63,7 +63,7 @@ def test_features_learn_to_carry_points_where_they_are(drives: Path) -> None:
     batch = next(load_batches(config(drives), 0, 0, 1))
 
     losses = [
-        float(take_step(model, optimizer, batch, config(drives).optim, 7)[0]["total"])
+        float(take_step(model, optimizer, batch, config(drives).optim, 7).losses["total"])
         for _ in range(15)
     ]
 

@@ -155,10 +155,10 @@ def test_night_stage_changes_both_sides_and_says_so(config: TrainConfig) -> None
     before = [p.clone() for p in critic.prior.discriminator.parameters()]
 
     batch = next(load_batches(config, 0, 0, 1))
-    losses, panels = take_step(model, optimizer, batch, config.optim, 0, critic)
+    output = take_step(model, optimizer, batch, config.optim, 0, critic)
 
-    assert {"prior", "projection", "discriminator"} <= losses.keys()
-    assert panels["clip"].shape == (2, 3, *SIZE)
+    assert {"prior", "projection", "discriminator"} <= output.losses.keys()
+    assert output.clip.shape == (2, 3, *SIZE)
     after = critic.prior.discriminator.parameters()
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -169,14 +169,14 @@ def test_penalty_pulls_as_hard_as_configured(config: TrainConfig, kind: str) -> 
     config = replace(config, prior=replace(config.prior, weight=0.5, discriminator=judge))
     model, critic = build_model(config), build_critic(config, torch.device("cpu"), 0, 0, 1)
     assert critic is not None
-    losses, panels = model(next(load_batches(config, 0, 0, 1)))
-    before = losses["total"]
+    output = model(next(load_batches(config, 0, 0, 1)))
+    before = output.losses["total"]
 
-    critic.judge(losses, panels, 0)
+    critic.judge(output, 0)
 
     total, added = (
-        torch.autograd.grad(loss, panels["disp"], retain_graph=True)[0].norm()
-        for loss in (before, losses["total"] - before)
+        torch.autograd.grad(loss, output.disp, retain_graph=True)[0].norm()
+        for loss in (before, output.losses["total"] - before)
     )
     assert float(added / total) == pytest.approx(0.5, rel=1e-4)  # one rounding of each
 

@@ -78,7 +78,8 @@ def test_loss_falls(config: TrainConfig) -> None:
     batch = next(load_batches(config, 0, 0, 1))
 
     losses = [
-        float(take_step(model, optimizer, batch, config.optim, 0)[0]["total"]) for _ in range(10)
+        float(take_step(model, optimizer, batch, config.optim, 0).losses["total"])
+        for _ in range(10)
     ]
 
     assert min(losses[-3:]) < 0.8 * losses[0]

@@ -49,7 +49,8 @@ def test_loss_falls(config: TrainConfig, depth: str) -> None:
     batch = next(load_batches(config, 0, 0, 1))
 
     losses = [
-        float(take_step(model, optimizer, batch, config.optim, 0)[0]["total"]) for _ in range(12)
+        float(take_step(model, optimizer, batch, config.optim, 0).losses["total"])
+        for _ in range(12)
     ]
 
     assert min(losses[-3:]) < 0.97 * losses[0]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from sdepth.checkpoint import load_depth
 from training.prior.discriminators import DiscriminatorConfig, make_discriminator
+from training.step_output import StepOutput
 
 
 @dataclass(frozen=True)
@@ -147,22 +148,24 @@ class Critic:
         parameters = prior.discriminator.parameters()
         self.optimizer = optim.Adam(parameters, lr=prior.config.lr, betas=(0.5, 0.999))
 
-    def judge(self, losses: dict[str, Tensor], panels: dict[str, Tensor], step: int) -> None:
-        """Add the penalty of night clips to ``losses``, so much that it pulls as configured.
+    def judge(self, output: StepOutput, step: int) -> None:
+        """Add the penalty of night clips to the losses, so much that it pulls as configured.
 
         One factor of the loss would mean another pull for each discriminator, width and size: at
         one factor PatchGAN pulls four times as hard as the clip's.
 
         Args:
-            losses: ``total`` is what the penalty is measured against.
-            panels: ``clip`` (B, 3, H, W), and ``disp``, what it and ``total`` were made of.
+            output: of the networks; ``total`` is what the penalty is measured against, at the
+                disparity that it and the clips were made of.
             step: of the run.
 
         Source: Esser et al. 2021 (VQGAN), eq. 7, at the disparity in place of a last layer.
         """
-        losses["prior"] = penalty = self.prior.penalty(panels["clip"], step)
+        assert output.clip is not None
+        losses = output.losses
+        losses["prior"] = penalty = self.prior.penalty(output.clip, step)
         pulls = (
-            torch.autograd.grad(loss, panels["disp"], retain_graph=True)[0].norm()
+            torch.autograd.grad(loss, output.disp, retain_graph=True)[0].norm()
             for loss in (losses["total"], penalty)
         )
         others, own = pulls
