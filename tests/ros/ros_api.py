@@ -33,7 +33,7 @@ def used(methods: set[str]) -> set[str]:
     Args:
         methods: names that are taken for those of ROS' objects, wherever they stand after a dot.
     """
-    files = sorted(file for folder in CODE for file in folder.glob("*.py"))
+    files = sorted(file for folder in CODE for file in folder.rglob("*.py"))
     return {name for file in files for name in _of_file(file, methods)}
 
 

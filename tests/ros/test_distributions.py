@@ -102,7 +102,7 @@ def test_every_message_and_field_is_as_old_as_the_oldest_distribution() -> None:
 
 def mentioned(field: str) -> bool:
     """Tell whether our code has an attribute or a keyword of this name."""
-    trees = [ast.parse(file.read_text()) for folder in CODE for file in folder.glob("*.py")]
+    trees = [ast.parse(file.read_text()) for folder in CODE for file in folder.rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     return any(
         field == getattr(node, "attr", None) or field == getattr(node, "arg", None)

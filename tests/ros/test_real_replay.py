@@ -74,13 +74,11 @@ def test_every_image_is_answered_once_or_counted_as_dropped(
     weights = request.getfixturevalue(network)
     depth = test_depth_node.arguments(weights, "depth.resolution:=model", "cloud.enable:=false")
     odometry = test_odometry_node.arguments(request.getfixturevalue("weights"))
-    heard = (IMAGE, "/depth/image_rect", "/odom")
+    listened_to = ("--wait-for", IMAGE, "/depth/image_rect", "/odom", "--start-delay", "2")
     with (
         processes.running("depth_node", *depth),
         processes.running("odometry_node", *odometry),
-        processes.running(
-            "replay", str(bag), "--rate", str(hz / 10), "--wait-for", *heard, "--start-delay", "2"
-        ) as replay,
+        processes.running("bags.replay", str(bag), "--rate", str(hz / 10), *listened_to) as replay,
     ):
         assert peer.spin_until(lambda: replay.poll() is not None, 120)
         assert replay.returncode == 0

@@ -49,7 +49,7 @@ def raw_messages(path: Path) -> list[tuple[str, bytes]]:
 def test_a_bag_is_heard_whole_and_at_its_pace(peer: Peer, tmp_path: Path) -> None:
     heard: list[tuple[float, Any]] = []
     peer.create_subscription(Image, IMAGE, lambda m: heard.append((time.monotonic(), m)), 100)
-    with processes.running("replay", str(write_bag(tmp_path / "bag")), "--rate", "0.5"):
+    with processes.running("bags.replay", str(write_bag(tmp_path / "bag")), "--rate", "0.5"):
         assert peer.spin_until(lambda: len(heard) == 10)
     assert [m.data[0] for _, m in heard] == list(range(10))
     assert heard[-1][0] - heard[0][0] == pytest.approx(9 * 0.1, abs=0.15)  # scheduler's jitter
@@ -59,7 +59,7 @@ def test_a_bag_is_heard_whole_and_at_its_pace(peer: Peer, tmp_path: Path) -> Non
 def test_the_clock_runs_in_bag_time(peer: Peer, tmp_path: Path) -> None:
     peer.listen(Image, IMAGE)
     clock = peer.listen(Clock, "/clock")
-    with processes.running("replay", str(write_bag(tmp_path / "bag")), "--clock") as replay:
+    with processes.running("bags.replay", str(write_bag(tmp_path / "bag")), "--clock") as replay:
         assert peer.spin_until(lambda: replay.poll() is not None)
     seconds = [m.clock.sec + m.clock.nanosec * 1e-9 - 1_600_000_000 for m in clock]
     assert seconds == sorted(seconds)
@@ -69,8 +69,8 @@ def test_the_clock_runs_in_bag_time(peer: Peer, tmp_path: Path) -> None:
 
 def test_a_recorded_replay_is_the_same_bag(peer: Peer, tmp_path: Path) -> None:
     bag, copy = write_bag(tmp_path / "bag"), tmp_path / "copy"
-    with processes.running("record", str(copy), IMAGE, "--idle", "1") as record:
-        with processes.running("replay", str(bag)) as replay:
+    with processes.running("bags.record", str(copy), IMAGE, "--idle", "1") as record:
+        with processes.running("bags.replay", str(bag)) as replay:
             assert peer.spin_until(lambda: replay.poll() is not None)
         assert peer.spin_until(lambda: record.poll() is not None)
         output = record.communicate()[0]
@@ -84,8 +84,8 @@ def test_a_second_ctrl_c_breaks_off_neither_record_nor_replay(
 ) -> None:
     bag, copy = write_bag(tmp_path / "bag"), tmp_path / "copy"
     with (
-        processes.running("record", str(copy), IMAGE) as record,
-        processes.running("replay", str(bag), "--loop") as replay,
+        processes.running("bags.record", str(copy), IMAGE) as record,
+        processes.running("bags.replay", str(bag), "--loop") as replay,
     ):
         heard = peer.listen(Image, IMAGE)
         assert peer.spin_until(lambda: len(heard) > 12 and peer.count_subscribers(IMAGE) == 2)
@@ -118,7 +118,7 @@ def test_replay_says_why_it_cannot(
 ) -> None:
     bag = write_bag(tmp_path / "bag")
     filled = [a.format(tmp=tmp_path, bag=bag) for a in args]
-    code, output = processes.outcome("replay", *filled)
+    code, output = processes.outcome("bags.replay", *filled)
     assert code == 2
     assert reason in output
     assert "Traceback" not in output
@@ -132,7 +132,7 @@ def test_replay_leaves_out_types_that_are_not_installed(domain: int, tmp_path: P
             writer.write(odd, 0, b"\0\1\0\0\7")
         text = writer.add_connection("/name", "std_msgs/msg/String", typestore=STORE)
         writer.write(text, 0, b"\0\1\0\0\2\0\0\0a\0")
-    code, output = processes.outcome("replay", str(tmp_path / "bag"), "--no-wait")
+    code, output = processes.outcome("bags.replay", str(tmp_path / "bag"), "--no-wait")
     assert code == 0, output
     assert "played 1 messages" in output
     assert [output.count(f"/odd{i} is not played") for i in range(3)] == [1, 1, 1]
@@ -140,13 +140,13 @@ def test_replay_leaves_out_types_that_are_not_installed(domain: int, tmp_path: P
 
 def test_replay_plays_a_lone_file(domain: int, tmp_path: Path) -> None:
     (file,) = write_bag(tmp_path / "bag").glob("*.mcap")
-    code, output = processes.outcome("replay", str(file), "--no-wait", "--rate", "10")
+    code, output = processes.outcome("bags.replay", str(file), "--no-wait", "--rate", "10")
     assert code == 0, output
     assert "played 10 messages" in output
 
 
 def test_record_does_not_overwrite(domain: int, tmp_path: Path) -> None:
-    code, output = processes.outcome("record", str(tmp_path), "--all")
+    code, output = processes.outcome("bags.record", str(tmp_path), "--all")
     assert code == 2
     assert "record into a folder that does not exist" in output
 
@@ -174,7 +174,7 @@ def test_the_clock_of_the_bag_is_the_only_one(peer: Peer, tmp_path: Path) -> Non
         tmp_path / "bag", *(("/clock", k, 100 + i * 0.1, m) for i, (k, m) in enumerate(times))
     )
     clock = peer.listen(Clock, "/clock")
-    with processes.running("replay", str(bag), "--clock", "--wait-for", "/clock") as replay:
+    with processes.running("bags.replay", str(bag), "--clock", "--wait-for", "/clock") as replay:
         assert peer.spin_until(lambda: replay.poll() is not None)
         output = replay.communicate()[0]
     assert [(m.clock.sec, m.clock.nanosec // 10**8) for m in clock] == [(5, i) for i in range(5)]
@@ -232,7 +232,7 @@ def test_what_our_nodes_once_said_is_left_out_unless_asked_for(
     heard = {t: peer.listen(k, t) for t, k in ((IMAGE, Image), ("/depth/image_rect", Image))}
     heard |= {"/odom": peer.listen(Odometry, "/odom"), "/tf": peer.listen(TFMessage, "/tf")}
     bag = bag_of_an_old_run(tmp_path / "bag")
-    with processes.running("replay", str(bag), "--start-delay", "2", *options) as replay:
+    with processes.running("bags.replay", str(bag), "--start-delay", "2", *options) as replay:
         assert peer.spin_until(lambda: replay.poll() is not None)
         output = replay.communicate()[0]
     counts = {topic: len(received) for topic, received in heard.items()}
@@ -254,7 +254,7 @@ def test_a_topic_that_a_running_node_publishes_is_left_to_it(peer: Peer, tmp_pat
     images, odoms = peer.listen(Image, IMAGE), peer.listen(Odometry, "/odom")
     bag = bag_of_an_old_run(tmp_path / "bag")
     options = ("--topics", IMAGE, "/odom", "--start-delay", "2")
-    with processes.running("replay", str(bag), *options) as replay:
+    with processes.running("bags.replay", str(bag), *options) as replay:
         assert peer.spin_until(lambda: replay.poll() is not None)
         output = replay.communicate()[0]
     assert (len(images), len(odoms)) == (1, 0)
@@ -268,14 +268,14 @@ def test_an_hour_without_messages_is_told_and_can_be_skipped(peer: Peer, tmp_pat
     )
     images, clock = peer.listen(Image, IMAGE), peer.listen(Clock, "/clock")
     told = "0.1 s into the bag nothing was recorded for 1:00:00: "
-    with processes.running("replay", str(bag), "--max-gap", "0.3", "--clock") as replay:
+    with processes.running("bags.replay", str(bag), "--max-gap", "0.3", "--clock") as replay:
         assert peer.spin_until(lambda: replay.poll() is not None)
         assert f"{told}skipped" in replay.communicate()[0]
     assert len(images) == 4
     times = [m.clock.sec + m.clock.nanosec * 1e-9 for m in clock]
     assert times == sorted(times)
     assert (times[0], times[-1]) == (pytest.approx(100, abs=0.1), pytest.approx(3_700.2))
-    with processes.running("replay", str(bag)) as replay:
+    with processes.running("bags.replay", str(bag)) as replay:
         assert peer.spin_until(lambda: len(images) == 6)
         peer.spin_until(lambda: False, 1.0)  # what is told comes after the image before the gap
         assert f"{told}waiting 3600 s; --max-gap S skips" in processes.finish(replay)
@@ -284,7 +284,7 @@ def test_an_hour_without_messages_is_told_and_can_be_skipped(peer: Peer, tmp_pat
 def test_record_names_what_it_never_met(peer: Peer, tmp_path: Path) -> None:
     publisher = peer.create_publisher(Image, IMAGE, 10)
     args = (str(tmp_path / "bag"), IMAGE, "/camera/image_ra", "--idle", "1")
-    with processes.running("record", *args) as record:
+    with processes.running("bags.record", *args) as record:
         assert peer.spin_until(publisher.get_subscription_count)
         publisher.publish(Image())
         assert peer.spin_until(lambda: record.poll() is not None)
