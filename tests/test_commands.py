@@ -39,14 +39,14 @@ PARAMETERS = {*names(to_dict(DepthParams())), *names(to_dict(OdometryParams())),
 def typed(text: str) -> list[list[str]]:
     """Return the words of every command on a page.
 
-    Commands are fenced as bash, indented, inline, or stand first in the row of a table.
+    They are fenced as bash, indented, or inline, where ``python -m`` may be missing.
     """
     fenced = re.findall(r"^```bash\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     rest = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     indented = re.findall(r"^    (python .*)$", rest, re.MULTILINE)
     inline = re.findall(r"`((?:\w+=\w+ )?python -m [^`]+|make [a-z-]+)`", rest)
     inline = [command.replace("\n", " ") for command in inline]
-    listed = re.findall(r"^\| `((?:training|bags|benchmarks)\.\w[^`]*)` \|", rest, re.MULTILINE)
+    listed = re.findall(r"`((?:training|bags|benchmarks)\.[\w.]+ [^`]*)`", rest)
     inline += [f"python -m {command}" for command in listed]
     lines = "\n".join([*fenced, *indented, *inline]).replace("\\\n", " ").splitlines()
     found: list[list[str]] = []
@@ -94,15 +94,14 @@ def module_fault(module: str, args: list[str]) -> str:
 @cache
 def help_of(module: str, args: tuple[str, ...]) -> tuple[object, str]:
     """Return exit code and words of ``python -m module args --help``, run in this process."""
-    package = find_spec(f"{module}.__main__") if not module.count(".") else None
-    spec = package or find_spec(module)
-    assert spec
-    if spec.submodule_search_locations:
-        spec = find_spec(f"{module}.__main__")
-        assert spec
+    spec = find_spec(module)
+    entry = ".__main__" if spec and spec.submodule_search_locations else ""
+    main = getattr(import_module(module + entry), "main", None)
+    if main is None:
+        return "no main()", ""
     out = io.StringIO()
     with redirect_stdout(out), redirect_stderr(out), pytest.raises(SystemExit) as end:
-        import_module(spec.name).main([*args, "--help"])
+        main([*args, "--help"])
     return end.value.code, re.sub(r"[\[\],|=()]", " ", out.getvalue())
 
 
