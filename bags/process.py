@@ -26,7 +26,7 @@ from typing import Any
 from tqdm import tqdm
 
 from bags.cli import add_camera
-from bags.pipeline import RESULT, PipelineConfig, Result, process_bag
+from bags.process_bag import RESULT, ProcessConfig, Result, process_bag
 from bags.recordings import Topics
 from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, run
@@ -91,7 +91,7 @@ def process(options: Namespace) -> None:
     """
     topics = Topics(options.image, options.camera_info, "none", options.calib, options.stamps)
     checkpoints = options.day.resolve(), options.night.resolve()
-    config = PipelineConfig(topics, options.mode, checkpoints, options.device, options.depth,
+    config = ProcessConfig(topics, options.mode, checkpoints, options.device, options.depth,
                             options.skip_broken)  # fmt: skip
     bags, out = [bag.resolve() for bag in find_bags(options.list)], options.out.resolve()
     made = {**asdict(config), "checkpoints": [str(path) for path in checkpoints]}
@@ -135,7 +135,7 @@ def _read_result(path: Path) -> Result:
         raise DataError(f"{path}: damaged ({err}); remove its folder to do the bag again") from err
 
 
-def _attempt(bag: Path, out: Path, config: PipelineConfig) -> tuple[Path, Result | str]:
+def _attempt(bag: Path, out: Path, config: ProcessConfig) -> tuple[Path, Result | str]:
     """Return a bag and what came of it, or why it failed: whatever that is, others are done."""
     try:
         return bag, process_bag(bag, out, config)
@@ -146,7 +146,7 @@ def _attempt(bag: Path, out: Path, config: PipelineConfig) -> tuple[Path, Result
 
 
 def _on_ray(
-    bags: Sequence[Path], out: Path, config: PipelineConfig, workers: int, address: str
+    bags: Sequence[Path], out: Path, config: ProcessConfig, workers: int, address: str
 ) -> Iterator[tuple[Path, Result | str]]:
     """Yield each bag and what came of it, as they are done."""
     ray = _start_ray(workers, address)

@@ -20,7 +20,7 @@ from sdepth.geometry.rectify import Lens, Rectify
 from sdepth_ros.conversions import to_lens
 from training.data.check import check_lens, check_size, rectification
 from training.data.crop_resize import Trim
-from training.data.drive import Drive, Frame
+from training.data.drive import Drive, Frame, read_image
 from training.data.recording import RecordedFrame, Recording, split
 
 
@@ -82,6 +82,29 @@ def read_bag(
     if not parts or not stamps:
         raise DataError(f"{bag}: {len(stamps)} images on {image}; expected three in a row")
     return [_part(part, bag, found, times, trim) for part in parts]
+
+
+def read_frames(
+    recording: Recording, skip_broken: bool = False
+) -> Iterator[tuple[RecordedFrame, NDArray[np.uint8]]]:
+    """Yield every frame of a recording with its image, RGB (H, W, 3).
+
+    Raises:
+        DataError: an image is broken, unless those are skipped, or all are.
+    """
+    count = 0
+    for frame in recording.frames():
+        try:
+            given = frame.image
+            image = read_image(given) if isinstance(given, Path) else given()
+        except DataError:
+            if skip_broken:
+                continue
+            raise
+        yield frame, image
+        count += 1
+    if not count:
+        raise DataError(f"{recording.name}: no image can be decoded")
 
 
 def _part(drive: Drive, bag: Path, images: Images, times: dict[int, int], trim: Trim) -> Recording:

@@ -21,21 +21,18 @@ from tqdm import tqdm
 from bags import messages
 from bags.cli import add_camera
 from bags.messages import BASE_FRAME, CAMERA_FRAME, ODOM_FRAME, make
-from bags.perceive import Choices, Perceived, perceive
-from bags.recordings import Topics, read_bag
+from bags.recordings import Topics, read_bag, read_frames
 from bags.write import STATIC_TF, base_from_camera, write_messages
-from sdepth.alignment.refiner import fixed_refiner
-from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, run
 from sdepth.config import load_config
-from sdepth.depth.daynight import DAY, NIGHT
-from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.estimator import load_estimators
 from sdepth.errors import DataError
-from sdepth.odometry.odometry import Odometry
+from sdepth.odometry.motion import Motion
+from sdepth.odometry.pipeline import AlignmentConfig, OdometryPipeline, load_odometry
+from sdepth.pipeline import DepthPipeline, DepthResult, FrameResult, Pipeline, pinhole
 from sdepth.scale.tracker import Scale
 from sdepth_ros.bags.reader import is_bag
-from sdepth_ros.depth_outputs import clean_depth, color_fields, depth_fields, points_fields
-from sdepth_ros.motion import Motion, MotionTracker, up_to_scale
+from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields
 from sdepth_ros.node_params import DepthParams
 from training.data.crop_resize import Trim
 from training.data.custom import read_folder, read_video
@@ -91,21 +88,22 @@ def open_input(options: Namespace) -> Recording:
 
 
 def outputs(
-    frames: Iterator[Perceived], params: DepthParams, T_base_cam: NDArray[np.float64] | None
+    frames: Iterator[tuple[int, FrameResult]],
+    params: DepthParams,
+    T_base_cam: NDArray[np.float64] | None,
 ) -> Iterator[tuple[str, int, Any]]:
     """Yield topic, time and message of all that the nodes would publish.
 
     Args:
-        frames: in order of time.
+        frames: stamps, nanoseconds, and results, in order of time.
         params: of the depth node.
         T_base_cam: (4, 4), or None for odometry of the camera itself.
     """
-    tracker, mode = MotionTracker(), ""
+    mode, child = "", BASE_FRAME if T_base_cam is not None else CAMERA_FRAME
     told: Scale | None = None
-    child = BASE_FRAME if T_base_cam is not None else CAMERA_FRAME
-    for number, frame in enumerate(frames):
-        stamp, seen = frame.recorded.stamp_ns, frame.seen
-        if number == 0 and T_base_cam is not None:
+    for stamp, result in frames:
+        seen = result.depth
+        if result.odometry.first and T_base_cam is not None:
             mounting = messages.transforms(T_base_cam, stamp, BASE_FRAME, CAMERA_FRAME)
             yield STATIC_TF, stamp, mounting
         if seen.mode != mode:
@@ -114,25 +112,23 @@ def outputs(
         if seen.scale.is_news(told):
             told = seen.scale
             yield "/depth/scale", stamp, make("std_msgs/Float64", data=told.announced)
-        yield from _depth_outputs(frame, params)
-        motion = tracker.update(frame.state.T_world_cam, frame.state.covariance, T_base_cam, stamp)
-        yield from _odometry_outputs(
-            motion if seen.scale.metric else up_to_scale(motion), child, stamp
-        )
+        yield from _depth_outputs(seen, params, stamp)
+        yield from _odometry_outputs(result.odometry.motion, child, stamp)
 
 
-def _depth_outputs(frame: Perceived, params: DepthParams) -> Iterator[tuple[str, int, Any]]:
+def _depth_outputs(
+    seen: DepthResult, params: DepthParams, stamp: int
+) -> Iterator[tuple[str, int, Any]]:
     """Yield what the depth node publishes of a frame."""
-    stamp, seen = frame.recorded.stamp_ns, frame.seen.depth
-    jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))[1]
+    jpeg = cv2.imencode(".jpg", cv2.cvtColor(seen.image, cv2.COLOR_RGB2BGR))[1]
     yield "/image_rect/compressed", stamp, messages.compressed_image(jpeg, "jpeg", stamp)
-    clean = clean_depth(frame.seen, params)
-    depth, color = depth_fields(clean, params.depth), color_fields(seen.depth, params.depth)
+    depth = depth_fields(seen.depth.depth, params.depth)
     yield "/depth/image_rect", stamp, messages.of_fields("sensor_msgs/Image", depth, stamp)
-    yield "/depth/camera_info", stamp, messages.camera_info(seen.camera, stamp)
+    yield "/depth/camera_info", stamp, messages.camera_info(seen.depth.camera, stamp)
+    color = color_fields(seen.predicted, params.depth)
     yield "/depth/color", stamp, messages.of_fields("sensor_msgs/Image", color, stamp)
     if params.cloud.enable:
-        points = points_fields(DepthMap(clean, seen.camera), frame.image, params.cloud)
+        points = points_fields(seen.depth, seen.image, params.cloud)
         yield "/points", stamp, messages.points(points, stamp)
 
 
@@ -146,23 +142,29 @@ def _odometry_outputs(motion: Motion, child: str, stamp: int) -> Iterator[tuple[
 
 def run_over(options: Namespace) -> None:
     """Write the bag that the options ask for, and say what is in it."""
-    params = load_config(DepthParams, None, options.set)
+    params, alignment = load_config(DepthParams, None, options.set), AlignmentConfig()
     found, model = open_input(options), params.model
-    paths = {DAY: model.day_path, NIGHT: model.night_path}
-    checkpoints = {mode: Path(path) if path else bundled(mode) for mode, path in paths.items()}
-    estimators = {
-        mode: DepthEstimator(
-            path, model.device, params.depth.resolution, model.engine, model.precision
-        )
-        for mode, path in checkpoints.items()
-    }
-    odometry = Odometry(checkpoints[DAY], model.device, refiner=fixed_refiner())
-    choices = Choices(params.mode, params.day_night, params.scale, params.confidence.min > 0)
-    frames = perceive(found, estimators, odometry, choices, options.skip_broken)
+    estimators = load_estimators(
+        model.day_path,
+        model.night_path,
+        model.device,
+        params.depth.resolution,
+        model.engine,
+        model.precision,
+    )
+    day = Path(model.day_path) if model.day_path else None
+    odometry = load_odometry(alignment, day, model.device)
+    pipeline = Pipeline(DepthPipeline(estimators, params), OdometryPipeline(odometry, alignment))
     height = options.camera_height
     T_base_cam = None if height is None else base_from_camera(height)
+    frames = read_frames(found, options.skip_broken)
     shown = tqdm(frames, unit="frame", total=found.count, desc=found.name, mininterval=1)
-    timed = outputs(iter(shown), params, T_base_cam)
+    rectify = pinhole(found.camera)
+    results = (
+        (frame.stamp_ns, pipeline.process(image, rectify, frame.stamp_ns, T_base_cam))
+        for frame, image in shown
+    )
+    timed = outputs(results, params, T_base_cam)
     counts = write_messages(timed, options.out, options.overwrite)
     for topic, count in sorted(counts.items()):
         print(f"{count:8d}  {topic}")

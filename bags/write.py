@@ -19,7 +19,7 @@ from tqdm import tqdm
 from bags import messages
 from bags.messages import BASE_FRAME, CAMERA_FRAME
 from sdepth.errors import DataError
-from sdepth.geometry.camera import check_same_size
+from sdepth.geometry.camera import R_BODY_OPTICAL, check_same_size
 from sdepth_ros.bags.file import add_topic, new_bag
 from training.data.check import check_whole
 from training.data.drive import Drive, Frame
@@ -30,7 +30,6 @@ CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_tr
 LATCHED = (STATIC_TF, "/depth/mode", "/depth/scale")
 KITTI_CAMERA_HEIGHT_M = 1.65
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
-R_BASE_OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
 """REP 103: the optical x, y, z (right, down, forward) are -y, -z, x of the body."""
 
 
@@ -103,7 +102,7 @@ def write_messages(
 def base_from_camera(camera_height_m: float) -> NDArray[np.float64]:
     """Return T_base_cam (4, 4): base_link on the road below a level camera looking forward."""
     T_base_cam = np.eye(4)
-    T_base_cam[:3, :3] = R_BASE_OPTICAL
+    T_base_cam[:3, :3] = R_BODY_OPTICAL
     T_base_cam[2, 3] = camera_height_m
     return T_base_cam
 

@@ -22,7 +22,7 @@ from sdepth.cli import make_parser, run
 from sdepth.config import load_config
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import DepthEstimator, DepthMap
-from sdepth.depth.filters import within
+from sdepth.depth.validity import valid_depth
 from sdepth.errors import DataError
 from sdepth.markdown import table
 from sdepth_ros.depth_outputs import points_fields
@@ -67,7 +67,7 @@ def look(data: Path, mode: str, every: int, params: DepthParams) -> dict[str, li
             ratio = depth / np.maximum(truth, 1e-3)
             found["sky"].append(truth == 0)
             found["right"].append((truth > 0) & (np.maximum(ratio, 1 / ratio) < 1.25))
-            seen = DepthMap(within(depth, limits.min_m, limits.max_m), drive.camera)
+            seen = DepthMap(valid_depth(depth, limits), drive.camera)
             for name, cloud in steps(params.cloud).items():
                 found[name].append(kept(seen, image, cloud))
     return found

@@ -31,7 +31,7 @@ from benchmarks.timing import Timing, measure, run_tables
 from sdepth.checkpoint import read_card
 from sdepth.depth.daynight import mean_luminance
 from sdepth.depth.estimator import DepthEstimator, DepthMap
-from sdepth.depth.filters import drop_edges, within
+from sdepth.depth.validity import valid_depth
 from sdepth.engines import Source, choose
 from sdepth.engines.golden import golden_frame
 from sdepth.geometry.camera import Camera
@@ -60,8 +60,7 @@ def ours(msg: Image, estimator: DepthEstimator, params: DepthParams) -> Outputs:
     image = to_rgb(msg)
     mean_luminance(image)
     seen = estimator.predict(image, CAMERA)
-    clean = drop_edges(seen.depth, params.depth.edge_filter)
-    clean = within(clean, params.depth.min_m, params.depth.max_m, np.inf)
+    clean = valid_depth(seen.depth, params.depth)
     points = points_fields(DepthMap(clean, seen.camera), image, params.cloud)
     fields = [PointField(**item) for item in CLOUD_FIELDS]
     return (

@@ -19,11 +19,10 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Float64, Header
 from tf2_msgs.msg import TFMessage
 
-from bags.write import R_BASE_OPTICAL
 from demo.domain import free_domain
 from demo.nodes import CAMERA_ARGS, NODES, Watcher, environment
 from demo.processes import Processes, processes
-from sdepth.geometry.camera import Camera
+from sdepth.geometry.camera import R_BODY_OPTICAL, Camera
 from sdepth_ros.conversions import camera_info_fields, image_fields, stamp_ns, write_transform
 from sdepth_ros.qos import TF_STATIC
 
@@ -97,7 +96,7 @@ class Stream(Watcher):
     def _send_mounting(self) -> None:
         """Publish where the camera sits: 1.5 m above the base, looking ahead."""
         T_base_cam = np.eye(4)
-        T_base_cam[:3, :3], T_base_cam[2, 3] = R_BASE_OPTICAL, 1.5
+        T_base_cam[:3, :3], T_base_cam[2, 3] = R_BODY_OPTICAL, 1.5
         item = TransformStamped(child_frame_id="camera_optical")
         item.header.frame_id = "base_link"
         write_transform(T_base_cam, item.transform.translation, item.transform.rotation)

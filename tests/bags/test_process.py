@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from bags.pipeline import PipelineConfig, process_bag
 from bags.process import find_bags, main
+from bags.process_bag import ProcessConfig, process_bag
 from bags.write import write_bag
 from sdepth.errors import DataError
 from tests.helpers import write_drive
@@ -72,14 +72,14 @@ def test_threads_are_left_as_they_were(bags: Path, tmp_path: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        process_bag(bags / "00", tmp_path / "out", PipelineConfig())
+        process_bag(bags / "00", tmp_path / "out", ProcessConfig())
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
 
 def test_a_bag_gives_a_trajectory_and_depth(bags: Path, tmp_path: Path) -> None:
-    result = process_bag(bags / "05", tmp_path / "out", PipelineConfig(depth=True))
+    result = process_bag(bags / "05", tmp_path / "out", ProcessConfig(depth=True))
     rows = np.loadtxt(tmp_path / "out/05/trajectory.txt")
     assert (result.frames, result.night, rows.shape) == (10, 0, (10, 8))
     np.testing.assert_allclose(rows[:, 0], np.arange(10) * 0.1, atol=1e-9)

@@ -8,13 +8,11 @@ import pytest
 
 from sdepth.checkpoint import bundled
 from sdepth.depth.confidence import mirror_confidence
-from sdepth.depth.daynight import DAY, DayNightConfig
+from sdepth.depth.daynight import DAY
 from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.validity import ConfidenceConfig
 from sdepth.geometry.camera import Camera
-from sdepth.pipeline import DepthPipeline
-from sdepth.scale.tracker import ScaleConfig
-from sdepth_ros.depth_outputs import clean_depth
-from sdepth_ros.node_params import ConfidenceParams, DepthParams
+from sdepth.pipeline import DepthConfig, DepthPipeline, pinhole
 
 CAMERA = Camera(190.0, 190.0, 159.5, 47.5, 320, 96)
 
@@ -59,11 +57,10 @@ def test_one_factor_changes_nothing_and_a_wrong_spot_is_unsure(
 
 
 def test_what_is_too_unsure_is_not_a_number(estimator: DepthEstimator, image: np.ndarray) -> None:
-    scale, params = ScaleConfig(), DepthParams(confidence=ConfidenceParams(min=0.8))
-    pipeline = DepthPipeline({DAY: estimator}, scale)
-    seen = pipeline.process(image, CAMERA, DAY, 0, DayNightConfig(), scale, confidence=True)
+    config = DepthConfig(mode=DAY, confidence=ConfidenceConfig(min=0.8))
+    seen = DepthPipeline({DAY: estimator}, config).process(image, pinhole(CAMERA), 0)
 
     assert seen.confidence is not None
     unsure = seen.confidence < 0.8
     assert 0 < unsure.mean() < 1
-    assert np.array_equal(np.isnan(clean_depth(seen, params)), unsure)
+    assert np.array_equal(np.isnan(seen.depth.depth), unsure)

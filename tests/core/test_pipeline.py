@@ -7,18 +7,16 @@ from dataclasses import replace
 import pytest
 
 from sdepth.checkpoint import bundled
-from sdepth.depth.daynight import DAY, NIGHT, DayNightConfig
+from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import ConfigError
-from sdepth.pipeline import DepthPipeline, Seen
+from sdepth.pipeline import DepthConfig, DepthPipeline, DepthResult, pinhole
 from sdepth.scale.ground import find_ground
 from sdepth.scale.tracker import ScaleConfig
 from training.data.drive import Drive
 from training.data.open_drive import find_drives, read_drive
 from training.synth.config import DatasetConfig
 from training.synth.generate import generate
-
-SWITCH = DayNightConfig()
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +35,12 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Drive:
 
 def follow(
     drive: Drive, estimators: dict[str, DepthEstimator], config: ScaleConfig, start_ns: int = 0
-) -> tuple[DepthPipeline, Seen]:
+) -> tuple[DepthPipeline, DepthResult]:
     """Return a pipeline that has seen the drive, and what it saw last."""
-    pipeline = DepthPipeline(estimators, config)
+    pipeline = DepthPipeline(estimators, DepthConfig(mode=DAY, scale=config))
     for frame in drive.frames:
         stamp = start_ns + frame.stamp_ns
-        seen = pipeline.process(drive.read(frame), drive.camera, DAY, stamp, SWITCH, config)
+        seen = pipeline.process(drive.read(frame), pinhole(drive.camera), stamp)
     return pipeline, seen
 
 
@@ -52,12 +50,12 @@ def test_camera_height_makes_the_road_lie_that_low(
     _, plain = follow(drive, estimators, ScaleConfig())
     _, seen = follow(drive, estimators, ScaleConfig("camera_height", camera_height_m=4.0))
 
-    ground = find_ground(seen.depth.depth, drive.camera)
+    ground = find_ground(seen.predicted, drive.camera)
     assert ground is not None
     assert ground.height == pytest.approx(4.0, rel=0.1)
     assert (plain.scale.source, seen.scale.source) == ("model", "camera_height")
     assert seen.scale.factor > 1.5  # the network by itself saw a camera of usual height
-    assert seen.depth.depth == pytest.approx(seen.scale.factor * plain.depth.depth, rel=1e-5)
+    assert seen.predicted == pytest.approx(seen.scale.factor * plain.predicted, rel=1e-5)
 
 
 def test_stamps_that_go_back_forget_the_scale(
@@ -67,7 +65,7 @@ def test_stamps_that_go_back_forget_the_scale(
     pipeline, _ = follow(drive, estimators, config, start_ns=10**10)
     image = drive.read(drive.frames[0])
 
-    assert pipeline.process(image, drive.camera, DAY, 0, SWITCH, config).scale.source == "model"
+    assert pipeline.process(image, pinhole(drive.camera), 0).scale.source == "model"
 
 
 def test_networks_without_metres_are_refused_as_their_source(drive: Drive) -> None:
@@ -75,7 +73,7 @@ def test_networks_without_metres_are_refused_as_their_source(drive: Drive) -> No
     night.card = replace(night.card, metric=False)
     estimators = {DAY: DepthEstimator(bundled(DAY), "cpu"), NIGHT: night}
     with pytest.raises(ConfigError, match=r"the night weights are not metric; set scale\.source"):
-        DepthPipeline(estimators, ScaleConfig())
+        DepthPipeline(estimators, DepthConfig())
 
     _, seen = follow(drive, estimators, ScaleConfig("unknown"))
     assert not seen.scale.metric
@@ -88,6 +86,6 @@ def test_a_late_image_forgets_nothing(estimators: dict[str, DepthEstimator], dri
     stamp = 10**10 + late.stamp_ns
     image = drive.read(late)
 
-    assert pipeline.choose(image, stamp, "auto", SWITCH) == DAY
-    seen = pipeline.process(image, drive.camera, DAY, stamp, SWITCH, config)
+    seen = pipeline.process(image, pinhole(drive.camera), stamp)
+    assert (seen.mode, pipeline.selector.mode) == (DAY, DAY)
     assert seen.scale.factor == pytest.approx(before.scale.factor, rel=0.01)

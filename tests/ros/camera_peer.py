@@ -11,9 +11,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from sdepth.geometry.camera import Camera
+from sdepth.geometry.camera import R_BODY_OPTICAL, Camera
 from sdepth_ros.conversions import camera_info_fields, image_fields, write_transform
-from sdepth_ros.motion import R_BODY_OPTICAL
 from sdepth_ros.qos import LATCHED
 
 if TYPE_CHECKING:

@@ -17,11 +17,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from sdepth.checkpoint import bundled
-from sdepth.depth.daynight import AUTO, DAY, NIGHT, DayNightConfig
+from sdepth.depth.daynight import DAY, NIGHT, DayNightConfig
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.geometry.camera import Camera
-from sdepth.pipeline import DepthPipeline
-from sdepth.scale.tracker import ScaleConfig
+from sdepth.pipeline import DepthConfig, DepthPipeline, pinhole
 from sdepth_ros.conversions import stamp_ns, to_depth
 from sdepth_ros.qos import LATCHED
 from tests.ros import processes
@@ -111,13 +110,12 @@ def test_without_a_hand_over_depth_would_step(
     estimators = {m: DepthEstimator(path, "cpu", "model") for m, path in paths.items()}
     largest = {}
     for frames in (0, 5):
-        config = DayNightConfig(crossfade_frames=frames)
-        pipeline, depths, modes = DepthPipeline(estimators, ScaleConfig()), [], []
+        config = DepthConfig(day_night=DayNightConfig(crossfade_frames=frames))
+        pipeline, depths, modes = DepthPipeline(estimators, config), [], []
         for i, image in enumerate(images[: 15 * HZ]):  # into the night
-            stamp = i * NS // HZ
-            modes.append(pipeline.choose(image, stamp, AUTO, config))
-            seen = pipeline.process(image, street[0], modes[-1], stamp, config, ScaleConfig())
-            depths.append(seen.depth.depth)
+            seen = pipeline.process(image, pinhole(street[0]), i * NS // HZ)
+            modes.append(seen.mode)
+            depths.append(seen.predicted)
         at = [i for i in range(1, len(modes)) if modes[i] != modes[i - 1]]
         moved = steps(depths)
         largest[frames] = max(moved[i - 1 : i + 6].max() for i in at)

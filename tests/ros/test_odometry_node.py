@@ -17,8 +17,8 @@ from nav_msgs.msg import Path as PathMsg
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 
+from sdepth.geometry.camera import R_BODY_OPTICAL
 from sdepth_ros.conversions import image_fields, read_transform, stamp_ns
-from sdepth_ros.motion import R_BODY_OPTICAL
 from tests.ros import processes
 from tests.ros.camera_peer import SECOND_NS, FakeCamera
 

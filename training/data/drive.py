@@ -166,7 +166,7 @@ def read_depth(path: Path) -> NDArray[np.float32]:
 
 def code_depth(depth: NDArray[np.floating]) -> NDArray[np.uint16]:
     """Return depth (H, W), metres, as a depth PNG holds it: 0 where unknown or too far for it."""
-    coded = np.round(np.nan_to_num(depth.astype(np.float64), posinf=0.0) * DEPTH_SCALE)
+    coded = np.round(np.nan_to_num(depth.astype(np.float64), posinf=0.0, neginf=0.0) * DEPTH_SCALE)
     return np.where(coded > 65535, 0, coded).astype(np.uint16)
 
 

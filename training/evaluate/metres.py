@@ -19,12 +19,13 @@ from tqdm import tqdm
 
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
-from sdepth.depth.daynight import DAY, DayNightConfig
+from sdepth.depth.daynight import DAY
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
 from sdepth.markdown import table
 from sdepth.odometry.odometry import Odometry
-from sdepth.pipeline import DepthPipeline
+from sdepth.odometry.pipeline import AlignmentConfig, OdometryPipeline
+from sdepth.pipeline import DepthConfig, DepthPipeline, Pipeline, pinhole
 from sdepth.scale.ground import find_ground
 from sdepth.scale.tracker import CAMERA_HEIGHT, MODEL, ScaleConfig, ScaleTracker
 from training.data.drive import Drive, Frame, read_depth
@@ -39,14 +40,15 @@ def follow(
     drive: Drive, estimator: DepthEstimator, config: ScaleConfig, after_s: float
 ) -> tuple[str, str]:
     """Return errors of depth and path, percent, of a drive with the network's depth."""
-    pipeline, odometry = DepthPipeline({DAY: estimator}, config), Odometry(refiner=fixed_refiner())
+    pipeline = Pipeline(
+        DepthPipeline({DAY: estimator}, DepthConfig(mode=DAY, scale=config)),
+        OdometryPipeline(Odometry(refiner=fixed_refiner()), AlignmentConfig()),
+    )
     logs, places = [], []
     for frame in drive.frames:
-        image, stamp = drive.read(frame), frame.stamp_ns
-        seen = pipeline.process(
-            image, drive.camera, DAY, stamp, DayNightConfig(), config
-        ).depth.depth
-        places.append(odometry.update(image, seen, drive.camera, stamp).T_world_cam[:3, 3])
+        result = pipeline.process(drive.read(frame), pinhole(drive.camera), frame.stamp_ns)
+        seen = result.depth.predicted
+        places.append(result.odometry.state.T_world_cam[:3, 3])
         if frame.depth is not None and late(drive, frame, after_s):
             truth = read_depth(frame.depth)
             known = (truth > 0) & (truth < CAP_M)

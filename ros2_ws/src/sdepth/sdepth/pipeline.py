@@ -1,136 +1,240 @@
-"""From an image to depth in metres: which network, handed over, at what scale."""
+"""From an image to valid depth in metres, and on to the pose of the vehicle: every step, in order.
+
+Nodes and bags call this, and only convert messages. ``Pipeline`` is both halves; the nodes, which
+are two and may run in two processes, call one each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.config import param
 from sdepth.depth.confidence import mirror_confidence
-from sdepth.depth.daynight import AUTO, DAY, TOPIC, DayNightConfig, ModeSelector, mean_luminance
+from sdepth.depth.daynight import (
+    AUTO,
+    DAY,
+    NIGHT,
+    TOPIC,
+    DayNightConfig,
+    ModeSelector,
+    mean_luminance,
+)
 from sdepth.depth.estimator import DepthEstimator, DepthMap
 from sdepth.depth.handover import Handover
+from sdepth.depth.validity import ConfidenceConfig, RangeConfig, valid_depth
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
+from sdepth.odometry.pipeline import OdometryPipeline, OdometryResult
 from sdepth.scale.ground import find_ground
 from sdepth.scale.tracker import CAMERA_HEIGHT, MODEL, Scale, ScaleConfig, ScaleTracker
 from sdepth.stamp_order import StampOrder
+
+Image = NDArray[np.uint8]
+Rectifier = Callable[[Image], tuple[Image, Camera]]
+"""Makes an image (H, W, 3) of a pinhole camera, and that camera, of an image as it came."""
+Timer = Callable[[str], AbstractContextManager[object]]
+"""Makes what is entered while a named step runs."""
 
 _LEAST_ROAD = 0.3  # share of the pixels ahead that must be road before its height is believed
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is seen in an image.
+class DepthConfig:
+    """How depth is made, and which of it is valid."""
+
+    mode: str = param(
+        AUTO,
+        "Which checkpoint: day, night, or auto by the image's brightness",
+        choices=(AUTO, DAY, NIGHT),
+        dynamic=True,
+    )
+    depth: RangeConfig = field(default_factory=RangeConfig)
+    confidence: ConfidenceConfig = field(default_factory=ConfidenceConfig)
+    day_night: DayNightConfig = field(default_factory=DayNightConfig)
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
+
+
+@dataclass(frozen=True)
+class DepthResult:
+    """What the networks make of an image.
 
     Attributes:
-        depth: and its camera; metres, if ``scale`` says so.
-        mode: whose network saw it, ``day`` or ``night``.
+        image: RGB (H, W, 3), lens distortion gone.
+        camera: of that image.
+        depth: (h, w) and its camera; metres, if ``scale`` says so; finite where it is valid, and
+            only there (``valid_depth``).
+        predicted: (h, w), the same before anything is left out.
+        mode: whose network it was, ``day`` or ``night``.
         scale: contained in the depth.
         confidence: (h, w), 0..1, 1 is sure; where it was asked for.
     """
 
+    image: Image
+    camera: Camera
     depth: DepthMap
+    predicted: NDArray[np.float32]
     mode: str
     scale: Scale
     confidence: NDArray[np.float32] | None = None
 
 
 class DepthPipeline:
-    """Answers images in order of time."""
+    """Image to depth, in order of time.
 
-    def __init__(self, estimators: Mapping[str, DepthEstimator], scale: ScaleConfig) -> None:
+    Attributes:
+        config: in use; ``configure`` replaces it.
+        lux: illuminance, where that is what chooses the mode; None while nobody has told it.
+        selector: chooses day or night.
+        handover: goes from one network to the other.
+        tracker: knows what a metre is.
+    """
+
+    def __init__(
+        self,
+        estimators: Mapping[str, DepthEstimator],
+        config: DepthConfig,
+        timer: Timer = nullcontext,
+    ) -> None:
         """Start with nothing seen.
 
         Args:
             estimators: the network of each mode.
-            scale: where metres come from.
+            config: how depth is made.
+            timer: of the steps mode, rectify, rescale (network within), clean.
 
         Raises:
-            ConfigError: they are to come from networks that know none.
+            ConfigError: metres are to come from networks that know none.
         """
         ignorant = [mode for mode, e in estimators.items() if not e.card.metric]
-        if scale.source == MODEL and ignorant:
+        if config.scale.source == MODEL and ignorant:
             raise ConfigError(
                 f"scale.source model: the {' and '.join(ignorant)} weights are not metric; set "
                 "scale.source to camera_height, wheel, twist, gps or fixed, or to unknown for "
                 "depth up to a factor"
             )
-        self._estimators = estimators
-        self.selector = ModeSelector()
-        self.handover = Handover(estimators, DayNightConfig(), returns=scale.source == MODEL)
-        self.tracker = ScaleTracker(scale, model_is_metric=not ignorant)
-        self._order = StampOrder()
+        self._estimators, self._timer = estimators, timer
+        for estimator in estimators.values():
+            estimator.timed = partial(timer, "network")
+        self.lux: float | None = None
+        self.selector = ModeSelector(config.day_night)
+        keeps_own = config.scale.source == MODEL
+        self.handover = Handover(estimators, config.day_night, returns=keeps_own)
+        self.tracker = ScaleTracker(config.scale, model_is_metric=not ignorant)
+        self.configure(config)
+        self._order, self._newest_ns = StampOrder(), 0
 
-    def choose(
-        self,
-        image: NDArray[np.uint8],
-        stamp_ns: int,
-        mode: str,
-        config: DayNightConfig,
-        lux: float | None = None,
-    ) -> str:
-        """Return ``mode``, or where that is ``auto`` day or night.
+    def configure(self, config: DepthConfig) -> None:
+        """Replace the configuration from the next image on; the scale's source must stay."""
+        self.config = config
+        self.selector.config = self.handover.config = config.day_night
+        self.tracker.config = config.scale
+
+    def choose_mode(self, image: Image, stamp_ns: int) -> str:
+        """Return ``day`` or ``night``: as configured, or where that is ``auto`` by brightness.
 
         Args:
             image: RGB (H, W, 3) as it came from the camera.
             stamp_ns: time of the image.
-            mode: ``auto``, ``day`` or ``night``.
-            config: when it is night.
-            lux: illuminance, where that is the configuration's source; while nobody tells it the
-                mode stays, and is ``day`` at first.
         """
-        self.selector.config = config
-        brightness = lux if config.source == TOPIC else mean_luminance(image)
+        config, stamp_ns = self.config, self._in_order(stamp_ns)
+        brightness = self.lux if config.day_night.source == TOPIC else mean_luminance(image)
         if brightness is not None:
-            self.selector.update(brightness, self._in_order(stamp_ns))
-        return (self.selector.mode or DAY) if mode == AUTO else mode
+            self.selector.update(brightness, stamp_ns)
+        return (self.selector.mode or DAY) if config.mode == AUTO else config.mode
 
     def process(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        mode: str,
-        stamp_ns: int,
-        config: DayNightConfig,
-        scale: ScaleConfig,
-        confidence: bool = False,
-    ) -> Seen:
-        """Return what the network of a mode sees in an image.
+        self, raw: Image, rectify: Rectifier, stamp_ns: int, confidence: bool = False
+    ) -> DepthResult:
+        """Return the depth of an image.
 
         Args:
-            image: RGB (H, W, 3), lens distortion gone.
-            camera: intrinsics of that image.
-            mode: ``day`` or ``night``, as ``choose`` says.
+            raw: RGB (H, W, 3) as it came from the camera.
+            rectify: takes the lens distortion out.
             stamp_ns: time of the image; where it goes far back, nothing is carried over.
-            config: how depth goes over after a change of mode.
-            scale: where metres come from: the source as at the start.
-            confidence: find that, too; the network runs once more.
+            confidence: find that even where nothing depends on it; the network runs once more.
 
         Raises:
             ShapeError: the image is not of the camera's size.
+            SdepthError: what ``rectify`` raises.
         """
-        stamp_ns = self._in_order(stamp_ns)
-        self.handover.config = config
-        seen = self.handover.predict(image, camera, mode, stamp_ns)
-        sure = None
-        if confidence:
-            sure = mirror_confidence(seen, self._estimators[mode], image, camera)
-        self.tracker.config = scale
+        config = self.config
+        # 1. Choose day or night, by the image as it came.
+        with self._timer("mode"):
+            mode = self.choose_mode(raw, stamp_ns)
+        stamp_ns = self._newest_ns
+        # 2. Rectify: from here on the camera is a pinhole.
+        with self._timer("rectify"):
+            image, camera = rectify(raw)
+        with self._timer("rescale"):
+            # 3. Predict, by the mode's network; after a change of mode without a step.
+            predicted = self.handover.predict(image, camera, mode, stamp_ns)
+            sure = None
+            if confidence or config.confidence.min > 0:
+                sure = mirror_confidence(predicted, self._estimators[mode], image, camera)
+            # 4. Scale: metres, by whoever knows them.
+            scale = self._scale(predicted, stamp_ns)
+        # 5. Filter: leave out what is not valid.
+        with self._timer("clean"):
+            valid = valid_depth(predicted.depth, config.depth, sure, config.confidence.min)
+        depth = DepthMap(valid, predicted.camera)
+        return DepthResult(image, camera, depth, predicted.depth, mode, scale, sure)
+
+    def _scale(self, predicted: DepthMap, stamp_ns: int) -> Scale:
+        """Multiply depth, in place, by what makes it metres; return that."""
+        scale = self.config.scale
         if scale.source == CAMERA_HEIGHT:
-            ground = find_ground(seen.depth, seen.camera)
+            ground = find_ground(predicted.depth, predicted.camera)
             if ground is not None and ground.share >= _LEAST_ROAD:
                 self.tracker.observe(scale.camera_height_m / ground.height, stamp_ns)
         found = self.tracker.at(stamp_ns)
         if found.factor != 1:
-            np.multiply(seen.depth, np.float32(found.factor), out=seen.depth)
-        return Seen(seen, mode, found, sure)
+            np.multiply(predicted.depth, np.float32(found.factor), out=predicted.depth)
+        return found
 
     def _in_order(self, stamp_ns: int) -> int:
         """Return the stamp, or for a late image the newest one; forget all where time is anew."""
         if self._order.take(stamp_ns) == "anew":
             self.tracker.reset()
-        assert self._order.last is not None
-        return self._order.last
+        self._newest_ns = self._order.last or 0
+        return self._newest_ns
+
+
+def pinhole(camera: Camera) -> Rectifier:
+    """Return what takes images, as they are, for those of a pinhole camera."""
+    return lambda image: (image, camera)
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """Depth and motion of a frame."""
+
+    depth: DepthResult
+    odometry: OdometryResult
+
+
+class Pipeline:
+    """Image to depth and pose, in order of time."""
+
+    def __init__(self, depth: DepthPipeline, odometry: OdometryPipeline) -> None:
+        """Join the two halves."""
+        self.depth, self.odometry = depth, odometry
+
+    def process(
+        self,
+        raw: Image,
+        rectify: Rectifier,
+        stamp_ns: int,
+        T_base_cam: NDArray[np.float64] | None = None,
+    ) -> FrameResult:
+        """Return depth and motion of a frame; arguments and errors are those of the halves."""
+        seen = self.depth.process(raw, rectify, stamp_ns)
+        moved = self.odometry.process(
+            seen.image, seen.camera, seen.depth.depth, stamp_ns, T_base_cam, seen.scale.metric
+        )
+        return FrameResult(seen, moved)

@@ -15,29 +15,25 @@ from sdepth.depth.filters import (
     drop_edges,
     edge_window,
     to_millimetres,
-    within,
     within_height,
 )
-from sdepth.pipeline import Seen
 from sdepth.scale.ground import find_ground
 from sdepth_ros.conversions import cloud_fields, image_fields
-from sdepth_ros.node_params import CloudParams, DepthOutputParams, DepthParams
+from sdepth_ros.node_params import CloudParams, DepthOutputParams
 
 
-def clean_depth(seen: Seen, params: DepthParams) -> NDArray[np.float32]:
-    """Return depth (H, W), metres, without what is out of range (REP 117), flying or unsure."""
-    limits = params.depth
-    beyond = {"inf": np.inf, "nan": np.nan, "clip": limits.max_m}[limits.sky]
-    depth = drop_edges(seen.depth.depth, limits.edge_filter)
-    depth = within(depth, limits.min_m, limits.max_m, beyond)
-    if seen.confidence is not None and params.confidence.min > 0:
-        depth[seen.confidence < params.confidence.min] = np.nan
-    return depth
+def shown_depth(depth: NDArray[np.float32], limits: DepthOutputParams) -> NDArray[np.float32]:
+    """Return valid depth (H, W), metres, with what stands in messages for beyond the range."""
+    if limits.sky == "inf":
+        return depth
+    beyond = limits.max_m if limits.sky == "clip" else np.nan
+    return np.where(depth == np.inf, np.float32(beyond), depth)
 
 
-def depth_fields(clean: NDArray[np.float32], limits: DepthOutputParams) -> dict[str, Any]:
+def depth_fields(depth: NDArray[np.float32], limits: DepthOutputParams) -> dict[str, Any]:
     """Return the fields of ``depth/image_rect``."""
-    pixels = clean if limits.encoding == "32FC1" else to_millimetres(clean)
+    shown = shown_depth(depth, limits)
+    pixels = shown if limits.encoding == "32FC1" else to_millimetres(shown)
     return image_fields(pixels, limits.encoding)
 
 
@@ -47,10 +43,10 @@ def color_fields(depth: NDArray[np.float32], limits: DepthOutputParams) -> dict[
 
 
 def points_fields(
-    clean: DepthMap, image: NDArray[np.uint8], limits: CloudParams
+    valid: DepthMap, image: NDArray[np.uint8], limits: CloudParams
 ) -> dict[str, Any]:
     """Return the fields of ``points`` but their own: points of surfaces near by, without sky."""
-    depth, camera = clean.depth, clean.camera
+    depth, camera = valid.depth, valid.camera
     solid = drop_edges(depth, limits.edge_filter, edge_window(camera))
     solid = np.where(solid > limits.max_m, np.float32(np.nan), solid)
     cloud = xyzrgb_cloud(solid, image, camera, limits.stride)

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from sdepth.depth.estimator import DepthMap
-from sdepth.pipeline import Seen
+from sdepth.pipeline import DepthResult
 from sdepth_ros.compressed import compress_depth
 from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields
-from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields
+from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields, shown_depth
 from sdepth_ros.frame_node import FrameNode
+from sdepth_ros.image_watch import too_soon
 from sdepth_ros.node_params import CloudParams, DepthParams
 from sdepth_ros.qos import LARGE
 
@@ -27,7 +26,6 @@ DEPTH, INFO, CONFIDENCE, COLOR, POINTS = (
     "points",
 )
 PACKED = f"{DEPTH}/compressedDepth"
-_JITTER = 0.1  # share of a period by which an image may come early
 
 
 class DepthPublishers:
@@ -62,51 +60,41 @@ class DepthPublishers:
         return heard
 
     def publish(
-        self,
-        heard: set[str],
-        seen: Seen,
-        clean: NDArray[np.float32],
-        image: NDArray[np.uint8],
-        header: Header,
-        params: DepthParams,
+        self, heard: set[str], result: DepthResult, header: Header, params: DepthParams
     ) -> None:
         """Publish what is seen in an image.
 
         Args:
             heard: topics to publish.
-            seen: depth and its camera, and confidence where that is heard.
-            clean: that depth (h, w), metres, without what is out of range.
-            image: RGB (H, W, 3) that it was seen in.
+            result: of the image; with confidence where that is heard.
             header: of the image.
             params: of the node.
         """
-        depth, limits, part = seen.depth, params.depth, self._stats.part
+        depth, camera, limits = result.depth.depth, result.depth.camera, params.depth
         makers: dict[str, tuple[str, Callable[[], Any]]] = {
-            INFO: ("publish", lambda: CameraInfo(**camera_info_fields(depth.camera))),
+            INFO: ("publish", lambda: CameraInfo(**camera_info_fields(camera))),
             CONFIDENCE: (
                 "publish",
-                lambda: Image(**image_fields(np.asarray(seen.confidence), "32FC1")),
+                lambda: Image(**image_fields(np.asarray(result.confidence), "32FC1")),
             ),
-            DEPTH: ("publish", lambda: Image(**depth_fields(clean, limits))),
-            PACKED: ("compress", lambda: CompressedImage(**compress_depth(clean))),
-            COLOR: ("color", lambda: Image(**color_fields(depth.depth, limits))),
-            POINTS: ("cloud", lambda: _points(DepthMap(clean, depth.camera), image, params.cloud)),
+            DEPTH: ("publish", lambda: Image(**depth_fields(depth, limits))),
+            PACKED: (
+                "compress",
+                lambda: CompressedImage(**compress_depth(shown_depth(depth, limits))),
+            ),
+            COLOR: ("color", lambda: Image(**color_fields(result.predicted, limits))),
+            POINTS: ("cloud", lambda: _points(result, params.cloud)),
         }
         for topic, (name, make) in makers.items():
             if topic in heard:
-                with part(name):
+                with self._stats.part(name):
                     message = make()
-                with part("publish"):
+                with self._stats.part("publish"):
                     message.header = header
                     self._publishers[topic].publish(message)
 
 
-def too_soon(stamp: int, last: int, rate_hz: float) -> bool:
-    """Tell whether a stamp follows the last one, ns, sooner than a rate allows; 0: any rate."""
-    return rate_hz > 0 and 0 <= stamp - last < (1 - _JITTER) * 1e9 / rate_hz
-
-
-def _points(clean: DepthMap, image: NDArray[np.uint8], limits: CloudParams) -> PointCloud2:
+def _points(result: DepthResult, limits: CloudParams) -> PointCloud2:
     """Return the points."""
     fields = [PointField(**field) for field in CLOUD_FIELDS]
-    return PointCloud2(fields=fields, **points_fields(clean, image, limits))
+    return PointCloud2(fields=fields, **points_fields(result.depth, result.image, limits))

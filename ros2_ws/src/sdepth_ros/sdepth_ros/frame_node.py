@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import rclpy
 import torch
-from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
@@ -21,8 +19,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Float64, Header
 
 from sdepth.errors import CameraError, SdepthError
-from sdepth.geometry.camera import Camera
 from sdepth.memory import memory_mib
+from sdepth.pipeline import DepthResult
 from sdepth_ros import stats
 from sdepth_ros.bit_depth import BitDepth
 from sdepth_ros.camera_input import CameraInput
@@ -43,14 +41,13 @@ _ALL_THREADS = torch.get_num_threads()
 class Frame:
     """An image message, its depth where the node takes one, and when they came.
 
-    ``views`` is (image (H, W, 3), camera, depth (h, w)) where another node of this process has
-    them already.
+    ``result`` is there where another node of this process has seen the image already.
     """
 
     image: Any
     depth: Any = None
     received_s: float = 0.0
-    views: tuple[NDArray[np.uint8], Camera, NDArray[np.float32]] | None = None
+    result: DepthResult | None = None
 
 
 class FrameNode(ManagedNode[P]):
@@ -84,7 +81,7 @@ class FrameNode(ManagedNode[P]):
 
     def missing(self, frame: Frame) -> Said | None:
         """Return what the frame must wait for; None when it can be answered."""
-        if frame.views is None and not self.camera.known:
+        if frame.result is None and not self.camera.known:
             return NO_CAMERA_INFO(topic=self._inputs[0].describe(), reason=self._camera_error)
         return None
 

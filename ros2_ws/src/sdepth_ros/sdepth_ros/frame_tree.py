@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.odometry.motion import rotation_vector
 from sdepth_ros.conversions import read_transform, stamp_ns
-from sdepth_ros.motion import rotation_vector
 
 _KEPT_NS = 10_000_000_000
 """How long a moving transform is remembered, as tf2's buffer does."""

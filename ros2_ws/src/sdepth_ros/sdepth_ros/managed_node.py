@@ -52,6 +52,9 @@ class ManagedNode(LifecycleNode, Generic[P]):
         """Stop listening, and finish what is at work; nothing to do where not active."""
         raise NotImplementedError
 
+    def reconfigure(self) -> None:
+        """Use dynamic parameters that changed while the node is configured."""
+
     def cleanup(self) -> None:
         """Give back what ``configure`` took, also where that stopped halfway."""
         raise NotImplementedError
@@ -170,4 +173,6 @@ class ManagedNode(LifecycleNode, Generic[P]):
             self.params = updated(self.params, changes)
         except ConfigError as err:
             return SetParametersResult(successful=False, reason=str(err))
+        if self.state in (INACTIVE, ACTIVE):
+            self.reconfigure()
         return SetParametersResult(successful=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sdepth.config import param
-from sdepth.depth.daynight import AUTO, DAY, NIGHT, DayNightConfig
+from sdepth.depth.daynight import AUTO
+from sdepth.depth.validity import RangeConfig
 from sdepth.engines import ENGINES, PRECISIONS
 from sdepth.errors import ConfigError
-from sdepth.scale.tracker import ScaleConfig
+from sdepth.odometry.pipeline import AlignmentConfig
+from sdepth.pipeline import DepthConfig
 from sdepth_ros.bit_depth import BitDepth
 
 
@@ -75,17 +77,11 @@ class DepthModelParams:
 
 
 @dataclass(frozen=True)
-class DepthOutputParams:
-    """What depth looks like."""
+class DepthOutputParams(RangeConfig):
+    """Which depth is valid, and what it looks like."""
 
     resolution: str = param(
         "input", "Size of the depth: the image's or the network's", choices=("input", "model")
-    )
-    min_m: float = param(
-        0.1, "Nearer is published as -Inf (REP 117), metres", range=(0.0, 1000.0), dynamic=True
-    )
-    max_m: float = param(
-        80.0, "Farther is published as depth.sky says, metres", range=(0.0, 10000.0), dynamic=True
     )
     encoding: str = param(
         "32FC1",
@@ -94,34 +90,9 @@ class DepthOutputParams:
     )
     sky: str = param(
         "inf",
-        "What stands beyond max_m: inf (+Inf, REP 117), nan, or clip (max_m itself)",
+        "What stands beyond max_m: inf (+Inf, REP 117), nan, or clip (max_m itself; an "
+        "odometry_node of another process takes depth from its max_depth_m on for unknown)",
         choices=("inf", "nan", "clip"),
-        dynamic=True,
-    )
-    edge_filter: float = param(
-        0.0,
-        "NaN where depth jumps to a neighbour by more than this share, against flying pixels; "
-        "0: off, 0.3 is a good start",
-        range=(0.0, 10.0),
-        dynamic=True,
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse an empty range."""
-        if self.min_m >= self.max_m:
-            raise ConfigError(
-                f"depth.min_m {self.min_m} and depth.max_m {self.max_m}: expected min < max"
-            )
-
-
-@dataclass(frozen=True)
-class ConfidenceParams:
-    """What is too unsure to be published."""
-
-    min: float = param(
-        0.0,
-        "Depth less sure than this, 0..1, is NaN, and no point; 0: none. The network runs twice",
-        range=(0.0, 1.0),
         dynamic=True,
     )
 
@@ -178,7 +149,7 @@ class CloudParams:
 
 
 @dataclass(frozen=True)
-class DepthParams(InputParams):
+class DepthParams(InputParams, DepthConfig):
     """Parameters of the depth node."""
 
     max_rate_hz: float = param(
@@ -187,18 +158,9 @@ class DepthParams(InputParams):
         range=(0.0, 1000.0),
         dynamic=True,
     )
-    mode: str = param(
-        AUTO,
-        "Which checkpoint: day, night, or auto by the image's brightness",
-        choices=(AUTO, DAY, NIGHT),
-        dynamic=True,
-    )
     model: DepthModelParams = field(default_factory=DepthModelParams)
     depth: DepthOutputParams = field(default_factory=DepthOutputParams)
-    confidence: ConfidenceParams = field(default_factory=ConfidenceParams)
     cloud: CloudParams = field(default_factory=CloudParams)
-    day_night: DayNightConfig = field(default_factory=DayNightConfig)
-    scale: ScaleConfig = field(default_factory=ScaleConfig)
 
 
 @dataclass(frozen=True)
@@ -218,7 +180,7 @@ class PathParams:
 
 
 @dataclass(frozen=True)
-class OdometryParams(InputParams):
+class OdometryParams(InputParams, AlignmentConfig):
     """Parameters of the odometry node."""
 
     odom_frame: str = param("odom", "Frame the pose is given in")
@@ -226,11 +188,6 @@ class OdometryParams(InputParams):
         "base_link", "Frame the pose is of, found through /tf_static and /tf; empty: the camera's"
     )
     publish_tf: bool = param(True, "Whether to publish odom -> base on /tf", dynamic=True)
-    features: str = param(
-        "fixed",
-        "What frames are aligned by: brightness, or what the checkpoint learned (better by night)",
-        choices=("fixed", "learned"),
-    )
     model: OdometryModelParams = field(default_factory=OdometryModelParams)
     path: PathParams = field(default_factory=PathParams)
 

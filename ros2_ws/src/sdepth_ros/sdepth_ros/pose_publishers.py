@@ -11,9 +11,9 @@ from nav_msgs.msg import Odometry, Path
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from sdepth.odometry.motion import Motion
 from sdepth_ros.conversions import stamp_ns, write_transform
 from sdepth_ros.frame_node import FrameNode
-from sdepth_ros.motion import Motion
 from sdepth_ros.node_params import PathParams
 from sdepth_ros.qos import LARGE, STATE, TF
 

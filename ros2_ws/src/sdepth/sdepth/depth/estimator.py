@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.checkpoint import read_card
+from sdepth.checkpoint import bundled, read_card
+from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.engines import Source, choose
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
@@ -121,3 +123,37 @@ class DepthEstimator:
             inv_depth = cv2.resize(np.reciprocal(depth), (camera.width, camera.height))
             depth = np.asarray(np.reciprocal(inv_depth, out=inv_depth), np.float32)
         return DepthMap(depth, camera)
+
+
+def load_estimators(
+    day: str | Path = "",
+    night: str | Path = "",
+    device: str = "auto",
+    resolution: str = "input",
+    engine: str = "torch",
+    precision: str = "fp32",
+) -> dict[str, DepthEstimator]:
+    """Return the networks of day and night, by mode.
+
+    Args:
+        day: checkpoint; empty: the one that ships.
+        night: likewise.
+        device: as ``DepthEstimator`` takes it, like the others.
+        resolution: of the depth.
+        engine: library that runs the networks.
+        precision: of the networks.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be used.
+        ConfigError: no such device, resolution, engine or precision here.
+        EngineError: an engine does not answer as PyTorch does.
+    """
+    estimators = {}
+    for mode, path in ((DAY, day), (NIGHT, night)):
+        checkpoint = Path(path) if path else bundled(mode)
+        estimator = DepthEstimator(checkpoint, device, resolution, engine, precision)
+        (height, width), log = estimator.card.input_size, logging.getLogger(__name__)
+        log.info("%s: %s (%dx%d, %s)", mode, checkpoint, width, height, estimator.card.domain)
+        log.info("%s: engine %s", mode, estimator.engine)
+        estimators[mode] = estimator
+    return estimators

@@ -47,16 +47,12 @@ def edge_window(camera: Camera) -> int:
     return 1 + 2 * max(1, round(_EDGE_RAD * camera.fx))
 
 
-def within(depth: Depth, min_m: float, max_m: float, beyond: float = np.inf) -> Depth:
-    """Return depth with -Inf where nearer than the range and ``beyond`` where farther (REP 117).
+def within(depth: Depth, min_m: float, max_m: float) -> Depth:
+    """Return depth with -Inf where nearer than a range, metres, and +Inf where farther (REP 117).
 
-    Args:
-        depth: metres; NaN stays.
-        min_m: nearest.
-        max_m: farthest.
-        beyond: what stands for "no return in range": inf, NaN, or a number.
+    NaN stays.
     """
-    depth = np.where(depth > max_m, np.float32(beyond), depth)
+    depth = np.where(depth > max_m, np.float32(np.inf), depth)
     return np.where(depth < min_m, np.float32(-np.inf), depth)
 
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from sdepth.errors import CameraError
 
+R_BODY_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""Turns a camera's optical axes (x right, y down, z forward) into those of a body (x forward, y
+left, z up), REP 103."""
 _FARTHEST = 1e4
 """Image sides from its centre: no lens is as long, no image as far from the axis."""
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sdepth.geometry.camera import R_BODY_OPTICAL
+from sdepth.odometry.motion import MotionTracker, positive, rotation_vector
 from sdepth_ros.conversions import from_q_xyzw, to_q_xyzw
-from sdepth_ros.motion import R_BODY_OPTICAL, MotionTracker, positive, rotation_vector
 
 SECOND = 1_000_000_000
 T_BASE_CAM = np.eye(4)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.geometry.camera import R_BODY_OPTICAL
 from sdepth.odometry.odometry import LOST_VARIANCE
-from sdepth_ros.conversions import to_q_xyzw
 
-# Axes x forward, y left, z up of the optical axes z forward, x right, y down (REP 103).
-R_BODY_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 _LEVEL = np.eye(4)
 _LEVEL[:3, :3] = R_BODY_OPTICAL
 _LEAST_VARIANCE = 0.05**2  # of a twist: the difference of two poses is never sharper
@@ -113,13 +112,17 @@ def up_to_scale(motion: Motion) -> Motion:
 
 
 def rotation_vector(R: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation vector (3,), radians, of a rotation matrix."""
-    q = to_q_xyzw(R)
-    sine = np.linalg.norm(q[:3])
-    return 2 * np.arctan2(sine, q[3]) * q[:3] / sine if sine > 1e-12 else 2 * q[:3]
+    """Return the rotation vector (3,), radians, of a rotation matrix (3, 3)."""
+    if np.trace(R) < 2.99:
+        return np.asarray(cv2.Rodrigues(R)[0][:, 0], np.float64)
+    # OpenCV takes less than 1e-5 radians for none.
+    sine = np.array([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]]) / 2
+    length = float(np.linalg.norm(sine))
+    share = np.arcsin(length) / length if length > 1e-12 else 1.0
+    return np.asarray(share * sine, np.float64)
 
 
 def positive(matrix: NDArray[np.float64], least: float = _LEAST_VARIANCE) -> NDArray[np.float64]:
     """Return the nearest symmetric matrix whose eigenvalues are at least ``least``."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    return (vectors * np.maximum(values, least)) @ vectors.T
+    return np.asarray((vectors * np.maximum(values, least)) @ vectors.T, np.float64)

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bags.perceive import Choices, perceive
-from bags.recordings import Topics, read_bag
-from sdepth.alignment.refiner import fixed_refiner
+from bags.recordings import Topics, read_bag, read_frames
 from sdepth.checkpoint import bundled
 from sdepth.depth.daynight import AUTO, DAY, NIGHT
-from sdepth.depth.estimator import DepthEstimator
-from sdepth.odometry.odometry import Odometry, OdometryState
+from sdepth.depth.estimator import load_estimators
+from sdepth.odometry.odometry import OdometryState
+from sdepth.odometry.pipeline import AlignmentConfig, OdometryPipeline, load_odometry
+from sdepth.pipeline import DepthConfig, DepthPipeline, Pipeline, pinhole
 from sdepth_ros.conversions import to_q_xyzw
 from training.data.crop_resize import Trim
 from training.data.drive import code_depth
@@ -30,7 +30,7 @@ RESULT = "result.json"
 
 
 @dataclass(frozen=True)
-class PipelineConfig:
+class ProcessConfig:
     """What a bag goes through.
 
     Attributes:
@@ -65,7 +65,7 @@ class Result:
     notes: tuple[str, ...] = ()
 
 
-def process_bag(bag: Path, out: Path, config: PipelineConfig) -> Result:
+def process_bag(bag: Path, out: Path, config: ProcessConfig) -> Result:
     """Return what came of a bag, written to ``out/NAME`` when it is done.
 
     There are ``trajectory.txt`` (stamp, position, quaternion: TUM's form), ``result.json``
@@ -115,26 +115,28 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _follow(recording: Recording, folder: Path, config: PipelineConfig) -> Result:
+def _follow(recording: Recording, folder: Path, config: ProcessConfig) -> Result:
     """Return what came of a recording, whose trajectory and depth are written to ``folder``."""
-    estimators = {m: DepthEstimator(path, config.device)
-                  for m, path in zip((DAY, NIGHT), config.checkpoints, strict=True)}  # fmt: skip
-    odometry = Odometry(config.checkpoints[0], config.device, refiner=fixed_refiner())
-    choices = Choices(config.mode)
-    modes, states, lines = [], [], []
-    for frame in perceive(recording, estimators, odometry, choices, config.skip_broken):
-        modes.append(frame.seen.mode)
-        states.append(frame.state)
-        lines.append(_tum_line(frame.recorded, frame.state))
+    day, night = config.checkpoints
+    alignment = AlignmentConfig()
+    pipeline = Pipeline(
+        DepthPipeline(load_estimators(day, night, config.device), DepthConfig(mode=config.mode)),
+        OdometryPipeline(load_odometry(alignment, day, config.device), alignment),
+    )
+    nights, states, lines = 0, [], []
+    for frame, image in read_frames(recording, config.skip_broken):
+        result = pipeline.process(image, pinhole(recording.camera), frame.stamp_ns)
+        nights += result.depth.mode == NIGHT
+        states.append(result.odometry.state)
+        lines.append(_tum_line(frame, states[-1]))
         if config.depth:
             (folder / "depth").mkdir(exist_ok=True)
-            coded = code_depth(frame.seen.depth.depth)
-            put_png(folder / "depth" / f"{frame.recorded.name}.png", coded)
+            put_png(folder / "depth" / f"{frame.name}.png", code_depth(result.depth.depth.depth))
     (folder / "trajectory.txt").write_text("".join(lines))
     steps = np.diff([state.T_world_cam[:3, 3] for state in states], axis=0)
     ok = sum(state.tracking == "ok" for state in states)
     path_m = float(np.linalg.norm(steps, axis=-1).sum())
-    return Result(recording.name, len(states), ok, modes.count(NIGHT), path_m)
+    return Result(recording.name, len(states), ok, nights, path_m)
 
 
 def _tum_line(frame: RecordedFrame, state: OdometryState) -> str:
