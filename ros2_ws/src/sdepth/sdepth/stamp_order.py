@@ -33,7 +33,11 @@ class StampOrder:
         self._late = 0
 
     def take(self, stamp: int) -> Literal["next", "late", "anew"]:
-        """Return what a stamp, nanoseconds, is after those before it; of late ones none stays."""
+        """Return how a stamp, nanoseconds, follows those before it.
+
+        ``next``: after all of them; ``late``: not after the newest, which stays the newest;
+        ``anew``: so far back, or so often late, that time has begun anew with it.
+        """
         if self.last is None or stamp > self.last:
             self.last, self._late = stamp, 0
             return "next"

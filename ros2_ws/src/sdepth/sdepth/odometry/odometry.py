@@ -155,15 +155,20 @@ class Odometry:
         """
         check_shape("image", image, f"{camera.height} {camera.width} 3")
         check_shape("depth", depth, "h w")
+        # 1. Features, depth and intrinsics of the frame, from coarse to fine.
         view = make_view(image, depth, camera, stamp_ns, self._refiner, self._rgb_size)
         last, self._last = self._last, view
+        # 2. The first frame is the origin, and the first keyframe.
         if last is None:
             self._take_key(view)
             return OdometryState(self._T_world_cam, self._covariance, "ok")
+        # 3. After a pause the last velocity says nothing.
         seconds = (stamp_ns - last.stamp_ns) * 1e-9
         if paused := not 0 < seconds <= self.config.max_gap_s:
             self._velocity = None
+        # 4. Guess the motion since the keyframe in several ways, align each, take the best.
         found = self._find(view, last, seconds)
+        # 5. Move there, with a new keyframe where the old one is left behind; or extrapolate.
         if found is None:
             return self._miss(view, seconds, paused)
         return self._move(view, found, seconds)
