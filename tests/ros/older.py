@@ -73,7 +73,7 @@ def _refuse(owner: str, names: tuple[str, ...]) -> None:
     for member in names:
         if found := getattr(kind, "__dict__", {}).get(member):
             if isinstance(found, property):
-                found = property(_refused(member, found.fget))
+                found = property(_refused(member, found.fget), found.fset)
             else:
                 found = _refused(member, found)
             setattr(kind, member, found)
