@@ -67,3 +67,19 @@ def test_tf_messages_have_the_type_of_every_ros_2() -> None:
     assert hashes["tf2_msgs/msg/TFMessage"] == (
         "RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087"
     )
+
+
+@pytest.mark.parametrize(
+    ("environment", "found"), [({"PIP_FIND_LINKS": "/a /b"}, "/a /b"), ({}, "/c /d")]
+)
+def test_what_pip_is_told_uv_is_told_too(
+    tmp_path: Path, environment: dict[str, str], found: str
+) -> None:
+    (tmp_path / "pip.conf").write_text("[global]\nfind-links =\n  /c\n  /d\n")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    code = 'VENV=$1; eval "$(sed -n "/^pip_s/,/^}/p" tools/setup.sh)"; pip_setting find-links'
+    said = subprocess.check_output(
+        ["bash", "-c", code, "bash", sys.prefix], text=True, cwd=ROOT,
+        env={**kept, "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), **environment},
+    )  # fmt: skip
+    assert said.split() == found.split()

@@ -92,16 +92,42 @@ pip_install() {
     "$VENV/bin/python" -m pip install -qq --disable-pip-version-check "$@"
 }
 
+# pip's setting $1, from its variables or files; nothing where it has none.
+pip_setting() {
+    "$VENV/bin/python" -m pip config list |
+        sed -nE "s/^(:env:|global|install)\.$1='(.*)'$/\2/p" | sed 's/\\n/ /g' | head -n 1
+}
+
+# uv installs faster than pip, from where pip is told to; pip does it where uv cannot. Of what a
+# sourced ROS 2 brings uv knows nothing.
+install() {
+    local links index url cert options=(--index-strategy unsafe-best-match --compile-bytecode)
+    if [[ $ROS == sourced ]] || ! pip_install --constraint "$CONSTRAINTS" uv; then
+        pip_install "$@"
+        return
+    fi
+    for links in $(pip_setting find-links); do options+=(--find-links "$links"); done
+    for index in $(pip_setting index-url); do options+=(--default-index "$index"); done
+    for url in $(pip_setting extra-index-url); do options+=(--extra-index-url "$url"); done
+    cert=${SSL_CERT_FILE:-$(pip_setting cert)}
+    env ${cert:+"SSL_CERT_FILE=$cert"} UV_HTTP_TIMEOUT=180 "$VENV/bin/uv" pip install --quiet \
+        --python "$VENV/bin/python" "${options[@]}" "$@" || {
+        (($? <= 128)) || return
+        echo "setup: uv failed, see above; trying pip"
+        pip_install "$@"
+    }
+}
+
 step_packages() {
     local lists=(-r requirements/base.txt -r requirements/dev.txt)
     [[ $ROS != wheels ]] || lists+=(-r requirements/ros.txt)
     echo "setup: about 2 GB to download the first time, some minutes"
     touch "$STAMPS/installing"
-    # pip takes back a failed installation itself; only a killed one leaves the mark.
-    pip_install --constraint "$CONSTRAINTS" ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
+    # A failed installation can be tried again; only a killed one leaves the mark.
+    install --constraint "$CONSTRAINTS" ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         "${lists[@]}" || {
         (($? > 128)) || rm "$STAMPS/installing"
-        die "pip failed, see above"
+        die "packages failed, see above"
     }
     rm "$STAMPS/installing"
 }
