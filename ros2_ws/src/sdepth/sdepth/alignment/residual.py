@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,11 @@ class Level:
     K: Tensor
     target_confidence: Tensor | None = None
     source_confidence: Tensor | None = None
+
+    def maps(self) -> list[Tensor]:
+        """Return target, source and, where there is any, the confidence of both."""
+        trust = self.target_confidence, self.source_confidence
+        return [self.target, self.source, *(x for x in trust if x is not None)]
 
 
 @dataclass(frozen=True)
@@ -81,16 +87,11 @@ class Problem:
 
     def __init__(self, level: Level, cell: int = 1) -> None:
         """Prepare a level; of each ``cell`` x ``cell`` pixels the most telling one counts."""
-        size = check_shape("target", level.target, "B C h w")
-        check_shape("source", level.source, "{B} {C} {h} {w}".format(**size))
-        check_shape("depth", level.depth, "{B} 1 {h} {w}".format(**size))
+        size = check_level(level)
         self.K, self.channels = level.K, size["C"]
         self.width, self.height = size["w"], size["h"]
-        maps = [level.target, level.source]
-        if level.target_confidence is not None and level.source_confidence is not None:
-            maps += [level.target_confidence, level.source_confidence]
-        # A sum is finite where every term is, and takes a tenth of the time of a look at each.
-        self.finite = torch.isfinite(torch.stack([x.sum((1, 2, 3)) for x in maps]).sum(0))
+        maps = level.maps()
+        self.finite = all_finite(maps)
         finite = self.finite[:, None, None, None]
         target, source, *trust = (torch.where(finite, x, 0.0) for x in maps)
         known = torch.isfinite(level.depth) & (level.depth > projection.MIN_Z)
@@ -122,6 +123,11 @@ class Problem:
         along_u, along_v = uu * self.J_u + uv * self.J_v, uv * self.J_u + vv * self.J_v
         outer = self.J_u[:, :, None] * along_u[:, None] + self.J_v[:, :, None] * along_v[:, None]
         self.JtJ = outer.flatten(1, 2)
+
+    def median_depth(self) -> Tensor:
+        """Return the median depth (B,) of the pixels that count, metres; 0 of none."""
+        depth = torch.where(self.known, self.points[:, 2:], torch.nan)
+        return depth.flatten(1).nanmedian(1).values.nan_to_num(0)
 
     def look(self, T: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return residuals (B, C, N) at ``T``, trust (B, N) in each pixel, and which are seen."""
@@ -168,6 +174,24 @@ class Problem:
             valid.sum(1) / self.known.sum((1, 2, 3)).clamp(min=1),
             1 - _spread(r, w) / energy.clamp(min=TINY),
         )
+
+
+def check_level(level: Level) -> dict[str, int]:
+    """Return the sizes B, C, h, w of a level.
+
+    Raises:
+        ShapeError: its parts do not fit each other.
+    """
+    size = check_shape("target", level.target, "B C h w")
+    check_shape("source", level.source, "{B} {C} {h} {w}".format(**size))
+    check_shape("depth", level.depth, "{B} 1 {h} {w}".format(**size))
+    return size
+
+
+def all_finite(maps: Sequence[Tensor]) -> Tensor:
+    """Return (B,) whether every number of maps (B, C, h, w) is finite."""
+    # A sum is finite where every term is, and takes a tenth of the time of a look at each.
+    return torch.isfinite(torch.stack([x.sum((1, 2, 3)) for x in maps]).sum(0))
 
 
 def _take(x: Tensor, pixels: Tensor) -> Tensor:

@@ -110,25 +110,65 @@ def refine(
     2021), section 3, except for the Jacobian's side and the choice of Marquardt's scaling.
     """
     config = config or RefineConfig()
-    if not levels:
-        raise ShapeError("levels: got none, expected at least one")
+    damping = first_damping(levels, T_src_tgt, config, damping)
     check_shape("T_src_tgt", T_src_tgt, f"{levels[0].target.shape[0]} 4 4")
-    if damping is None:
-        damping = T_src_tgt.new_full((len(levels), 6), config.damping)
-    check_shape("damping", damping, f"{len(levels)} 6")
     T, ends = T_src_tgt, []
     for level, start in zip(levels, damping, strict=True):
         problem = Problem(level, config.cell)
         T, H, c_sq = _minimise(problem, T, start, config)
         ends.append(T)
     with torch.no_grad():
-        before, after = problem.judge(T_src_tgt, c_sq), problem.judge(T, c_sq)
-        ok = _plausible(problem, T_src_tgt, T, H, before, after, config)
+        fits = problem.judge(T_src_tgt, c_sq), problem.judge(T, c_sq)
+    known = problem.finite, problem.median_depth()
+    return settle(T_src_tgt, torch.stack(ends), H, *fits, *known, config)
+
+
+def first_damping(
+    levels: Sequence[Level], T_src_tgt: Tensor, config: RefineConfig, damping: Tensor | None
+) -> Tensor:
+    """Return the damping (levels, 6) of the first step: what is given, or the config's.
+
+    Raises:
+        ShapeError: no level, or damping of another size.
+    """
+    if not levels:
+        raise ShapeError("levels: got none, expected at least one")
+    if damping is None:
+        return T_src_tgt.new_full((len(levels), 6), config.damping)
+    check_shape("damping", damping, f"{len(levels)} 6")
+    return damping
+
+
+def settle(
+    T_before: Tensor,
+    T_levels: Tensor,
+    H: Tensor,
+    before: Fit,
+    after: Fit,
+    finite: Tensor,
+    median_depth: Tensor,
+    config: RefineConfig,
+) -> Refinement:
+    """Return what a search has found, or its initial motion where that is not to be believed.
+
+    Args:
+        T_before: initial motion (B, 4, 4).
+        T_levels: (levels, B, 4, 4), where each level ended.
+        H: (B, 6, 6) at the last of them, for an update on the right.
+        before: how well the views agree at the initial motion, finest level.
+        after: at the last.
+        finite: (B,) bool, whether every number of the finest level is.
+        median_depth: (B,) of the target, metres.
+        config: says what to believe.
+    """
+    T = T_levels[-1]
+    with torch.no_grad():
+        ok = _plausible(T_before, T, H, before, after, finite, median_depth, config)
         to_right = se3.adjoint(se3.inverse(T))
         H = to_right.mT @ H @ to_right
     return Refinement(
-        T_src_tgt=torch.where(ok[:, None, None], T, T_src_tgt),
-        T_levels=torch.stack(ends),
+        T_src_tgt=torch.where(ok[:, None, None], T, T_before),
+        T_levels=T_levels,
         hessian=torch.where(ok[:, None, None], H, torch.zeros_like(H)),
         variance=after.variance,
         cost_initial=before.cost,
@@ -185,25 +225,23 @@ def _where(choose: Tensor, a: NormalEquations, b: NormalEquations) -> NormalEqua
 
 
 def _plausible(
-    problem: Problem,
     T_before: Tensor,
     T_after: Tensor,
     H: Tensor,
     before: Fit,
     after: Fit,
+    finite: Tensor,
+    median_depth: Tensor,
     config: RefineConfig,
 ) -> Tensor:
     """Return (B,) whether the refined motion is to be believed."""
     scale = H.diagonal(dim1=1, dim2=2).clamp(min=TINY).rsqrt()
     values = torch.linalg.eigvalsh((scale[:, :, None] * H * scale[:, None, :]).nan_to_num(0))
     seen = values[:, 0] * config.max_condition > values[:, -1]
-    finite = problem.finite & torch.isfinite(T_after).all(2).all(1) & torch.isfinite(after.cost)
+    finite = finite & torch.isfinite(T_after).all(2).all(1) & torch.isfinite(after.cost)
     better = after.cost <= before.cost * (1 + config.cost_tolerance)
     enough = after.valid >= config.min_valid
-    depth = torch.where(problem.known, problem.points[:, 2:], torch.nan)
-    reach = torch.maximum(
-        T_before[:, :3, 3].norm(dim=1), 0.1 * depth.flatten(1).nanmedian(1).values.nan_to_num(0)
-    )
+    reach = torch.maximum(T_before[:, :3, 3].norm(dim=1), 0.1 * median_depth)
     change = (T_after - T_before)[:, :3, 3].norm(dim=1)
     near = change <= config.max_change * reach
     ok: Tensor = seen & finite & better & enough & near
