@@ -239,14 +239,14 @@ def test_a_drive_is_followed_by_features_from_a_checkpoint(
 def test_levels_carry_confidence_and_the_intrinsics_of_their_size() -> None:
     refiner = Refiner("unet", (8, 4, 2))
     views = [make_view(*see_room(z), CAMERA, 0, refiner, None) for z in (0, 0.2)]
-    found = levels(*views, 3)
+    found = levels(*views)
     sizes = [(12, 20), (24, 40), (48, 80)]  # of 320 x 192, twice the image, at strides 8, 4, 2
     assert [tuple(level.depth.shape) for level in found] == [
-        (3, 1, 2 * h, 2 * w) for h, w in sizes
+        (1, 1, 2 * h, 2 * w) for h, w in sizes
     ]
     for level, (h, w) in zip(found, sizes, strict=True):
         expected = torch.from_numpy(CAMERA.resized(2 * w, 2 * h).K).float()
-        assert torch.allclose(level.K, expected.expand(3, 3, 3))
+        assert torch.allclose(level.K, expected[None])
         assert level.target_confidence is not None
         assert level.target_confidence.shape == level.depth.shape
 

@@ -85,16 +85,10 @@ def make_view(
     )
 
 
-def levels(target: View, source: View, count: int) -> list[Level]:
-    """Return the levels of an alignment of two views, repeated for ``count`` initial motions."""
+def levels(target: View, source: View) -> list[Level]:
+    """Return the levels of an alignment of two views."""
     parts = zip(target.maps, source.maps, target.depth, target.K, strict=True)
-    return [_repeated(make_level(*part), count) for part in parts]
-
-
-def _repeated(level: Level, count: int) -> Level:
-    """Return the level of ``count`` equal samples, without a copy."""
-    values = {name: value for name, value in vars(level).items() if value is not None}
-    return Level(**{name: v.expand(count, *v.shape[1:]) for name, v in values.items()})
+    return [make_level(*part) for part in parts]
 
 
 def _rgb(image: NDArray[np.uint8], size: tuple[int, int], device: torch.device) -> Tensor:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from sdepth.alignment.frame import View, levels, make_view
 from sdepth.alignment.refiner import Refiner, fixed_refiner
-from sdepth.alignment.solver import RefineConfig, Refinement, refine
+from sdepth.alignment.search import search
+from sdepth.alignment.solver import RefineConfig, Refinement
 from sdepth.checkpoint import load_pose, load_refiner, read_card
 from sdepth.depth.estimator import pick_device
 from sdepth.geometry.camera import Camera
@@ -181,20 +182,12 @@ class Odometry:
         guesses = np.stack(self._guesses(view, last, seconds)) @ T_last_key
         T_cam_key = torch.from_numpy(guesses).float().to(self.device)
         # Every guess at the coarse levels, the best of them at the finest.
-        first = slice(max(1, len(self._damping) - 1))
-        coarse = refine(
-            levels(self._key, view, len(guesses))[first],
-            T_cam_key,
-            self.config.refine,
-            self._damping[first],
-        )
+        first = max(1, len(self._damping) - 1)
+        pair, config = levels(self._key, view), self.config.refine
+        coarse = search(pair[:first], T_cam_key, config, self._damping[:first])
         best = coarse.agreement.argmax()
-        found = refine(
-            levels(self._key, view, 1)[-1:],
-            coarse.T_src_tgt[best][None],
-            self.config.refine,
-            self._damping[-1:],
-        )
+        T_best = coarse.T_src_tgt[best][None]
+        found = search(pair[-1:], T_best, config, self._damping[-1:])
         if not found.ok[0] or float(found.agreement[0]) < self.config.min_agreement:
             return None
         return _Found(found, float(coarse.cost_ratio[best] * found.cost_ratio[0]))
