@@ -75,7 +75,7 @@ def cast_shadows(image: Image, sky: NDArray[np.uint8], rng: Rng) -> Image:
             patch *= _grains((height, width), 4, rng) > 0.45
         patch = cv2.GaussianBlur(patch, (0, 0), rng.choice([0.4, 0.8, 2.5]))
         strength = rng.uniform(0.12, 0.62) if rng.random() < 0.75 else rng.uniform(-0.4, -0.1)
-        change = np.full_like(shade, strength)
+        change = np.full_like(shade, strength, np.float64)
         if rng.random() < 0.3:  # paving of another kind
             change = 0.3 * change + rng.uniform(0.1, 0.4) * (
                 _grains((height, width), 2, rng) - 0.5
@@ -94,10 +94,10 @@ def _outline(width: int, height: int, rng: Rng) -> NDArray[np.float64]:
         corners = np.array([[middle - half, near], [middle + half, near]])
         share = (far - vanish[1]) / (near - vanish[1])
         return np.concatenate([corners, (vanish + share * (corners - vanish))[::-1]])
-    middle = rng.uniform([0, 0.4 * height], [width, height])
+    centre = rng.uniform([0, 0.4 * height], [width, height])
     size = np.exp(rng.uniform(np.log([0.04, 0.03]), np.log([0.5, 0.25]))) * [width, height]
     angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(4, 9))))
-    return middle + size * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return centre + size * np.stack([np.cos(angle), np.sin(angle)], 1)
 
 
 def _grains(size: tuple[int, int], pixels: int, rng: Rng) -> NDArray[np.float32]:
