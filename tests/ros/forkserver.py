@@ -94,8 +94,8 @@ def _run(words: list[str], environment: dict[str, str], folder: str, streams: li
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
-def run(path: str, words: list[str]) -> int:
-    """Return the exit code of a module that the server runs with our streams."""
+def run(path: str, words: list[str]) -> None:
+    """End as a module does that the server runs with our streams."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(path)
 
@@ -108,14 +108,17 @@ def run(path: str, words: list[str]) -> int:
     request = json.dumps([words, dict(os.environ), str(Path.cwd())])
     socket.send_fds(connection, [request.encode()], [0, 1, 2])
     code = int(connection.recv(16) or -signal.SIGKILL)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # it ended before this one came
     if code < 0:
         with contextlib.suppress(OSError):
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
-    return code
+    os._exit(code)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "run":
-        sys.exit(run(sys.argv[2], sys.argv[3:]))
-    serve(sys.argv[2])
+        run(sys.argv[2], sys.argv[3:])
+    else:
+        serve(sys.argv[2])
