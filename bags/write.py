@@ -30,7 +30,6 @@ CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_tr
 LATCHED = (STATIC_TF, "/depth/mode", "/depth/scale")
 KITTI_CAMERA_HEIGHT_M = 1.65
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
-"""REP 103: the optical x, y, z (right, down, forward) are -y, -z, x of the body."""
 
 
 @dataclass(frozen=True)

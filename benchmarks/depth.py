@@ -18,6 +18,7 @@ import torch
 
 from benchmarks.timing import median_ms, timing_parser
 from sdepth.checkpoint import Card, bundled, load_depth, read_card, save
+from sdepth.cli import image_size
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet, disp_to_depth
@@ -53,7 +54,7 @@ def naive(checkpoint: Path) -> Callable[[np.ndarray, Camera], np.ndarray]:
 def main(args: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     options = timing_parser("depth", __doc__).parse_args(args)
-    width, height = (int(n) for n in options.size.split("x"))
+    height, width = image_size(options.size)
     torch.set_num_threads(options.threads)
     image = np.random.default_rng(0).integers(0, 255, (375, 1242, 3), np.uint8)
     camera = Camera(721.5, 721.5, 609.6, 172.9, 1242, 375)

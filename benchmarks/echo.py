@@ -14,7 +14,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from tqdm import tqdm
 
-from sdepth.cli import make_parser, run
+from sdepth.cli import image_size, make_parser, run
 from sdepth.depth.cloud import xyzrgb_cloud
 from sdepth.errors import SdepthError
 from sdepth.geometry.camera import Camera
@@ -109,7 +109,7 @@ def send(sizes: list[str], frames: int) -> dict[str, dict[str, float]]:
     sender.wait_for_echo()
     found = {}
     for size in sizes:
-        width, height = map(int, size.split("x"))
+        height, width = image_size(size)
         pixels = np.zeros((height, width, 3), np.uint8)
         message = Image(**image_fields(pixels, "rgb8"))
         turns = tqdm(range(frames + _WARM_UP), desc=size, unit="image", leave=False)

@@ -15,6 +15,7 @@ import torch
 
 from benchmarks.refine import kept, table, triplets
 from benchmarks.timing import timing_parser
+from sdepth.cli import image_size
 from sdepth.config import load_config
 from sdepth.files import write_json
 from training.config import TrainConfig
@@ -81,7 +82,7 @@ def main(args: list[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     where = f"{options.threads} threads" if device == "cpu" else torch.cuda.get_device_name()
-    width, height = (int(n) for n in options.size.split("x"))
+    height, width = image_size(options.size)
     same = [f"data.size=[{height},{width}]", f"prior.discriminator.width={options.width}"]
     made = {name: training_step([*same, *way], device) for name, way in WAYS.items()}
     steps = table({name: call for name, (call, _) in made.items()}, options.runs, device)

@@ -21,6 +21,7 @@ from benchmarks.timing import measure, median_ms, timing_parser
 from sdepth.alignment.refiner import make_levels, split
 from sdepth.alignment.residual import TINY, Level, Problem
 from sdepth.alignment.solver import RefineConfig, refine
+from sdepth.cli import image_size
 from sdepth.config import load_config
 from sdepth.engines.graph import fuse
 from sdepth.files import write_json
@@ -206,7 +207,7 @@ def main(args: list[str] | None = None) -> int:
     parser = timing_parser("refine", __doc__)
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     options = parser.parse_args(args)
-    width, height = (int(n) for n in options.size.split("x"))
+    height, width = image_size(options.size)
     torch.set_num_threads(options.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     where = f"{options.threads} threads" if device == "cpu" else torch.cuda.get_device_name()

@@ -21,7 +21,7 @@ from benchmarks.depth import make_checkpoint
 from benchmarks.stream import Stream, streaming
 from demo.nodes import NODES
 from demo.processes import Processes
-from sdepth.cli import make_parser, run
+from sdepth.cli import image_size, make_parser, run
 from sdepth.engines import PRECISIONS
 from sdepth.markdown import table
 from training.data.drive import Drive
@@ -98,8 +98,7 @@ def main(args: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             params = ["depth.resolution:=model", f"model.precision:={options.precision}"]
             if options.network:
-                width, height = map(int, options.size.split("x"))
-                path = make_checkpoint(Path(folder), options.network, (height, width))
+                path = make_checkpoint(Path(folder), options.network, image_size(options.size))
                 params += [f"model.{domain}_path:={path}" for domain in ("day", "night")]
             found = [
                 measure(drive, hz, options.frames, params, options.nodes) for hz in options.hz

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from benchmarks.stream import Stream, streaming
 from demo.nodes import NODES
 from demo.processes import Processes
-from sdepth.cli import make_parser, run
+from sdepth.cli import image_size, make_parser, run
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
 from sdepth.markdown import table
@@ -104,7 +104,7 @@ def main(args: list[str] | None = None) -> int:
     def work() -> None:
         if options.frames < 100 or not 0 <= options.warm_up < 1:
             raise ConfigError("--frames 100 or more, --warm-up from 0 to below 1")
-        width, height = map(int, options.size.split("x"))
+        height, width = image_size(options.size)
         camera = Camera(width, width, (width - 1) / 2, (height - 1) / 2, width, height)
         with streaming(camera) as (stream, group):
             memory = soak(stream, group, options.frames, blobs(width, height))

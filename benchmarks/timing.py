@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sdepth.cli import make_parser, run
+from sdepth.cli import image_size, make_parser, run
 from sdepth.engines.source import device_name
 from sdepth.files import write_json
 
@@ -146,5 +146,5 @@ def one_thread() -> Iterator[None]:
 
 def size_of(options: argparse.Namespace) -> tuple[int, int]:
     """Return the network's (height, width) asked for."""
-    width, height = (int(n) for n in options.size.split("x"))
+    height, width = image_size(options.size)
     return height, width

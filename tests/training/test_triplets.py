@@ -1,5 +1,6 @@
 """Training samples and their order."""
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import torch
 from sdepth.errors import DataError
 from tests.helpers import write_drive
 from tests.training.trees import pictures
+from training.data import triplets
+from training.data.open_drive import read_drive
 from training.data.triplets import DataConfig, ResumableOrder, Triplets
 
 FOCAL_RATIO = 1.055
@@ -206,3 +209,16 @@ def test_list_of_kitti_odometry_numbers_its_sequences(tmp_path: Path, shared_dat
     assert len(mine) > 10
     found = [drive.frames[i].image for drive, i in data.items]
     assert [(path.parent.name, int(path.stem)) for path in found] == wanted
+
+
+def test_images_are_those_the_drives_camera_is_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = read_drive(write_drive(tmp_path, 3, (64, 96)) / "sequences" / "00")
+    raw = replace(drive, develop=lambda pixels: 255 - pixels)
+    given = DataConfig(train=(str(tmp_path),), size=(64, 96), jitter=0.0, flip=False)
+
+    plain = Triplets(given, 1.0, 0)[0, 0]["images"]
+    monkeypatch.setattr(triplets, "read_drive", lambda *_: raw)
+
+    assert torch.equal(Triplets(given, 1.0, 0)[0, 0]["images"], 1 - plain)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.cli import image_size
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from training.data.check import check_size
@@ -34,18 +35,15 @@ class Trim:
         Empty texts and "none" keep everything.
 
         Raises:
-            DataError: the texts have another form.
+            DataError: the crop has another form.
+            ConfigError: the size has.
         """
         cut = re.fullmatch(r"(\d+)x(\d+)\+(\d+)\+(\d+)", crop)
-        to = re.fullmatch(r"(\d+)x(\d+)", size)
-        if not (cut or crop in ("", "none")) or not (to or size in ("", "none")):
-            raise DataError(
-                f"crop {crop!r}, size {size!r}: expected WIDTHxHEIGHT+LEFT+TOP or none, and "
-                "WIDTHxHEIGHT or none"
-            )
+        if not (cut or crop in ("", "none")):
+            raise DataError(f"crop {crop!r}: expected WIDTHxHEIGHT+LEFT+TOP or none")
         width, height, left, top = map(int, cut.groups()) if cut else (0, 0, 0, 0)
         window = (left, top, width, height) if cut else None
-        return cls(window, (int(to[1]), int(to[2])) if to else None)
+        return cls(window, None if size in ("", "none") else image_size(size)[::-1])
 
     def camera(self, camera: Camera) -> Camera:
         """Return the camera of trimmed images.

@@ -131,7 +131,9 @@ def text_lines(path: Path) -> list[str]:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return the image (H, W, 3), RGB; grey images come back with three equal channels.
+    """Return the image (H, W, 3) of a file, RGB; grey ones get three equal channels.
+
+    For a drive's frame take ``Drive.read``, which rectifies it where the data set has not.
 
     Raises:
         DataError: missing or truncated.

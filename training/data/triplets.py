@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sdepth.errors import DataError
+from sdepth.luma import RGB_WEIGHTS
 from training.data.check import check_file_size
-from training.data.drive import Drive, read_depth, read_image
+from training.data.drive import Drive, read_depth
 from training.data.frames import Frames
 from training.data.open_drive import find_drives, read_drive
 from training.data.split import find_frames, read_list
@@ -101,7 +102,7 @@ class Triplets(Dataset[dict[str, Tensor]]):
         drive, i = self.items[index]
         rng = np.random.default_rng((self.seed, index, draw))
         height, width = self.config.size
-        images = np.stack([self._read(drive.frames[j].image) for j in (i - 1, i, i + 1)])
+        images = np.stack([self._read(drive, j) for j in (i - 1, i, i + 1)])
         camera = drive.camera.resized(width, height)
         motions = np.stack([_motion(drive, i, i - 1), _motion(drive, i, i + 1)])
         if flip := self.config.flip and rng.random() < 0.5:
@@ -134,10 +135,10 @@ class Triplets(Dataset[dict[str, Tensor]]):
         depth = read_depth(path)
         return cv2.resize(depth, (width, height), interpolation=cv2.INTER_NEAREST)  # type: ignore[return-value]
 
-    def _read(self, path: Path) -> NDArray[np.uint8]:
-        """Return the image at the training size."""
+    def _read(self, drive: Drive, i: int) -> NDArray[np.uint8]:
+        """Return the image of frame ``i`` at the training size."""
         height, width = self.config.size
-        image = read_image(path)
+        image = drive.read(drive.frames[i])
         if image.shape[:2] == (height, width):
             return image
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
@@ -197,7 +198,7 @@ def _jitter(
     brightness, contrast, saturation = rng.uniform(1 - amount, 1 + amount, 3)
     x = images.astype(np.float32) * brightness
     x = (x - x.mean()) * contrast + x.mean()
-    grey = x @ np.array([0.299, 0.587, 0.114], np.float32)
+    grey = x @ np.array(RGB_WEIGHTS, np.float32)
     x = grey[..., None] + (x - grey[..., None]) * saturation
     flat = np.clip(x, 0, 255).astype(np.uint8).reshape(-1, images.shape[2], 3)
     hsv = cv2.cvtColor(flat, cv2.COLOR_RGB2HSV)

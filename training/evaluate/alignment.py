@@ -63,7 +63,7 @@ def read_pair(drive: Drive, i: int, baseline_m: float) -> Pair:
     right = frames[0].image.parents[1] / "image_1" / frames[0].image.name
     if T_world[0] is None or T_world[1] is None or not right.is_file():
         raise DataError(f"{frames[0].image}: needs true poses and {right}")
-    images = [read_image(f.image) for f in frames]
+    images = [drive.read(f) for f in frames]
     T_true = torch.from_numpy(np.linalg.inv(T_world[1]) @ T_world[0])[None]
     rng = np.random.default_rng(i)
     axis = rng.normal(size=3)

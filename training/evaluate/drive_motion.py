@@ -15,7 +15,7 @@ from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import load_pose, load_refiner
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
-from training.data.drive import Drive, read_image
+from training.data.drive import Drive
 
 Poses = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class MotionEstimator:
         Raises:
             DataError: fewer than two frames, or poses unknown.
         """
-        images = [read_image(frame.image) for frame in drive.frames]
+        images = [drive.read(frame) for frame in drive.frames]
         depth = np.stack([self._depth.predict(image, drive.camera).depth for image in images])
         rgb = torch.stack([self._to_input(image) for image in images])
         height, width = self.card.input_size

@@ -25,7 +25,7 @@ from sdepth.files import write_json
 from sdepth.markdown import table
 from sdepth.metrics.trajectory import trajectory_errors
 from sdepth.odometry.odometry import Odometry
-from training.data.drive import Drive, read_depth, read_image
+from training.data.drive import Drive, read_depth
 from training.data.open_drive import find_drives, read_drive
 from training.evaluate.drive_motion import true_poses
 
@@ -53,7 +53,7 @@ def follow(
     odometry.reset()
     poses, not_ok, times = [], 0, []
     for frame in drive.frames:
-        image = read_image(frame.image)
+        image = drive.read(frame)
         if estimator is not None:
             depth = estimator.predict(image, drive.camera).depth
         elif frame.depth is not None:

@@ -30,7 +30,7 @@ from sdepth.errors import DataError
 from sdepth.files import write_json
 from sdepth.markdown import table
 from sdepth.odometry.odometry import Odometry
-from training.data.drive import Drive, read_depth, read_image
+from training.data.drive import Drive, read_depth
 from training.data.open_drive import find_drives, read_drive
 from training.evaluate.drive_motion import true_poses
 
@@ -74,7 +74,7 @@ def follow(
     for i, frame in enumerate(drive.frames):
         if frame.depth is None:
             raise DataError(f"{frame.image}: no depth_2/ beside it")
-        image, truth, stamp = read_image(frame.image), read_depth(frame.depth), i * PERIOD_NS
+        image, truth, stamp = drive.read(frame), read_depth(frame.depth), i * PERIOD_NS
         chosen = selector.update(mean_luminance(image), stamp)
         modes.append(chosen if config or not modes else modes[0])
         depth = handover.predict(image, drive.camera, modes[-1], stamp).depth

@@ -36,7 +36,6 @@ from training.data.drive import (
     TEXTURELESS,
     Drive,
     read_depth,
-    read_image,
     read_mask,
 )
 from training.data.open_drive import find_drives, read_drive
@@ -121,8 +120,8 @@ def evaluate_night(
             if frame.depth is None or frame.mask is None:
                 raise DataError(f"{frame.image}: no depth_2/ or mask_2/ beside it; render it anew")
             truth, mask = read_depth(frame.depth), read_mask(frame.mask)
-            depth = estimator.predict(read_image(frame.image), dark.camera)
-            by_day = estimator.predict(read_image(lit.image), bright.camera)
+            depth = estimator.predict(dark.read(frame), dark.camera)
+            by_day = estimator.predict(bright.read(lit), bright.camera)
             flat = np.full_like(depth.depth, 15.0)
             for name, one in (("night", depth.depth), ("day", by_day.depth), ("constant", flat)):
                 scores[name].add(truth, one, mask, protocol)

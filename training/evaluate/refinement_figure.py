@@ -23,7 +23,6 @@ from sdepth.alignment.solver import Refinement, refine
 from sdepth.checkpoint import load_depth, load_pose, load_refiner
 from sdepth.depth.colorize import colorize
 from sdepth.models.depth_net import disp_to_depth
-from training.data.drive import read_image
 from training.data.open_drive import read_drive
 
 SCALES = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -49,7 +48,7 @@ def read_pair(checkpoint: Path, drive: Path, frame: int) -> Pair:
     found = read_drive(drive)
     height, width = card.input_size
     frames = found.frames[frame : frame + 2]
-    images = torch.stack([torch.from_numpy(read_image(f.image)) for f in frames])
+    images = torch.stack([torch.from_numpy(found.read(f)) for f in frames])
     images = images.permute(0, 3, 1, 2).float() / 255
     images = torch.nn.functional.interpolate(images, (height, width), mode="area")
     camera = found.camera.resized(width, height)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from pathlib import Path
 
-from sdepth.cli import make_parser, run
+from sdepth.cli import image_size, make_parser, run
 from sdepth.errors import DataError
 from training.synth.config import DOMAINS, DatasetConfig
 
@@ -85,15 +84,14 @@ def _render(opts: argparse.Namespace) -> None:
 
 def _config(opts: argparse.Namespace) -> DatasetConfig:
     """Return the arguments, checked."""
-    size = re.fullmatch(r"(\d+)x(\d+)", opts.size)
-    if not size or min(map(int, size.groups())) < 16:
+    height, width = image_size(opts.size)
+    if min(height, width) < 16:
         raise DataError(f"--size {opts.size}: expected WIDTHxHEIGHT of at least 16, as 640x192")
     if min(opts.sequences, opts.frames, opts.every) < 1 or opts.seed < 0:
         raise DataError(
             f"--sequences {opts.sequences} --frames {opts.frames} --every {opts.every} "
             f"--seed {opts.seed}: expected at least 1, 1, 1 and 0"
         )
-    width, height = map(int, size.groups())
     drives = (opts.domain, opts.sequences, opts.frames)
     return DatasetConfig(*drives, width, height, opts.seed, opts.supersample, opts.every)
 

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.luma import RGB_WEIGHTS
+
 Image = NDArray[np.float32]
 _WIDTH = 416
 """Image width that the sizes below in pixels are for."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array(RGB_WEIGHTS, np.float32)
 
 
 @dataclass(frozen=True)

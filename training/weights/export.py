@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from sdepth.checkpoint import load_depth, load_pose, load_refiner, save
-from sdepth.cli import make_parser, run
+from sdepth.cli import image_size, make_parser, run
 from sdepth.engines.graph import DepthGraph, write_onnx
 from sdepth.errors import CheckpointError
 from sdepth.files import atomic
@@ -75,12 +75,6 @@ def export_onnx(checkpoint: Path, out: Path, image_size: tuple[int, int] | None 
         write_onnx(graph, partial)
 
 
-def _size(text: str) -> tuple[int, int]:
-    """Return (height, width) of "WxH"."""
-    width, height = map(int, text.split("x"))
-    return height, width
-
-
 @torch.no_grad()
 def _average(net: nn.Module, other: nn.Module, name: Path, share: float) -> None:
     """Move each weight of a network towards another's, by ``share`` of the way."""
@@ -105,8 +99,10 @@ def main(args: list[str] | None = None) -> int:
         help="ship the mean of the run's and these: what it continued, or what continued that",
     )  # fmt: skip
     parser.add_argument(
-        "--image-size", type=_size, help="of the ONNX: WxH of the images (default: the network's)"
-    )
+        "--image-size",
+        type=image_size,
+        help="of the ONNX: WxH of the images (default: the network's)",
+    )  # fmt: skip
     options = parser.parse_args(args)
     if options.out.suffix not in (".safetensors", ".onnx"):
         parser.error(f"{options.out}: expected a name ending in .safetensors or .onnx")

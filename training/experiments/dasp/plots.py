@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sdepth.depth.estimator import DepthEstimator
-from training.data.drive import read_depth, read_image
+from training.data.drive import read_depth
 from training.data.open_drive import find_drives, read_drive
 from training.evaluate.side_by_side import write_sheet
 from training.experiments.dasp.configurations import DASP
@@ -89,13 +89,13 @@ def _draw_sheet(runs: dict[str, Run], context: StudyContext, path: Path) -> None
     folders = find_drives(context.drives["test"])
     for i in np.linspace(0, len(folders) - 1, min(SHEET_ROWS, len(folders))).astype(int):
         drive = read_drive(folders[i])
-        frames.append((drive.camera, drive.frames[len(drive.frames) // 2]))
+        frames.append((drive, drive.frames[len(drive.frames) // 2]))
     names = [name for name in SHOWN if name in runs]
     models = [DepthEstimator(runs[name].weights, context.device, "model") for name in names]
     rows: list[list[NDArray[Any]]] = []
-    for camera, frame in frames:
+    for drive, frame in frames:
         assert frame.depth is not None  # scored before
-        image = read_image(frame.image)
-        depths = [model.predict(image, camera).depth for model in models]
+        image = drive.read(frame)
+        depths = [model.predict(image, drive.camera).depth for model in models]
         rows.append([image, *depths, read_depth(frame.depth)])
     write_sheet(path, rows, 320, ("night", *names, "truth"))

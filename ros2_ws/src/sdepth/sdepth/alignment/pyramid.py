@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sdepth.luma import RGB_WEIGHTS
 from sdepth.shapes import check_shape
 
 WINDOW = 15
@@ -21,7 +22,7 @@ def rounded(length: float, multiple: int) -> int:
 
 def grey(image: Tensor) -> Tensor:
     """Return the brightness (B, 1, H, W) of RGB images (B, 3, H, W) (ITU-R BT.601)."""
-    return (image * image.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return (image * image.new_tensor(RGB_WEIGHTS).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def normalise(grey: Tensor) -> Tensor:

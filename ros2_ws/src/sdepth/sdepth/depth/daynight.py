@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from sdepth.config import param
 from sdepth.errors import ConfigError
+from sdepth.luma import RGB_WEIGHTS
 from sdepth.shapes import check_shape
 
 DAY, NIGHT, AUTO = "day", "night", "auto"
 IMAGE, TOPIC = "image", "topic"
 _NAMES = {IMAGE: "mean luminance", TOPIC: "illuminance"}
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def mean_luminance(image: NDArray[np.uint8]) -> float:
     """
     check_shape("image", image, "H W 3")
     few = np.ascontiguousarray(image[::4, ::4])  # NumPy's own mean takes eight times as long
-    return float(np.array(cv2.mean(few)[:3]) @ _LUMA / 255)
+    return float(np.array(cv2.mean(few)[:3]) @ RGB_WEIGHTS / 255)
 
 
 class ModeSelector:
