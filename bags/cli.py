@@ -9,9 +9,9 @@ from pathlib import Path
 from bags.images import STAMPS
 from bags.write import BagConfig, write_bag
 from sdepth.cli import make_parser, run
+from training.data.data_sets import without_broken
 from training.data.drive import Drive
 from training.data.open_drive import read_drive
-from training.data.sources import without_broken
 
 
 def converter_parser(prog: str, description: str | None, examples: str) -> argparse.ArgumentParser:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from bags.cli import add_camera_height, convert, converter_parser
 from training.data import robotcar
-from training.data.crop_resize import Trim, trimmed
+from training.data.crop_resize import CropResize, cropped
+from training.data.data_sets import robotcar_options
 from training.data.drive import Drive
-from training.data.sources import robotcar_options
 
 _EXAMPLES = """examples:
   python -m bags.from_robotcar 2014-12-16-18-44-24 bags/out/night --models SDK/models --limit 500
@@ -32,7 +32,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def _read(options: Namespace) -> Drive:
     """Return the drive the command line names."""
     drive = robotcar.read(options.drive, options.models, options.camera)
-    return trimmed(drive, Trim.parse(options.crop, "none"))
+    return cropped(drive, CropResize.parse(options.crop, "none"))
 
 
 if __name__ == "__main__":

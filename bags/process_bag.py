@@ -21,7 +21,7 @@ from sdepth.odometry.odometry import OdometryState
 from sdepth.odometry.pipeline import AlignmentConfig, OdometryPipeline, load_odometry
 from sdepth.pipeline import DepthConfig, DepthPipeline, Pipeline, pinhole
 from sdepth_ros.conversions import to_q_xyzw
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import code_depth
 from training.data.recording import RecordedFrame, Recording
 from training.data.write import put_png
@@ -80,7 +80,9 @@ def process_bag(bag: Path, out: Path, config: ProcessConfig) -> Result:
     scratch.mkdir(parents=True)
     try:
         with _warnings() as notes, _one_thread():
-            (recording,) = read_bag(bag, config.topics, Trim(), config.skip_broken, whole=True)
+            (recording,) = read_bag(
+                bag, config.topics, CropResize(), config.skip_broken, whole=True
+            )
             result = _follow(recording, scratch, config)
         result = replace(result, notes=tuple(notes))
         (scratch / RESULT).write_text(json.dumps(asdict(result), indent=2) + "\n")

@@ -19,7 +19,7 @@ from sdepth.geometry.camera import Camera
 from sdepth.geometry.rectify import Lens, Rectify
 from sdepth_ros.conversions import to_lens
 from training.data.check import check_lens, check_size, rectification
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import Drive, Frame, read_image
 from training.data.recording import RecordedFrame, Recording, split
 
@@ -44,14 +44,18 @@ class Topics:
 
 
 def read_bag(
-    bag: Path, topics: Topics, trim: Trim, skip_broken: bool = False, whole: bool = False
+    bag: Path,
+    topics: Topics,
+    crop: CropResize,
+    skip_broken: bool = False,
+    whole: bool = False,
 ) -> list[Recording]:
     """Return the recordings in a bag: its images, split where some are missing.
 
     Args:
         bag: in any form that ``open_bag`` knows.
         topics: which to take.
-        trim: what to cut the rectified images to.
+        crop: what to cut the rectified images to.
         skip_broken: leave out images whose stamps do not come after those before.
         whole: one recording, whatever is missing.
 
@@ -81,7 +85,7 @@ def read_bag(
     parts = [drive] if whole else split(drive)
     if not parts or not stamps:
         raise DataError(f"{bag}: {len(stamps)} images on {image}; expected three in a row")
-    return [_part(part, bag, found, times, trim) for part in parts]
+    return [_part(part, bag, found, times, crop) for part in parts]
 
 
 def read_frames(
@@ -107,7 +111,9 @@ def read_frames(
         raise DataError(f"{recording.name}: no image can be decoded")
 
 
-def _part(drive: Drive, bag: Path, images: Images, times: dict[int, int], trim: Trim) -> Recording:
+def _part(
+    drive: Drive, bag: Path, images: Images, times: dict[int, int], crop: CropResize
+) -> Recording:
     """Return a part of a bag, whose images are decoded as they are written."""
     frames = {frame.stamp_ns: frame for frame in drive.frames}
     mine = {number: frames[time] for number, time in times.items() if time in frames}
@@ -116,23 +122,23 @@ def _part(drive: Drive, bag: Path, images: Images, times: dict[int, int], trim: 
         encoded = (msg for _, _, msg in read_messages(bag, images.topic))
         for number, decode in pictures(encoded, images.codec, f"{bag}: {images.topic}"):
             if frame := mine.get(number):
-                make = partial(_picture, decode, drive, trim, frame.image)
+                make = partial(_picture, decode, drive, crop, frame.image)
                 yield RecordedFrame(
                     frame.image.name, frame.stamp_ns, make, T_world_cam=frame.T_world_cam
                 )
 
-    return Recording(drive.name, trim.camera(drive.camera), len(frames), recorded)
+    return Recording(drive.name, crop.camera(drive.camera), len(frames), recorded)
 
 
-def _picture(decode: Picture, drive: Drive, trim: Trim, where: Path) -> NDArray[np.uint8]:
-    """Return a decoded image, rectified and trimmed."""
+def _picture(decode: Picture, drive: Drive, crop: CropResize, where: Path) -> NDArray[np.uint8]:
+    """Return a decoded image, rectified, cut and resized."""
     try:
         image = decode()
         image = image if drive.rectify is None else drive.rectify(image)
     except (ImageError, CameraError) as err:
         raise DataError(f"{where}: {err}") from err
     check_size(image, drive.camera, str(where))
-    return trim.image(image)
+    return crop.image(image)
 
 
 def _camera(lens: Lens, topic: str) -> tuple[Camera, Rectify | None]:

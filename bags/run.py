@@ -34,7 +34,7 @@ from sdepth.scale.tracker import Scale
 from sdepth_ros.bags.reader import is_bag
 from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields
 from sdepth_ros.node_params import DepthParams
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.custom import read_folder, read_video
 from training.data.open_drive import read_drive
 from training.data.recording import Recording, recording
@@ -77,12 +77,12 @@ def open_input(options: Namespace) -> Recording:
     path, calib = options.input, options.calib
     if is_bag(path):
         topics = Topics(options.image, options.camera_info, "none", calib, options.stamps)
-        return read_bag(path, topics, Trim(), options.skip_broken, whole=True)[0]
+        return read_bag(path, topics, CropResize(), options.skip_broken, whole=True)[0]
     if path.is_file() or calib:
         if not calib:
             raise DataError(f"{path}: a video needs --calib, the .yaml of ROS' camera_calibration")
         if path.is_file():
-            return read_video(path, Path(calib), 1, Trim())
+            return read_video(path, Path(calib), 1, CropResize())
         return recording(read_folder(path, Path(calib), options.fps))
     return recording(read_drive(path))
 

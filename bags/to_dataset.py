@@ -11,7 +11,7 @@ from bags.cli import add_camera
 from bags.recordings import Topics, read_bag
 from sdepth.cli import make_parser, run
 from training.data.cli import add_write_options, write_data_set
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 
 _EXAMPLES = """examples:
   python -m bags.to_dataset bags/out/06 data/mine
@@ -50,9 +50,9 @@ def _convert(options: Namespace) -> None:
     topics = Topics(
         options.image, options.camera_info, options.odometry, options.calib, options.stamps
     )
-    trim = Trim.parse(options.crop, options.size)
+    crop = CropResize.parse(options.crop, options.size)
     recordings = [
-        r for bag in options.bags for r in read_bag(bag, topics, trim, options.skip_broken)
+        r for bag in options.bags for r in read_bag(bag, topics, crop, options.skip_broken)
     ]
     write_data_set("bags.to_dataset", recordings, options)
 

@@ -35,7 +35,7 @@ from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from sdepth.files import write_json
 from training.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import Drive
 from training.data.open_drive import read_drive
 from training.data.recording import recording
@@ -74,7 +74,7 @@ def drives(drive: Path | None, size: tuple[int, int]) -> Iterator[dict[str, Path
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         drive = drive or render(folder / "rendered")
-        small = recording(replace(read_drive(drive), name="small"), Trim(size=size[::-1]))
+        small = recording(replace(read_drive(drive), name="small"), CropResize(size=size[::-1]))
         write_recording(folder, small, WriteConfig())
         yield {"recorded": drive, "prepared": folder / "sequences/small"}
 

@@ -30,7 +30,7 @@ from tests.conftest import ROOT
 from tests.helpers import write_drive
 from training.config import TrainConfig
 from training.data.check import check_whole, file_size
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import read_depth, read_image
 from training.data.open_drive import read_drive
 from training.data.split import find_frames, read_list
@@ -99,7 +99,7 @@ def test_damaged_bags(tmp_path: Path, form: str) -> None:
     bag = forms.make(tmp_path, form)
 
     def read() -> None:
-        for recording in read_bag(bag, Topics(), Trim()):
+        for recording in read_bag(bag, Topics(), CropResize()):
             for frame in recording.frames():
                 frame.image()  # type: ignore[operator]
 

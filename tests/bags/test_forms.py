@@ -21,7 +21,7 @@ from bags.write import CAMERA_INFO, IMAGE
 from sdepth.errors import DataError
 from sdepth_ros.bags.reader import is_bag, open_bag
 from tests.bags import forms
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 
 
 @pytest.mark.parametrize("form", forms.FORMS)
@@ -30,7 +30,7 @@ def test_every_form_holds_the_same_drive(tmp_path: Path, form: str) -> None:
 
     assert is_bag(bag)
     assert count_messages(bag) == {"/tf_static": 1, "/odom": 6, CAMERA_INFO: 6, IMAGE: 6}
-    (recording,) = read_bag(bag, Topics(), Trim())
+    (recording,) = read_bag(bag, Topics(), CropResize())
     frames = list(recording.frames())
     images = [msg.data.reshape(32, 64, 3) for topic, _, msg in forms.drive() if topic == IMAGE]
     assert recording.camera == forms.CAMERA

@@ -15,7 +15,7 @@ from bags.recordings import Topics, read_bag
 from bags.video import codec_of
 from sdepth.errors import DataError
 from tests.bags import forms
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.recording import Recording
 
 KINDS = ("ffmpeg_image_transport_msgs/FFMPEGPacket", "foxglove_msgs/CompressedVideo",
@@ -61,7 +61,7 @@ def recorded(bag: Path, kind: str, codec: str, pieces: list[bytes]) -> Recording
         if topic == forms.IMAGE:
             topic, msg = f"{topic}/ffmpeg", piece(kind, codec, next(images), time)
         timed.append((topic, time, msg))
-    (found,) = read_bag(forms.write(bag, timed), Topics(), Trim())
+    (found,) = read_bag(forms.write(bag, timed), Topics(), CropResize())
     return found
 
 

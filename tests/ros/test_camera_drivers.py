@@ -22,7 +22,7 @@ from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera, values_of
 from tests.ros.test_depth_node import arguments
 from tests.ros.test_odometry_node import FakeDepthCamera
-from tests.training.test_datasets_own import write_calib
+from tests.training.test_datasets_custom import write_calib
 
 if TYPE_CHECKING:
     from tests.ros.processes import Peer

@@ -16,7 +16,7 @@ from sdepth.geometry.camera import Camera
 from sdepth_ros.camera_input import CameraInput, calibration_path
 from sdepth_ros.node_params import InputParams
 from tests.ros import messages
-from tests.training.test_datasets_own import write_calib
+from tests.training.test_datasets_custom import write_calib
 
 LOG = logging.getLogger(__name__)
 K = np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]])

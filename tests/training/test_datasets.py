@@ -13,7 +13,7 @@ from sdepth.errors import CameraError, ConfigError, DataError
 from sdepth.geometry.camera import Camera
 from tests.helpers import write_drive
 from training.data.check import check_lens, describe, flaw
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import Drive, Frame, read_depth
 from training.data.open_drive import find_drives, read_drive
 from training.data.poses import poses_at
@@ -163,20 +163,20 @@ def test_poses_between_known_ones_are_straight_and_even() -> None:
 
 
 def test_trims_are_read_from_text_and_keep_rays() -> None:
-    trim = Trim.parse("32x16+8+4", "64x32")
-    assert trim.camera(LENS) == LENS.cropped(8, 4, 32, 16).resized(64, 32)
-    assert Trim.parse("none", "") == Trim()
+    crop = CropResize.parse("32x16+8+4", "64x32")
+    assert crop.camera(LENS) == LENS.cropped(8, 4, 32, 16).resized(64, 32)
+    assert CropResize.parse("none", "") == CropResize()
     for crop, size in (("32x16", "none"), ("none", "64"), ("half", "")):
         with pytest.raises((ConfigError, DataError), match="expected WIDTHxHEIGHT"):
-            Trim.parse(crop, size)
+            CropResize.parse(crop, size)
     with pytest.raises(CameraError, match="leaves the 64x32 image"):
-        Trim.parse("64x32+1+0", "").camera(LENS)
+        CropResize.parse("64x32+1+0", "").camera(LENS)
 
 
 def test_depth_is_trimmed_without_mixing_distances() -> None:
     depth = np.zeros((32, 64), np.float32)
     depth[:, 20:] = 7
-    small = Trim.parse("32x16+8+4", "16x8").depth(depth)
+    small = CropResize.parse("32x16+8+4", "16x8").depth(depth)
     assert small.shape == (8, 16)
     assert np.unique(small).tolist() == [0, 7]
 

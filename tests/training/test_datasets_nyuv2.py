@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from sdepth.errors import DataError
 from tests.training.trees import pictures
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import read_depth, read_image
 from training.data.nyuv2 import read, read_test
 from training.data.open_drive import find_drives, read_drive
@@ -104,7 +104,7 @@ def test_the_real_sample_keeps_its_depth(shared_data: Path, tmp_path: Path) -> N
     with h5py.File(tmp_path / "one.mat", "w") as file:
         file["images"], file["depths"] = image.transpose(2, 1, 0)[None], depth.T[None]
     savemat(tmp_path / "splits.mat", {"testNdxs": [[1]]})
-    made = read_test(tmp_path / "one.mat", tmp_path / "splits.mat", Trim())
+    made = read_test(tmp_path / "one.mat", tmp_path / "splits.mat", CropResize())
     (frame,) = made.frames()
     np.testing.assert_array_equal(frame.image(), image)
     np.testing.assert_array_equal(frame.depth(), depth)
@@ -124,4 +124,4 @@ def test_damaged_labelled_files_are_refused(
 ) -> None:
     damage(*labelled)
     with pytest.raises(DataError, match=message):
-        read_test(*labelled, Trim())
+        read_test(*labelled, CropResize())

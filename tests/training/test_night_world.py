@@ -12,11 +12,11 @@ from training.data.drive import BLURRED, MOVING
 from training.synth import sensor
 from training.synth.camera_look import Look
 from training.synth.config import DatasetConfig, SequenceConfig, draw_sequence
+from training.synth.darkness import Night, draw_night, lamps_lit, wander
 from training.synth.lights import lamps_at
-from training.synth.night import Night, draw_night, lamps_lit, wander
 from training.synth.render import Rendered, SequenceRenderer
 from training.synth.road import Road
-from training.synth.street import build_town
+from training.synth.street import build_street
 
 NIGHT = DatasetConfig("night", 1, 12, 160, 48, 2000)
 DAY = replace(NIGHT, domain="day")
@@ -160,7 +160,7 @@ def test_an_unlit_street_has_the_same_posts_and_fewer_lamps() -> None:
     towns = []
     for share in (0.0, 0.5):
         c = replace(cfg, night=replace(cfg.night, unlit=share))
-        towns.append(build_town(c, Road(c)))
+        towns.append(build_street(c, Road(c)))
     lit, half = towns
     assert len(lit.lamps) > len(half.lamps) > 0
     np.testing.assert_array_equal(lit.mesh.corners, half.mesh.corners)

@@ -17,7 +17,7 @@ from training.data.drive import Drive
 
 
 @dataclass(frozen=True)
-class Trim:
+class CropResize:
     """What is kept of an image, and the size it gets.
 
     Attributes:
@@ -29,8 +29,8 @@ class Trim:
     size: tuple[int, int] | None = None
 
     @classmethod
-    def parse(cls, crop: str, size: str) -> Trim:
-        """Return the trim of "1152x640+64+160" (width, height, left, top) and "576x320".
+    def parse(cls, crop: str, size: str) -> CropResize:
+        """Return what is asked for by "1152x640+64+160" (width, height, left, top) and "576x320".
 
         Empty texts and "none" keep everything.
 
@@ -46,7 +46,7 @@ class Trim:
         return cls(window, None if size in ("", "none") else image_size(size)[::-1])
 
     def camera(self, camera: Camera) -> Camera:
-        """Return the camera of trimmed images.
+        """Return the camera of images so cut and resized.
 
         Raises:
             CameraError: the window leaves the image.
@@ -56,14 +56,14 @@ class Trim:
         return camera.resized(*self.size) if self.size else camera
 
     def image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return an image (H, W, 3) trimmed."""
+        """Return an image (H, W, 3) cut and resized."""
         cut = self._cut(image)
         if self.size is None or cut.shape[1::-1] == self.size:
             return cut
         return np.asarray(cv2.resize(cut, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def depth(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return depth (H, W) trimmed, metres; no two depths are mixed."""
+        """Return depth (H, W) cut and resized, metres; no two depths are mixed."""
         cut = self._cut(depth)
         if self.size is None:
             return cut
@@ -77,14 +77,14 @@ class Trim:
         return pixels[top : top + height, left : left + width]
 
 
-def trimmed(drive: Drive, trim: Trim) -> Drive:
-    """Return the drive with its images and camera trimmed."""
-    if trim == Trim():
+def cropped(drive: Drive, crop: CropResize) -> Drive:
+    """Return the drive with its images and camera cut and resized."""
+    if crop == CropResize():
         return drive
 
     def rectify(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
         image = raw if drive.rectify is None else drive.rectify(raw)
         check_size(image, drive.camera, drive.name)
-        return trim.image(image)
+        return crop.image(image)
 
-    return replace(drive, camera=trim.camera(drive.camera), rectify=rectify)
+    return replace(drive, camera=crop.camera(drive.camera), rectify=rectify)

@@ -14,7 +14,7 @@ from sdepth.errors import DataError
 from sdepth.geometry.calibration import read_calibration
 from sdepth.geometry.rectify import Rectify
 from training.data.check import check_size, rectification
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import Drive, Frame, image_files
 from training.data.kitti_odometry import read_times
 from training.data.recording import RecordedFrame, Recording
@@ -47,14 +47,14 @@ def read_folder(root: Path, calib: Path, fps: float) -> Drive:
     return Drive(root.name, camera, tuple(map(Frame, images, stamps)), rectify=rectify)
 
 
-def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
-    """Return a video file as a recording, rectified and trimmed as it is decoded.
+def read_video(path: Path, calib: Path, every: int, crop: CropResize) -> Recording:
+    """Return a video file as a recording, rectified, cut and resized as it is decoded.
 
     Args:
         path: anything OpenCV decodes.
         calib: of the camera, as ROS' camera_calibration writes it.
         every: take every so many frames.
-        trim: what to cut the rectified images to.
+        crop: what to cut the rectified images to.
 
     Raises:
         DataError: no video, or the calibration damaged; once read, that it ends early.
@@ -73,7 +73,7 @@ def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
             if number % every == 0:
                 rgb = np.asarray(cv2.cvtColor(decoded[1], cv2.COLOR_BGR2RGB), np.uint8)
                 check_size(rgb, camera, str(path))
-                picture = partial(_rectify, rgb, rectify, trim)
+                picture = partial(_rectify, rgb, rectify, crop)
                 yield RecordedFrame(f"{number:06d}", round(number * 1e9 / fps), picture)
             number += 1
         if number < count - _SLACK:
@@ -82,9 +82,11 @@ def read_video(path: Path, calib: Path, every: int, trim: Trim) -> Recording:
                 "part out with ffmpeg -i"
             )
 
-    return Recording(path.stem, trim.camera(camera), -(-count // every), frames)
+    return Recording(path.stem, crop.camera(camera), -(-count // every), frames)
 
 
-def _rectify(image: NDArray[np.uint8], rectify: Rectify | None, trim: Trim) -> NDArray[np.uint8]:
-    """Return a decoded image rectified and trimmed."""
-    return trim.image(image if rectify is None else rectify(image))
+def _rectify(
+    image: NDArray[np.uint8], rectify: Rectify | None, crop: CropResize
+) -> NDArray[np.uint8]:
+    """Return a decoded image rectified, cut and resized."""
+    return crop.image(image if rectify is None else rectify(image))

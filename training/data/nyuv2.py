@@ -21,7 +21,7 @@ from scipy.io import loadmat
 from sdepth.errors import DataError
 from sdepth.geometry.rectify import Lens
 from training.data.check import rectification
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import Drive, Frame
 from training.data.recording import RecordedFrame, Recording
 
@@ -72,13 +72,13 @@ def read(root: Path, every: int = EVERY) -> list[Drive]:
     return drives
 
 
-def read_test(path: Path, splits: Path, trim: Trim) -> Recording:
+def read_test(path: Path, splits: Path, crop: CropResize) -> Recording:
     """Return the test images with their depth as one recording; they are no video.
 
     Args:
         path: nyu_depth_v2_labeled.mat.
         splits: splits.mat, which says which ones are for testing.
-        trim: what to cut images and depth to.
+        crop: what to cut images and depth to.
 
     Raises:
         DataError: a file is missing, damaged or of other contents.
@@ -103,11 +103,11 @@ def read_test(path: Path, splits: Path, trim: Trim) -> Recording:
             yield RecordedFrame(
                 f"{number:05d}",
                 number * 10**9,
-                lambda image=image: trim.image(image()),  # type: ignore[misc]
-                lambda depth=depth: trim.depth(depth()),  # type: ignore[misc]
+                lambda image=image: crop.image(image()),  # type: ignore[misc]
+                lambda depth=depth: crop.depth(depth()),  # type: ignore[misc]
             )
 
-    return Recording("test", trim.camera(_LENS.rectified), len(numbers), frames)
+    return Recording("test", crop.camera(_LENS.rectified), len(numbers), frames)
 
 
 def _image(images: Any, number: int) -> NDArray[np.uint8]:

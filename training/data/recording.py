@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from sdepth.stamp_order import fault
-from training.data.crop_resize import Trim, trimmed
+from training.data.crop_resize import CropResize, cropped
 from training.data.drive import Drive, Frame, read_depth
 
 _LINKED = (".png", ".jpg", ".jpeg")
@@ -53,17 +53,17 @@ class Recording:
     camera_height_m: float | None = None
 
 
-def recording(drive: Drive, trim: Trim | None = None) -> Recording:
-    """Return a drive as a recording, trimmed; files that need nothing will be linked to."""
-    trim = trim or Trim()
-    drive = trimmed(drive, trim)
+def recording(drive: Drive, crop: CropResize | None = None) -> Recording:
+    """Return a drive as a recording, cut and resized; files that need nothing will be linked to."""
+    crop = crop or CropResize()
+    drive = cropped(drive, crop)
 
     def recorded(frame: Frame) -> RecordedFrame:
         linked = drive.rectify is None and frame.image.suffix.lower() in _LINKED
         image = frame.image if linked else partial(drive.read, frame)
         depth: Path | Callable[[], NDArray[np.float32]] | None = frame.depth
-        if isinstance(depth, Path) and trim != Trim():
-            depth = partial(_read_depth, depth, trim)
+        if isinstance(depth, Path) and crop != CropResize():
+            depth = partial(_read_depth, depth, crop)
         return RecordedFrame(frame.image.stem, frame.stamp_ns, image, depth, frame.T_world_cam)
 
     return Recording(
@@ -75,9 +75,9 @@ def recording(drive: Drive, trim: Trim | None = None) -> Recording:
     )
 
 
-def _read_depth(path: Path, trim: Trim) -> NDArray[np.float32]:
-    """Return a depth PNG (H, W), metres, trimmed."""
-    return trim.depth(read_depth(path))
+def _read_depth(path: Path, crop: CropResize) -> NDArray[np.float32]:
+    """Return a depth PNG (H, W), metres, cut and resized."""
+    return crop.depth(read_depth(path))
 
 
 def check_times(frames: tuple[Frame, ...]) -> None:

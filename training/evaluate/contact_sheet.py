@@ -36,7 +36,7 @@ Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Shot:
+class SheetFrame:
     """A frame of the sheet; ``protocol`` scores it where its truth is known."""
 
     title: str
@@ -45,10 +45,10 @@ class Shot:
     night: bool = False
 
 
-Source = Callable[[Path, dict[str, RealSet]], tuple[Example, Protocol | None] | None]
+FrameFinder = Callable[[Path, dict[str, RealSet]], tuple[Example, Protocol | None] | None]
 
 
-def _of_set(name: str, number: int) -> Source:
+def _of_set(name: str, number: int) -> FrameFinder:
     """Return a source of an image of a real set."""
 
     def source(_: Path, sets: dict[str, RealSet]) -> tuple[Example, Protocol | None] | None:
@@ -58,7 +58,7 @@ def _of_set(name: str, number: int) -> Source:
     return source
 
 
-def _of_drive(place: str, number: int) -> Source:
+def _of_drive(place: str, number: int) -> FrameFinder:
     """Return a source of a frame of a drive."""
 
     def source(data: Path, _: dict[str, RealSet]) -> tuple[Example, Protocol | None] | None:
@@ -70,7 +70,7 @@ def _of_drive(place: str, number: int) -> Source:
     return source
 
 
-def _of_file(pattern: str, lens: Camera) -> Source:
+def _of_file(pattern: str, lens: Camera) -> FrameFinder:
     """Return a source of the first image that a pattern finds, taken by ``lens``."""
 
     def source(data: Path, _: dict[str, RealSet]) -> tuple[Example, Protocol | None] | None:
@@ -87,7 +87,7 @@ def _unknown(image: Picture, camera: Camera) -> tuple[Example, None]:
 
 _COMMA = Camera(500.3, 500.3, 319.5, 240.0, 640, 352)
 _STILLS = "open_driving/singles"
-ROWS: tuple[tuple[tuple[str, Source], ...], ...] = (
+ROWS: tuple[tuple[tuple[str, FrameFinder], ...], ...] = (
     (
         ("KITTI, jam under a bridge", _of_set("kitti-eigen", 0)),
         ("nuScenes, Singapore", _of_set("nuScenes front", 0)),
@@ -120,14 +120,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=CACHE, help="of stereo truth (%(default)s)")
 
 
-def find_shots(data: Path, cache: Path) -> tuple[list[list[Shot]], list[str]]:
+def find_frames(data: Path, cache: Path) -> tuple[list[list[SheetFrame]], list[str]]:
     """Return the rows of frames that are at hand, and the titles of those that are not.
 
     Raises:
         DataError: none is at hand, or one is damaged.
     """
     sets = {one.name: one for one in load_sets(data, 3, cache)[0]}
-    rows: list[list[Shot]] = []
+    rows: list[list[SheetFrame]] = []
     missing = []
     for sources in ROWS:
         row = []
@@ -136,7 +136,7 @@ def find_shots(data: Path, cache: Path) -> tuple[list[list[Shot]], list[str]]:
             if found is None:
                 missing.append(title)
             else:
-                row.append(Shot(title, *found, night=sources is ROWS[-1]))
+                row.append(SheetFrame(title, *found, night=sources is ROWS[-1]))
         rows += [row] if row else []
     if not rows:
         raise DataError(f"{data}: none of the sheet's frames; expected {', '.join(missing)}")
@@ -150,7 +150,7 @@ def draw(o: argparse.Namespace) -> None:
         raise ConfigError(
             f"--night {len(nights)} checkpoints beside {len(o.checkpoints)}; expected as many"
         )
-    rows, missing = find_shots(o.data, o.cache)
+    rows, missing = find_frames(o.data, o.cache)
     day, night = ([of_checkpoint(path) for path in paths] for paths in (o.checkpoints, nights))
     strips = []
     for row in rows:
@@ -170,17 +170,19 @@ def _name(path: Path) -> str:
     return f"{stem} {read_card(path).sha256[:6]}"
 
 
-def _strip(row: Sequence[Shot], predictors: Sequence[Predictor], names: Sequence[str]) -> Picture:
+def _strip(
+    row: Sequence[SheetFrame], predictors: Sequence[Predictor], names: Sequence[str]
+) -> Picture:
     """Return frames side by side, all as high: titles, images, and depth by each predictor."""
-    aspects = [shot.example.camera.width / shot.example.camera.height for shot in row]
+    aspects = [frame.example.camera.width / frame.example.camera.height for frame in row]
     room = _WIDTH - _BAND - _GAP * (len(row) + 1)
     height = min(round(room / sum(aspects)), 360)
     columns = []
-    for shot, aspect in zip(row, aspects, strict=True):
+    for frame, aspect in zip(row, aspects, strict=True):
         size = (round(height * aspect), height)
-        panels = [_panel(_visible(shot), size)]
-        panels += [_depth_panel(shot, predict, size) for predict in predictors]
-        columns.append((shot.title, np.vstack([_spaced(panel) for panel in panels])))
+        panels = [_panel(_visible(frame), size)]
+        panels += [_depth_panel(frame, predict, size) for predict in predictors]
+        columns.append((frame.title, np.vstack([_spaced(panel) for panel in panels])))
     tall = columns[0][1].shape[0]
     strip = Image.new("RGB", (_WIDTH, _HEAD + tall), _PAPER)
     pen, left = ImageDraw.Draw(strip), _BAND
@@ -195,21 +197,21 @@ def _strip(row: Sequence[Shot], predictors: Sequence[Predictor], names: Sequence
     return np.asarray(strip)
 
 
-def _visible(shot: Shot) -> Picture:
+def _visible(frame: SheetFrame) -> Picture:
     """Return the image, by night so that one can see it."""
-    image = shot.example.image
-    return np.asarray(255 * (image / 255) ** 0.55, np.uint8) if shot.night else image
+    image = frame.example.image
+    return np.asarray(255 * (image / 255) ** 0.55, np.uint8) if frame.night else image
 
 
-def _depth_panel(shot: Shot, predict: Predictor, size: tuple[int, int]) -> Picture:
+def _depth_panel(frame: SheetFrame, predict: Predictor, size: tuple[int, int]) -> Picture:
     """Return depth in colours, with its error in metres where the truth is known."""
-    example = shot.example
+    example = frame.example
     depth: Depth = predict.of_image(example.image, example.camera)
     whole = resized(depth, (size[1], size[0]), "inv_depth")
     panel = np.ascontiguousarray(colorize(whole, NEAR_M, FAR_M)[..., ::-1])
-    if shot.protocol is None:
+    if frame.protocol is None:
         return panel
-    error = shot.protocol.score(example.truth, depth)
+    error = frame.protocol.score(example.truth, depth)
     drawn = Image.fromarray(panel)
     text = f"AbsRel {error.abs_rel:.2f}, scale {error.scale:.2f}"
     pen = ImageDraw.Draw(drawn)

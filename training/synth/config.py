@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sdepth.geometry.camera import Camera
 from training.synth.bonnet import Bonnet, draw_bonnet
 from training.synth.camera_look import Look, draw_look
-from training.synth.night import Night, draw_night
+from training.synth.darkness import Night, draw_night
 from training.synth.scene import Scene, draw_scene
 
 FRAME_PERIOD_S = 0.1

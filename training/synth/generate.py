@@ -165,7 +165,7 @@ def _texts(out: Path, cfg: SequenceConfig, renderer: SequenceRenderer) -> dict[P
         "motorway": cfg.scene.motorway,
         "jam": cfg.scene.jam,
         "overhead": [o.kind for o in cfg.scene.overhead],
-        "objects": renderer.town.objects,
+        "objects": renderer.street.objects,
         "town": dict(zip(("city", "suburb", "country"), cfg.town, strict=True)),
         "daylight": [round(float(d), 4) for d in cfg.daylight()],
     }

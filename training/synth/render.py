@@ -13,14 +13,14 @@ from training.data.drive import BLURRED, MOVING, OWN, SKY, TEXTURELESS
 from training.synth import sensor
 from training.synth.bonnet import cover
 from training.synth.config import FRAME_PERIOD_S, SequenceConfig
+from training.synth.darkness import wander
 from training.synth.library import library_of
 from training.synth.lights import Light, lamps_at, light_at
 from training.synth.motion import drive
-from training.synth.night import wander
 from training.synth.place import batch, place
 from training.synth.rays import bvh, rays
 from training.synth.road import Road
-from training.synth.street import build_town
+from training.synth.street import build_street
 from training.synth.trace import Hits, Moving, Tracer
 from training.synth.traffic import Mover, traffic
 
@@ -51,12 +51,12 @@ class SequenceRenderer:
         """Build road, town, traffic and drive of ``cfg``, and meter the exposure."""
         self.cfg = cfg
         self.road = Road(cfg)
-        self.town = build_town(cfg, self.road)
+        self.street = build_street(cfg, self.road)
         self.ego = drive(cfg, self.road)
         library = library_of(cfg)
         self.movers: list[Mover] = traffic(cfg, self.road, self.ego, library)
         self._vehicles = [library.take(m.kind, m.number) for m in self.movers]
-        self._tracer = Tracer(self.town, sum(len(v.mesh.corners) for v in self._vehicles))
+        self._tracer = Tracer(self.street, sum(len(v.mesh.corners) for v in self._vehicles))
         self._placed: dict[int, Moving] = {}
         self._daylight = cfg.daylight()
         self.gains = self._meter()
@@ -111,14 +111,14 @@ class SequenceRenderer:
                 self._placed.clear()
             self._placed[i] = self._moving(i)
         movers, T = self._placed[i], self.ego.T_world_cam[i * self.cfg.data.every]
-        lamps = lamps_at(self.town.lamps, T, movers.heads, light.lamps_on, self.cfg)
+        lamps = lamps_at(self.street.lamps, T, movers.heads, light.lamps_on, self.cfg)
         return *self._tracer.trace(T, camera, ss, light, lamps, movers), movers
 
     def _moving(self, i: int) -> Moving:
         """Return the traffic of frame ``i``."""
         if not self.movers:
             nothing = bvh(np.zeros((1, 3, 3), np.float32))
-            none = tuple(a[:0] for a in self.town.mesh.shaded())
+            none = tuple(a[:0] for a in self.street.mesh.shaded())
             return Moving(nothing, none, [], np.zeros((0, 3)), np.zeros((0, 4), np.float32))
         tick = i * self.cfg.data.every
         s, d = (np.array([getattr(m, k)[tick : tick + 2] for m in self.movers]) for k in "sd")
@@ -131,7 +131,7 @@ class SequenceRenderer:
         heads = [(at[k], ahead[k]) for k, v in enumerate(self._vehicles) if v.lamp is not None]
         paint = np.array([m.colours for m in self.movers])
         meshes = [v.mesh for v in self._vehicles]
-        placed = place([batch(meshes, R, t, colours=paint)], self.town.hue)
+        placed = place([batch(meshes, R, t, colours=paint)], self.street.hue)
         count = np.array([len(m.texture) for m in meshes])
         first, points = 3 * (np.cumsum(count) - count), placed.corners.reshape(-1, 3)
         low, high = (f.reduceat(points, first) for f in (np.minimum, np.maximum))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.synth.camera_look import develop, through_lens
 from training.synth.config import SequenceConfig
-from training.synth.night import Night
+from training.synth.darkness import Night
 
 _MAX_GAIN_DAY = 7.0
 _TAPS = 11

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from training.synth.builder import Builder, clothes, colours, scatter
 from training.synth.cars import car_colours
 from training.synth.config import SequenceConfig
+from training.synth.darkness import lamps_lit
 from training.synth.library import OBJECTS, dress, library_of
-from training.synth.night import lamps_lit
 from training.synth.place import Placed, place
 from training.synth.road import CITY, COUNTRY, SUBURB, Road
 from training.synth.roadside import divider, motorway_side, overhead, woods
@@ -21,7 +21,7 @@ _LAMP_POWER = 45.0
 
 
 @dataclass(frozen=True)
-class Town:
+class Street:
     """What does not move: triangles, textures and their hues (n, 3), and street lamps.
 
     ``lamps`` (n, 6) are position and colour; ``covers`` (n, 8) what keeps the light of the sky
@@ -36,7 +36,7 @@ class Town:
     objects: dict[str, int]
 
 
-def build_town(cfg: SequenceConfig, road: Road) -> Town:
+def build_street(cfg: SequenceConfig, road: Road) -> Street:
     """Return the street around ``road``."""
     library = library_of(cfg)
     b = Builder(cfg, road, library)
@@ -53,7 +53,7 @@ def build_town(cfg: SequenceConfig, road: Road) -> Town:
     atlas, hue = dress(cfg, library)
     lamps = np.concatenate([np.zeros((0, 6)), *b.lamps]).astype(np.float32)
     covers = np.array(b.covers, np.float32).reshape(-1, 8)
-    return Town(place(b.batches, hue), atlas, hue, lamps, covers, b.objects)
+    return Street(place(b.batches, hue), atlas, hue, lamps, covers, b.objects)
 
 
 def _buildings(b: Builder, side: int) -> None:

@@ -13,7 +13,7 @@ from training.synth import shade
 from training.synth.library import MATERIALS
 from training.synth.lights import Light
 from training.synth.rays import bvh, edges, nearby, rays
-from training.synth.street import Town
+from training.synth.street import Street
 
 _QUARTERS = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], np.float32)
 
@@ -48,7 +48,7 @@ class Moving:
 class Tracer:
     """Traces rays through a town and, one frame at a time, its traffic."""
 
-    def __init__(self, town: Town, more: int) -> None:
+    def __init__(self, town: Street, more: int) -> None:
         """Take the town, and room for ``more`` triangles that move."""
         self._static = bvh(town.mesh.corners)
         self.count = len(town.mesh.corners)

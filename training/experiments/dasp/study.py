@@ -8,7 +8,7 @@ from typing import Any
 from training.evaluate.night import evaluate_night
 from training.experiments.dasp.claims import CLAIMS
 from training.experiments.dasp.configurations import BY_DAY, CONFIGURATIONS, NETWORKS, SHARED
-from training.experiments.dasp.report import PROTOCOL, material, tables_and_plots
+from training.experiments.dasp.tables import PROTOCOL, material, tables_and_plots
 from training.experiments.study import Drives, Study, StudyContext
 
 

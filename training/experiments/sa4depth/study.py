@@ -8,7 +8,7 @@ from typing import Any
 from training.evaluate.motion import evaluate_motion
 from training.experiments.sa4depth.claims import CLAIMS
 from training.experiments.sa4depth.configurations import CONFIGURATIONS, NETWORKS, NONE
-from training.experiments.sa4depth.report import PROTOCOL, material, tables_and_plots
+from training.experiments.sa4depth.tables import PROTOCOL, material, tables_and_plots
 from training.experiments.study import Drives, Study, StudyContext
 
 

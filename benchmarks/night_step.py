@@ -1,6 +1,6 @@
 """Time a training step at night, with and without a prior of the day; one run.
 
-python -m benchmarks.night --threads 2 --json night.json
+python -m benchmarks.night_step --threads 2 --json night.json
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from training.experiments.__main__ import QUICK, STUDIES, main
 from training.experiments.claims import FAILS, HOLDS, NOT_RUN
 from training.experiments.dasp.claims import CLAIMS, close, gains_more
 from training.experiments.dasp.configurations import VIDEO
-from training.experiments.dasp.report import tables_and_plots
+from training.experiments.dasp.tables import tables_and_plots
 from training.experiments.results import Results
 from training.experiments.study import StudyContext, plan
 

@@ -13,27 +13,27 @@ from tqdm import tqdm
 from sdepth.errors import DataError
 from training.data import cityscapes, custom, nuscenes, nyuv2, robotcar
 from training.data.check import broken_files, describe
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.drive import Drive
 from training.data.open_drive import find_drives, read_drive
 from training.data.recording import Recording, recording, split
 
 
 @dataclass(frozen=True)
-class Source:
+class DataSet:
     """A data set as it is downloaded.
 
     Attributes:
         about: what it is, in a line.
         options: adds what it needs to a command line.
-        read: returns its recordings, of trimmed images.
-        crop: what is kept of its images unless asked otherwise, as ``Trim.parse`` reads it.
+        read: returns its recordings, of images cut and resized.
+        crop: what is kept of its images unless asked otherwise, as ``CropResize.parse`` reads it.
         in_place: training reads it as it is, so that it need not be written.
     """
 
     about: str
     options: Callable[[ArgumentParser], None]
-    read: Callable[[Namespace, Trim], list[Recording]]
+    read: Callable[[Namespace, CropResize], list[Recording]]
     crop: str = "none"
     in_place: bool = False
 
@@ -60,12 +60,12 @@ def _cityscapes_options(parser: ArgumentParser) -> None:
     parser.add_argument("--split", choices=cityscapes.SPLITS, default="train")
 
 
-def _read_cityscapes(options: Namespace, trim: Trim) -> list[Recording]:
-    return _recordings(cityscapes.read(options.root, options.split), options, trim)
+def _read_cityscapes(options: Namespace, crop: CropResize) -> list[Recording]:
+    return _recordings(cityscapes.read(options.root, options.split), options, crop)
 
 
-def _read_kitti(options: Namespace, trim: Trim) -> list[Recording]:
-    return _recordings(map(read_drive, find_drives(options.root)), options, trim)
+def _read_kitti(options: Namespace, crop: CropResize) -> list[Recording]:
+    return _recordings(map(read_drive, find_drives(options.root)), options, crop)
 
 
 def _nyuv2_options(parser: ArgumentParser) -> None:
@@ -73,16 +73,16 @@ def _nyuv2_options(parser: ArgumentParser) -> None:
         help="take every Nth frame (default %(default)s)")  # fmt: skip
 
 
-def _read_nyuv2(options: Namespace, trim: Trim) -> list[Recording]:
-    return _recordings(nyuv2.read(options.root, options.every), options, trim)
+def _read_nyuv2(options: Namespace, crop: CropResize) -> list[Recording]:
+    return _recordings(nyuv2.read(options.root, options.every), options, crop)
 
 
 def _nyuv2_test_options(parser: ArgumentParser) -> None:
     parser.add_argument("--splits", type=Path, required=True, help="splits.mat of the data set")
 
 
-def _read_nyuv2_test(options: Namespace, trim: Trim) -> list[Recording]:
-    return [nyuv2.read_test(options.root, options.splits, trim)]
+def _read_nyuv2_test(options: Namespace, crop: CropResize) -> list[Recording]:
+    return [nyuv2.read_test(options.root, options.splits, crop)]
 
 
 def _calibrated(parser: ArgumentParser) -> None:
@@ -97,9 +97,9 @@ def _folder_options(parser: ArgumentParser) -> None:
         help="where there is no times.txt (default %(default)s)")  # fmt: skip
 
 
-def _read_folder(options: Namespace, trim: Trim) -> list[Recording]:
+def _read_folder(options: Namespace, crop: CropResize) -> list[Recording]:
     recording = custom.read_folder(options.root, options.calib, options.fps)
-    return _recordings([recording], options, trim)
+    return _recordings([recording], options, crop)
 
 
 def _video_options(parser: ArgumentParser) -> None:
@@ -107,25 +107,25 @@ def _video_options(parser: ArgumentParser) -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth frame")
 
 
-def _read_video(options: Namespace, trim: Trim) -> list[Recording]:
-    return [custom.read_video(options.root, options.calib, options.every, trim)]
+def _read_video(options: Namespace, crop: CropResize) -> list[Recording]:
+    return [custom.read_video(options.root, options.calib, options.every, crop)]
 
 
-def _read_robotcar(options: Namespace, trim: Trim) -> list[Recording]:
+def _read_robotcar(options: Namespace, crop: CropResize) -> list[Recording]:
     found = (robotcar.read(r, options.models, options.camera) for r in robotcar.find(options.root))
-    return _recordings(found, options, trim)
+    return _recordings(found, options, crop)
 
 
-def _read_nuscenes(options: Namespace, trim: Trim) -> list[Recording]:
+def _read_nuscenes(options: Namespace, crop: CropResize) -> list[Recording]:
     names = set(options.scenes.read_text().split()) if options.scenes else set()
-    return _recordings(nuscenes.read(options.root, options.light, names), options, trim)
+    return _recordings(nuscenes.read(options.root, options.light, names), options, crop)
 
 
-def _recordings(drives: Iterable[Drive], options: Namespace, trim: Trim) -> list[Recording]:
-    """Return the parts of trimmed drives between which no frame is missing."""
+def _recordings(drives: Iterable[Drive], options: Namespace, crop: CropResize) -> list[Recording]:
+    """Return the parts of drives, cut and resized, between which no frame is missing."""
     drives = [drive for drive in drives if options.only in drive.name]
     whole = without_broken(drives, options.skip_broken)
-    return [recording(part, trim) for drive in whole for part in split(drive)]
+    return [recording(part, crop) for drive in whole for part in split(drive)]
 
 
 def without_broken(drives: list[Drive], skip: bool) -> list[Drive]:
@@ -149,36 +149,36 @@ def without_broken(drives: list[Drive], skip: bool) -> list[Drive]:
     ]
 
 
-SOURCES = {
-    "kitti": Source(
+DATA_SETS = {
+    "kitti": DataSet(
         "KITTI odometry or raw; also the synthetic world",
         lambda _: None,
         _read_kitti,
         in_place=True,
     ),
-    "nyuv2": Source(
+    "nyuv2": DataSet(
         "NYU Depth V2, the Kinect's raw video", _nyuv2_options, _read_nyuv2, nyuv2.CROP
     ),
-    "nyuv2-test": Source(
+    "nyuv2-test": DataSet(
         "NYU Depth V2, the 654 test images with depth (ROOT is nyu_depth_v2_labeled.mat)",
         _nyuv2_test_options,
         _read_nyuv2_test,
     ),
-    "folder": Source("a folder of images with a calibration", _folder_options, _read_folder),
-    "video": Source("a video file with a calibration", _video_options, _read_video),
-    "robotcar": Source(
+    "folder": DataSet("a folder of images with a calibration", _folder_options, _read_folder),
+    "video": DataSet("a video file with a calibration", _video_options, _read_video),
+    "robotcar": DataSet(
         "Oxford RobotCar, stereo camera, by day or night",
         robotcar_options,
         _read_robotcar,
         robotcar.CROP,
     ),
-    "cityscapes": Source(
+    "cityscapes": DataSet(
         "Cityscapes, sequences of the left camera",
         _cityscapes_options,
         _read_cityscapes,
         cityscapes.CROP,
     ),
-    "nuscenes": Source(
+    "nuscenes": DataSet(
         "nuScenes, front camera, by day or night", nuscenes_options, _read_nuscenes
     ),
 }

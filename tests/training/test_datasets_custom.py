@@ -13,7 +13,7 @@ from sdepth.errors import CameraError, DataError
 from sdepth.geometry.calibration import read_calibration
 from tests.training.trees import pictures
 from training.data.check import rectification
-from training.data.crop_resize import Trim
+from training.data.crop_resize import CropResize
 from training.data.custom import read_folder, read_video
 from training.data.drive import read_image
 from training.data.open_drive import read_drive
@@ -119,7 +119,7 @@ def test_a_video_that_ends_early_is_refused(
 
 def test_other_files_are_refused(folder: Path, calib: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"0\.png: not a video|camera\.yaml: not a video"):
-        read_video(calib, calib, 1, Trim())
+        read_video(calib, calib, 1, CropResize())
     with pytest.raises(DataError, match="no images; expected a folder"):
         read_folder(tmp_path / "typo", calib, 10)
     (folder / "times.txt").write_text("1\n2\n")
