@@ -62,7 +62,7 @@ def test_each_variant_teaches_what_it_should(base: TrainConfig, variant: str) ->
     model, batch = model_and_batch(replace(base, refine=VARIANTS[variant]))
     assert model.refiner is not None
 
-    losses, _ = model(batch)
+    losses = model(batch).losses
     losses["total"].backward()
 
     assert float(losses["refine/kept"]) > 0
@@ -96,9 +96,9 @@ def test_warm_up_is_the_baseline_to_the_last_bit(base: TrainConfig) -> None:
     plain, batch = model_and_batch(base)
     waiting, _ = model_and_batch(replace(base, refine=replace(VARIANTS["D"], warmup_steps=5)))
 
-    losses = plain(batch, 4)[0]
+    losses = plain(batch, 4).losses
 
-    early, late = waiting(batch, 4)[0], waiting(batch, 5)[0]
+    early, late = (waiting(batch, step).losses for step in (4, 5))
     assert early.keys() == losses.keys()
     assert all(torch.equal(early[k], losses[k]) for k in losses)
     assert late.keys() > losses.keys()

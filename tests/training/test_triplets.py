@@ -215,7 +215,7 @@ def test_images_are_those_the_drives_camera_is_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drive = read_drive(write_drive(tmp_path, 3, (64, 96)) / "sequences" / "00")
-    raw = replace(drive, develop=lambda pixels: 255 - pixels)
+    raw = replace(drive, rectify=lambda pixels: 255 - pixels)
     given = DataConfig(train=(str(tmp_path),), size=(64, 96), jitter=0.0, flip=False)
 
     plain = Triplets(given, 1.0, 0)[0, 0]["images"]

@@ -22,7 +22,7 @@ from sdepth.cli import make_parser, run
 from sdepth.errors import DataError
 from training.data.cli import add_write_options, describe_recordings, write_data_set
 from training.data.crop_resize import CropResize
-from training.data.data_sets import DATA_SETS
+from training.data.data_sets import DATA_SETS, DataSet
 
 
 def make_arguments() -> ArgumentParser:

@@ -54,7 +54,7 @@ class Recording:
 
 
 def recording(drive: Drive, crop: CropResize | None = None) -> Recording:
-    """Return a drive as a recording, cut and resized; files that need nothing will be linked to."""
+    """Return a drive as a recording, cut and resized; files that need nothing are linked to."""
     crop = crop or CropResize()
     drive = cropped(drive, crop)
 

@@ -46,21 +46,21 @@ class Moving:
 
 
 class Tracer:
-    """Traces rays through a town and, one frame at a time, its traffic."""
+    """Traces rays through a street and, one frame at a time, its traffic."""
 
-    def __init__(self, town: Street, more: int) -> None:
-        """Take the town, and room for ``more`` triangles that move."""
-        self._static = bvh(town.mesh.corners)
-        self.count = len(town.mesh.corners)
-        """Triangles of the town; those of the traffic come after them."""
+    def __init__(self, street: Street, more: int) -> None:
+        """Take the street, and room for ``more`` triangles that move."""
+        self._static = bvh(street.mesh.corners)
+        self.count = len(street.mesh.corners)
+        """Triangles of the street; those of the traffic come after them."""
         self._arrays = tuple(
             np.concatenate([a, np.zeros((more, *a.shape[1:]), a.dtype)])
-            for a in town.mesh.shaded()
+            for a in street.mesh.shaded()
         )
-        atlas = town.atlas
+        atlas = street.atlas
         numbers = MATERIALS["macro"].texture, MATERIALS["cloud"].texture
         self._atlas = (atlas.data, atlas.table, atlas.levels, *numbers)
-        self._covers = town.covers
+        self._covers = street.covers
 
     def trace(
         self,
