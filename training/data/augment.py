@@ -89,9 +89,9 @@ def _outline(width: int, height: int, rng: Rng) -> NDArray[np.float64]:
     """Return the corners (n, 2) of a patch: a polygon, or a stretch of road with level ends."""
     if rng.random() < 0.4:
         far, near = np.sort(rng.uniform(0.45, 1.1, 2)) * height
-        middle, half = rng.uniform(0.3, 0.7) * width, rng.uniform(0.05, 0.5) * width
+        across, half = rng.uniform(0.3, 0.7) * width, rng.uniform(0.05, 0.5) * width
         vanish = np.array([0.5 * width, 0.42 * height])
-        corners = np.array([[middle - half, near], [middle + half, near]])
+        corners = np.array([[across - half, near], [across + half, near]])
         share = (far - vanish[1]) / (near - vanish[1])
         return np.concatenate([corners, (vanish + share * (corners - vanish))[::-1]])
     centre = rng.uniform([0, 0.4 * height], [width, height])
