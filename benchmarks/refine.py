@@ -20,6 +20,7 @@ from benchmarks.table import show
 from benchmarks.timing import measure, median_ms, timing_parser
 from sdepth.alignment.refiner import make_levels, split
 from sdepth.alignment.residual import TINY, Level, Problem
+from sdepth.alignment.search import search
 from sdepth.alignment.solver import RefineConfig, refine
 from sdepth.cli import image_size
 from sdepth.config import load_config
@@ -37,6 +38,7 @@ CONFIG = Path(__file__).parents[1] / "training/configs/sa4depth.yaml"
 DEPTH_M = 8.0
 NETWORK, SEARCH = "depth network, light", "search 8 4, 3 steps"
 AUTOGRAD = "search 8 4, autograd"
+TENSORS, COMPILED = "search 8 4 2, 1 pixel in 4", "the same, compiled"
 Calls = dict[str, Callable[[], object]]
 
 
@@ -60,8 +62,10 @@ def motion(count: int, share: float = 1.0) -> Tensor:
 def levels_of(strides: Sequence[int], size: tuple[int, int], device: str) -> list[Level]:
     """Return the levels of two views at ``strides``: untrained features, time is the same."""
     target, source, K = views(1, *size, device)
+    layout = torch.channels_last  # as the estimator and load_refiner have it
     with torch.no_grad():
-        maps = make_features("unet", strides).to(device)(torch.cat([target, source]))
+        net = make_features("unet", strides).to(device).to(memory_format=layout)  # type: ignore[call-overload]
+        maps = net(torch.cat([target, source]).contiguous(memory_format=layout))
     return make_levels([split(m) for m in maps], torch.full_like(target[:, :1], DEPTH_M), K)
 
 
@@ -130,7 +134,8 @@ def inference_calls(size: tuple[int, int], device: str) -> Calls:
         "search 8 4, 3 steps, 1 pixel in 4": partial(refine, two, start, replace(fixed, cell=2)),
         "search 8 4 2, 3 steps": partial(refine, three, start, fixed),
         "search 8 4 2, until it stops": partial(refine, three, start, RefineConfig()),
-        "the same, 1 pixel in 4": partial(refine, three, start, RefineConfig(cell=2)),
+        TENSORS: partial(refine, three, start, RefineConfig(cell=2)),
+        COMPILED: partial(search, three, start, RefineConfig(cell=2)),
     }
 
 
@@ -142,7 +147,7 @@ def tables(size: tuple[int, int], runs: int) -> dict[str, Any]:
         found = measure({name: synchronised(c, device) for name, c in calls.items()}, runs)
     title = f"pose refinement of a frame of {size[1]}x{size[0]}, beside its depth network"
     ours = [name for name in found if name not in (NETWORK, AUTOGRAD)]
-    return {"frame": show(title, found, {NETWORK: ours, AUTOGRAD: [SEARCH]})}
+    return {"frame": show(title, found, {NETWORK: ours, AUTOGRAD: [SEARCH], TENSORS: [COMPILED]})}
 
 
 def training_step(refinement: list[str], device: str) -> tuple[Callable[[], object], int]:
