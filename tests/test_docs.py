@@ -48,6 +48,14 @@ def test_the_readme_is_one_page() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 130
 
 
+def test_the_training_page_names_every_configuration() -> None:
+    text = (ROOT / "training/README.md").read_text()
+    section = text[text.index("## Configurations") : text.index("## Commands")]
+    rows = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
+    named = {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row)}
+    assert named == {path.stem for path in (ROOT / "training/configs").glob("*.yaml")}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_page_tells_of_former_times(page: Path) -> None:
     words = r"\b(formerly|no longer|any more|previously|shipped before|used to be)\b"
