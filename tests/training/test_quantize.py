@@ -51,6 +51,20 @@ def test_quantised_network_answers_nearly_as_before(
             assert 1e-4 < golden.check(engine, int8, name) < golden.TOLERANCE["int8"]
 
 
+def test_a_precision_that_is_too_far_off_is_left_out_and_the_others_are_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint, drives = tmp_path / "net.safetensors", write_drive(tmp_path / "d", frames=2)
+    save(checkpoint, DepthNet("tiny"), PoseNet("tiny"), CARD)
+    monkeypatch.setitem(golden.TOLERANCE, "int8", 0.0)
+
+    assert main([str(checkpoint), str(drives), "--test", str(drives)]) == 0
+
+    assert "fp32" in read_card(checkpoint).costs
+    assert "int8" not in read_card(checkpoint).costs
+    assert "int8 is left out" in caplog.text
+
+
 @pytest.mark.parametrize(("bits", "largest"), [(7, 64), (8, 127)])
 def test_weights_have_so_many_bits(tmp_path: Path, bits: int, largest: int) -> None:
     checkpoint, drives = tmp_path / "net.safetensors", write_drive(tmp_path / "d", frames=2)

@@ -39,7 +39,7 @@ from sdepth.cli import make_parser, run
 from sdepth.engines import Source, candidates
 from sdepth.engines.graph import INPUTS
 from sdepth.engines.source import quantised_path
-from sdepth.errors import DataError
+from sdepth.errors import DataError, EngineError
 from sdepth.files import atomic
 from training.data.open_drive import find_drives, read_drive
 from training.evaluate.depth import evaluate
@@ -122,7 +122,9 @@ def _ends(path: Path) -> list[str]:
 
 
 def abs_rels(checkpoint: Path, test: Path, stride: int) -> dict[str, float]:
-    """Return AbsRel of the checkpoint per precision that runs here on drives with true depth.
+    """Return AbsRel of the checkpoint per precision on drives with true depth.
+
+    Precisions that do not run here, or that no engine computes exactly enough, are left out.
 
     Raises:
         DataError: the drives have no depth.
@@ -133,7 +135,11 @@ def abs_rels(checkpoint: Path, test: Path, stride: int) -> dict[str, float]:
         if not candidates(replace(source, precision=precision)):
             continue
         examples = read_examples(test, None, stride)
-        rows, *_ = evaluate(checkpoint, examples, protocol, None, "auto", precision)
+        try:
+            rows, *_ = evaluate(checkpoint, examples, protocol, None, "auto", precision)
+        except EngineError as err:
+            logging.getLogger(__name__).warning("%s is left out: %s", precision, err)
+            continue
         found[precision] = rows[checkpoint.stem].abs_rel
     return found
 
