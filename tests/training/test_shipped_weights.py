@@ -72,10 +72,13 @@ def test_day_depth_is_metric(streets: dict[str, Path]) -> None:
     assert 0.8 < float(np.median(scales)) < 1.25
 
 
-def test_learned_features_find_the_motion_at_night(streets: dict[str, Path]) -> None:
+def test_learned_features_find_the_motion_at_night(tmp_path: Path) -> None:
+    # Six drives are too few: one that goes astray moves their median from 0.06 to 0.3.
+    nights = tmp_path / "nights"
+    generate(nights, DatasetConfig("night", 24, 2, 320, 96, seed=1000), workers=2)
     learned, _ = load_refiner(bundled("day"))
     fixed = fixed_refiner()
-    ours, others = (length_errors(r, streets["night"]) for r in (learned, fixed))
+    ours, others = (length_errors(r, nights) for r in (learned, fixed))
 
     assert np.median(ours) < 0.08  # under 0.05 in the plainer nights that they were taught in
     assert np.mean(ours) < np.mean(others)
