@@ -40,7 +40,8 @@ def test_a_drive_becomes_what_the_nodes_publish(drive: Drive, tmp_path: Path) ->
     out = tmp_path / "out"
     args = [str(tmp_path / "d/sequences/00"), str(out), "--camera-height", "1.5"]
 
-    assert main([*args, "--set", "depth.max_m=1000.0", "--set", "mode=night"]) == 0
+    params = ("depth.max_m=1000.0", "mode=night", "model.precision=fp32")
+    assert main([*args, *(x for param in params for x in ("--set", param))]) == 0
     counts = count_messages(out)
     assert {counts[f"/{name}"] for name in OUTPUTS} == {5}
     assert (counts["/depth/mode"], counts["/depth/scale"], counts["/tf_static"]) == (1, 1, 1)

@@ -112,10 +112,10 @@ class OdometryPipeline:
         """
         # 1. Once each, in order; where time begins anew, so does the path.
         self._check_order(stamp_ns)
-        # 2. Leave out depth that may be where a source clips its sky.
-        depth = np.where(depth < self.config.max_depth_m, depth, np.float32(np.nan))
-        # 3. Align with the keyframe: the camera's pose.
         with self._timer("align"):
+            # 2. Leave out depth that may be where a source clips its sky.
+            depth = np.where(depth < self.config.max_depth_m, depth, np.float32(np.nan))
+            # 3. Align with the keyframe: the camera's pose.
             state = self._odometry.update(image, depth, camera, stamp_ns)
         # 4. Accumulate: pose and twist of what carries the camera.
         with self._timer("pose"):
