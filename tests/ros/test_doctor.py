@@ -55,6 +55,7 @@ def test_it_tells_what_a_frame_takes(peer: Peer, weights: Path) -> None:
     assert re.search(r"ms, median: decode [\d.]+, .*network [\d.]+, .*processing [\d.]+", output)
 
 
+@pytest.mark.alone
 def test_it_says_of_refused_images_what_the_diagnostics_say(peer: Peer, weights: Path) -> None:
     reports = peer.listen(DiagnosticArray, "/diagnostics")
     peer.listen(Image, "/seen/depth")
