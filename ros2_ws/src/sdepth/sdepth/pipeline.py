@@ -127,7 +127,7 @@ class DepthPipeline:
         self.handover = Handover(estimators, config.day_night, returns=keeps_own)
         self.tracker = ScaleTracker(config.scale, model_is_metric=not ignorant)
         self.configure(config)
-        self._order, self._newest_ns = StampOrder(), 0
+        self._order = StampOrder()
 
     def configure(self, config: DepthConfig) -> None:
         """Replace the configuration from the next image on; the scale's source must stay."""
@@ -167,7 +167,7 @@ class DepthPipeline:
         # 1. Choose day or night, by the image as it came.
         with self._timer("mode"):
             mode = self.choose_mode(raw, stamp_ns)
-        stamp_ns = self._newest_ns
+        stamp_ns = self._order.last or 0
         # 2. Rectify: from here on the camera is a pinhole.
         with self._timer("rectify"):
             image, camera = rectify(raw)
@@ -201,8 +201,7 @@ class DepthPipeline:
         """Return the stamp, or for a late image the newest one; forget all where time is anew."""
         if self._order.take(stamp_ns) == "anew":
             self.tracker.reset()
-        self._newest_ns = self._order.last or 0
-        return self._newest_ns
+        return self._order.last or 0
 
 
 def pinhole(camera: Camera) -> Rectifier:
