@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,12 @@ def source(tmp_path: Path) -> Source:
     path = tmp_path / "net.safetensors"
     save(path, DepthNet("tiny"), PoseNet("tiny"), CARD)
     return Source(path, read_card(path), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Use one thread: on tensors this small, waiting for others takes longer than the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,15 +26,7 @@ WIDTH, HEIGHT = 160, 96
 CAMERA = Camera(120, 120, 79.5, 47.5, WIDTH, HEIGHT)
 PERIOD_NS = 100_000_000
 Image, Depth = NDArray[np.uint8], NDArray[np.float32]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Use one thread: on tensors this small, waiting for others takes longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def see_room(z: float, x: float = 0.0, yaw: float = 0.0) -> tuple[Image, Depth]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,17 +27,9 @@ from tests.core.test_solver import KITTI, broken, covered, flat, striped, unknow
 from training.data.open_drive import read_drive
 from training.evaluate.alignment import levels_of, read_pair
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PAIRS = 125
 """Of each kind, 500 in all."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Few pixels: on a busy machine two threads mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def part(level: Level, i: int) -> Level:

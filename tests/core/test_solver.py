@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,16 +22,8 @@ from tests.core.scene import T_TRUE, K, scene, stacked, start
 from training.data.open_drive import read_drive
 from training.evaluate.alignment import errors, levels_of, read_pair
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 KITTI = Path(__file__).parents[3] / "shared/data/kitti_odom/sequences/06"
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Few pixels: on a busy machine two threads mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 SHORT = RefineConfig(iterations=3, stop_below=0)
