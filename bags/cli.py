@@ -69,6 +69,6 @@ def convert(
         counts = write_bag(drive, options.bag, config)
         for topic, count in sorted(counts.items()):
             print(f"{count:8d}  {topic}")
-        print(f"wrote {options.bag}; play it with: python -m sdepth_ros.bags.replay {options.bag}")
+        print(f"wrote {options.bag}; play it with: sdepth-replay {options.bag}")
 
     return run(parser.prog, work)

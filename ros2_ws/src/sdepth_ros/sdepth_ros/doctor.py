@@ -1,7 +1,7 @@
 """Look at this installation and, with --graph, at the running ROS graph; say what to do.
 
-python -m sdepth_ros.doctor
-python -m sdepth_ros.doctor --graph      # while the camera and the nodes run
+sdepth-doctor
+sdepth-doctor --graph      # while the camera and the nodes run
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def main(args: list[str] | None = None) -> int:
 
     def work(own: list[str]) -> None:
         nonlocal wrong
-        parser = make_parser("python -m sdepth_ros.doctor", __doc__)
+        parser = make_parser("sdepth-doctor", __doc__)
         parser.add_argument("--graph", action="store_true", help="look at the running nodes, too")
         parser.add_argument("--seconds", type=float, default=3.0, help="to listen (3)")
         options = parser.parse_args(own)
@@ -141,7 +141,7 @@ def main(args: list[str] | None = None) -> int:
             node.destroy_node()
         print("all is well" if not wrong else f"{wrong} to be looked at, marked !")
 
-    return run_tool("doctor", work, args) or (FAULTS if wrong else 0)
+    return run_tool("sdepth-doctor", work, args) or (FAULTS if wrong else 0)
 
 
 if __name__ == "__main__":

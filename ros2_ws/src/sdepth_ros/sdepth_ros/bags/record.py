@@ -25,9 +25,9 @@ from sdepth_ros.bags.qos import record_qos
 from sdepth_ros.tool import message_type, run_tool
 
 _EXAMPLES = """examples:
-  record out/drive /odom /tf /depth/image_rect     until Ctrl-C
-  record out/drive --all --duration 30             everything, half a minute
-  record out/drive /odom --idle 5                  until 5 s pass without a message
+  sdepth-record out/drive /odom /tf /depth/image_rect     until Ctrl-C
+  sdepth-record out/drive --all --duration 30             everything, half a minute
+  sdepth-record out/drive /odom --idle 5                  until 5 s pass without a message
 """
 _HEARTBEATS = ("/diagnostics", "/clock", "/rosout")  # these never fall silent
 _NOT_RECORDED = ("/rosout", "/parameter_events")  # with --all, as ros2 bag leaves them in hidden
@@ -117,7 +117,7 @@ class BagRecorder(Node):
 
 def parse(args: list[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = make_parser("record", __doc__, _EXAMPLES)
+    parser = make_parser("sdepth-record", __doc__, _EXAMPLES)
     add = parser.add_argument
     add("bag", type=Path, help="folder to write, must not exist")
     add("topics", nargs="*", help="what to record; may appear later")
@@ -159,7 +159,7 @@ def _run(args: list[str]) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command line; return its exit code. ``args`` starts with the program's name."""
-    return run_tool("record", _run, args)
+    return run_tool("sdepth-record", _run, args)
 
 
 if __name__ == "__main__":

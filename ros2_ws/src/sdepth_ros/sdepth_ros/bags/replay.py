@@ -27,12 +27,12 @@ from sdepth_ros.own_outputs import OUTPUTS, TF, Link, link_of, own_topics, witho
 from sdepth_ros.tool import message_type, run_tool
 
 _EXAMPLES = """examples:
-  replay bags/drive                            in real time, once somebody listens to an image
-  replay bags/drive --rate 0.5 --loop          at half speed, again and again
-  replay bags/drive --clock                    with /clock, for nodes with use_sim_time
-  replay bags/drive --max-gap 2                pauses of the recording last 2 s at most
-  replay bags/drive --wait-for /odom /points   start when these have publisher and subscriber
-  replay bags/drive --ros-args -r /camera/image_raw:=/front/image_raw
+  sdepth-replay bags/drive                     in real time, once somebody listens to an image
+  sdepth-replay bags/drive --rate 0.5 --loop   at half speed, again and again
+  sdepth-replay bags/drive --clock             with /clock, for nodes with use_sim_time
+  sdepth-replay bags/drive --max-gap 2         pauses of the recording last 2 s at most
+  sdepth-replay bags/drive --wait-for /odom /points   start when these are heard
+  sdepth-replay bags/drive --ros-args -r /camera/image_raw:=/front/image_raw
 """
 
 
@@ -232,7 +232,7 @@ class BagPlayer(Node):
 
 def parse(args: list[str]) -> argparse.Namespace:
     """Return the command line's options."""
-    parser = make_parser("replay", __doc__, _EXAMPLES)
+    parser = make_parser("sdepth-replay", __doc__, _EXAMPLES)
     add = parser.add_argument
     add("bag", type=Path, help="a rosbag2 (folder, .mcap or .db3), or a ROS 1 .bag")
     add("--rate", type=float, default=1.0, help="speed, 1 is real time (default %(default)s)")
@@ -293,7 +293,7 @@ def _run(args: list[str]) -> None:
 
 def main(args: list[str] | None = None) -> int:
     """Run the command line; return its exit code. ``args`` starts with the program's name."""
-    return run_tool("replay", _run, args)
+    return run_tool("sdepth-replay", _run, args)
 
 
 if __name__ == "__main__":
