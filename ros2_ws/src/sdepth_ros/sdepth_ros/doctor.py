@@ -32,6 +32,8 @@ OUTPUTS = (DEPTH, PACKED, COLOR, CONFIDENCE)
 """Images that are ours also where a bag plays them."""
 FAULTS = 2
 """Exit code where something needs to be done."""
+_LATE_S = 10.0
+"""How much longer to listen where a graph is half found yet, as on a busy machine."""
 
 
 def middleware() -> Iterator[Finding]:
@@ -60,7 +62,8 @@ def graph(node: Node, seconds: float) -> Iterator[Finding]:
 
     Args:
         node: to listen with; nobody else spins it.
-        seconds: to listen; nodes report once a second.
+        seconds: to listen; nodes report once a second. Longer where somebody publishes
+            diagnostics and none of ours came, or nodes of ours are there and no camera.
     """
     said: dict[str, DiagnosticStatus] = {}
 
@@ -68,10 +71,14 @@ def graph(node: Node, seconds: float) -> Iterator[Finding]:
         said.update({s.name: s for s in msg.status if s.hardware_id == "sdepth"})
 
     node.create_subscription(DiagnosticArray, "/diagnostics", listen, STATE)
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        rclpy.spin_once(node, timeout_sec=min(left, 0.1))
-    images = [*_images(node, {name.partition(":")[0] for name in said})]
+    images: list[tuple[str, str, int]] = []
+    begun = time.monotonic()
+    while (past := time.monotonic() - begun) < seconds + _LATE_S:
+        lacks = not images if said else node.count_publishers("/diagnostics") > 0
+        if past > seconds and not lacks:
+            break
+        rclpy.spin_once(node, timeout_sec=0.1)
+        images = [*_images(node, {name.partition(":")[0] for name in said})]
     for topic, reliability, listeners in images:
         yield Finding(topic, f"image, {reliability}, {listeners} listeners")
     for name, status in sorted(said.items()):
