@@ -51,7 +51,7 @@ def play(
         group.check()
         stream.send(images[k % len(images)])
     last_s = time.monotonic()
-    stream.spin_until(
+    stream.wait_until(
         lambda: time.monotonic() - last_s > _STILL_S and stream.settled(count),
         _PATIENCE_S, group, "an end",
     )  # fmt: skip

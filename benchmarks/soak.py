@@ -74,12 +74,12 @@ def soak(
                 before = stream.sent[-_ON_THEIR_WAY:][0]
                 return before in stream.ages_ms["odometry"] or time.monotonic() > end_s
 
-            stream.spin_until(room, 2 * _PATIENCE_S, group, "a pose")
+            stream.wait_until(room, 2 * _PATIENCE_S, group, "a pose")
             if (k + 1) % every == 0:
                 for name in NODES:
                     memory[name].append(memory_mb(group.pid(name)))
         rest_s = time.monotonic() + _REST_S  # until the last diagnostics are here
-        stream.spin_until(lambda: time.monotonic() > rest_s, 2 * _REST_S, group, "a rest")
+        stream.wait_until(lambda: time.monotonic() > rest_s, 2 * _REST_S, group, "a rest")
     return {name: np.array(values) for name, values in memory.items()}
 
 

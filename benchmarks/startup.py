@@ -57,7 +57,7 @@ def wait(stream: Stream, group: Processes, frames: int, start_s: float) -> dict[
                 first_s.setdefault(name, now_s - start_s)
         return all(len(ages) >= frames for ages in stream.ages_ms.values())
 
-    stream.spin_until(answered, _PATIENCE_S + frames, group, f"{frames} answers")
+    stream.wait_until(answered, _PATIENCE_S + frames, group, f"{frames} answers")
     return first_s
 
 

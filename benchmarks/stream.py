@@ -128,5 +128,5 @@ def streaming(
         for name in nodes:
             module = f"sdepth_ros.{name}_node"
             group.start(name, module, "--ros-args", *CAMERA_ARGS, *more[name])
-        stream.spin_until(stream.listened_to, _PATIENCE_S, group, "all nodes listening")
+        stream.wait_until(stream.listened_to, _PATIENCE_S, group, "all nodes listening")
         yield stream, group

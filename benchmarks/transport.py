@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import machine
-from demo.domain import free_domain
+from demo.domain import domain_variables, free_domain
 from sdepth.cli import make_parser, run
 from sdepth.errors import SdepthError
 from sdepth.files import write_json
@@ -45,11 +45,11 @@ def measure(setting: str, sizes: list[str], frames: int) -> dict[str, dict[str, 
     """
     names = (PROFILES_VARIABLE, TRANSPORTS_VARIABLE)
     ours = {name: value for name, value in os.environ.items() if name not in names}
-    ours |= {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST", **SETTINGS[setting]}
+    ours |= SETTINGS[setting]
     command = [sys.executable, "-m", "benchmarks.echo"]
     sizes_of = ["--sizes", *sizes, "--frames", str(frames)]
     with free_domain() as domain:
-        ours["ROS_DOMAIN_ID"] = str(domain)
+        ours |= domain_variables(domain)
         with subprocess.Popen(
             [*command, "echo"], env=ours, stderr=subprocess.DEVNULL
         ) as answering:

@@ -41,6 +41,11 @@ def free_domain() -> Iterator[int]:
     raise SdepthError(f"all DDS domains from {DOMAINS[0]} to {DOMAINS[-1]} are in use")
 
 
+def domain_variables(domain: int) -> dict[str, str]:
+    """Return the variables by which a process joins a domain, and no other machine does."""
+    return {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
 def in_use(domain: int) -> bool:
     """Return whether a process of this machine listens to a port of a DDS domain."""
     first = 7400 + 250 * domain

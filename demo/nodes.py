@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Sequence
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rich.console import Console
 
 from bags.read import count_messages
 from bags.write import IMAGE
 from demo.config import DemoConfig
-from demo.domain import free_domain
+from demo.domain import domain_variables, free_domain
+from demo.peer import Peer
 from demo.processes import ProcessError, Processes, processes
 from sdepth_ros.middleware import PROFILES_VARIABLE, profile_file
 
@@ -32,23 +29,19 @@ _STILL = 4
 CAMERA_ARGS = ["-r", "image:=/camera/image_raw", "-r", "camera_info:=/camera/camera_info"]
 
 
-class Watcher(Node):
+class Watcher(Peer):
     """Listens to the nodes' diagnostics: which are alive, and how many frames they are through."""
 
     def __init__(self, domain: int, nodes: Sequence[str] = NODES) -> None:
-        """Join the domain in a context of our own, to watch ``nodes``."""
+        """Join the domain, to watch ``nodes``."""
+        super().__init__(domain, "demo")
         self.nodes = nodes
-        self._own_context = rclpy.Context()
-        rclpy.init(context=self._own_context, domain_id=domain)
-        super().__init__("demo", context=self._own_context)
-        self._spinner = SingleThreadedExecutor(context=self._own_context)
-        self._spinner.add_node(self)
         self.values: dict[str, dict[str, str]] = {}
         self.reports = 0
         self._still: dict[str, int] = {}
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_report, 10)
 
-    def spin_until(
+    def wait_until(
         self, condition: Callable[[], bool], timeout_s: float, group: Processes, what: str
     ) -> None:
         """Return when the condition holds.
@@ -56,18 +49,14 @@ class Watcher(Node):
         Raises:
             ProcessError: a process failed meanwhile, or it took too long.
         """
-        end_s = time.monotonic() + timeout_s
-        while not condition():
-            group.check()
-            if time.monotonic() > end_s:
-                logs = "\n".join(map(group.tail, group.names()))
-                raise ProcessError(f"{what}: not within {timeout_s:.0f} s\n{logs}")
-            self._spinner.spin_once(timeout_sec=0.1)
 
-    def spin_to(self, due_s: float) -> None:
-        """Return at a time of ``time.monotonic``, to the millisecond."""
-        while (left_s := due_s - time.monotonic()) > 0:
-            self._spinner.spin_once(timeout_sec=left_s)
+        def holds() -> bool:
+            group.check()
+            return condition()
+
+        if not self.spin_until(holds, timeout_s):
+            logs = "\n".join(map(group.tail, group.names()))
+            raise ProcessError(f"{what}: not within {timeout_s:.0f} s\n{logs}")
 
     def alive(self) -> bool:
         """Tell whether all nodes have reported."""
@@ -82,12 +71,6 @@ class Watcher(Node):
             _handled(self.values[name]) >= frames or self._still[name] >= _STILL
             for name in self.nodes
         )
-
-    def close(self) -> None:
-        """Leave."""
-        self._spinner.shutdown()
-        self.destroy_node()
-        rclpy.shutdown(context=self._own_context)
 
     def _on_report(self, msg: DiagnosticArray) -> None:
         """Keep the last values of each node."""
@@ -135,15 +118,15 @@ def _run(config: DemoConfig, watcher: Watcher, group: Processes, console: Consol
     group.start("odometry", "sdepth_ros.odometry_node", "--ros-args", *CAMERA_ARGS, *model)
     group.start("record", "sdepth_ros.bags.record", str(config.result), *RECORDED)
     console.print("  depth_node, odometry_node and record are starting, each a process ...")
-    watcher.spin_until(watcher.alive, _START_S, group, "the nodes' first diagnostics")
+    watcher.wait_until(watcher.alive, _START_S, group, "the nodes' first diagnostics")
     console.print(f"  both nodes are up; replaying {config.frames} images at {config.rate:g}x ...")
     heard = ["/camera/image_raw", "/depth/image_rect", "/odom", "/points"]
     group.start("replay", "sdepth_ros.bags.replay", str(config.bag), "--rate", str(config.rate),
                 "--start-delay", "2", "--wait-for", *heard)  # fmt: skip
     seconds = _START_S + config.frames * 0.1 / config.rate
-    watcher.spin_until(lambda: group.ended("replay"), seconds, group, "the replay")
+    watcher.wait_until(lambda: group.ended("replay"), seconds, group, "the replay")
     last = watcher.reports
-    watcher.spin_until(
+    watcher.wait_until(
         lambda: watcher.reports > last + 2 and watcher.settled(config.frames),
         _DRAIN_S, group, f"{config.frames} frames dealt with",
     )  # fmt: skip
@@ -160,8 +143,7 @@ def environment(domain: int) -> dict[str, str]:
     """Return what the processes need besides our environment."""
     threads = max(1, (os.cpu_count() or 2) // 2)  # two networks share the cores
     return {
-        "ROS_DOMAIN_ID": str(domain),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        **domain_variables(domain),
         PROFILES_VARIABLE: str(profile_file()),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }

@@ -16,7 +16,7 @@ from sdepth_ros.conversions import camera_info_fields, image_fields, write_trans
 from sdepth_ros.qos import LATCHED
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 SECOND_NS = 1_000_000_000
 

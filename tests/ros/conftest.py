@@ -16,7 +16,7 @@ from sdepth.models.pose_net import PoseNet
 from tests.core.test_checkpoint import CARD
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def domain() -> Iterator[int]:
 @pytest.fixture
 def peer(domain: int) -> Iterator[Peer]:
     """Return the test's own node."""
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
     node = Peer(domain)
     yield node

@@ -18,7 +18,7 @@ from tests.ros.manager import Manager
 from tests.ros.test_malformed import KNOWN, WILD_IMAGES, near_images
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 WIDTH, HEIGHT = FakeCamera.camera.width, FakeCamera.camera.height
 STAMPS = st.builds(Time, sec=st.integers(-(2**31), 2**31 - 1), nanosec=st.integers(0, 2**32 - 1))

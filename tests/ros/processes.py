@@ -1,4 +1,4 @@
-"""Nodes as processes of their own, and a node of the test's to talk to them over DDS."""
+"""Nodes as processes of their own, and their output."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 
-from demo.domain import free_domain
+from demo.domain import domain_variables, free_domain
 from tests.ros import forkserver
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +24,8 @@ PACKAGES = [ROOT / "ros2_ws/src/sdepth", ROOT / "ros2_ws/src/sdepth_ros"]
 def own_domain() -> Iterator[int]:
     """Give a DDS domain nobody else uses, also to child processes, while the block runs."""
     with free_domain() as number, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROS_DOMAIN_ID", str(number))
-        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        for name, value in domain_variables(number).items():
+            patch.setenv(name, value)
         yield number
 
 
@@ -84,36 +80,3 @@ def running(module: str, *args: str, fresh: bool = False) -> Iterator[subprocess
         yield process
     finally:
         finish(process)
-
-
-class Peer(Node):
-    """The test's node: publishes, listens and spins until something holds."""
-
-    def __init__(self, domain: int) -> None:
-        """Join a domain of its own context."""
-        self.own_context = rclpy.Context()
-        rclpy.init(context=self.own_context, domain_id=domain)
-        super().__init__("peer", context=self.own_context)
-        self._peer_executor = SingleThreadedExecutor(context=self.own_context)
-        self._peer_executor.add_node(self)
-
-    def listen(self, kind: type, topic: str, qos: object = 100) -> list:
-        """Return a list that grows with a topic's messages."""
-        received: list = []
-        self.create_subscription(kind, topic, received.append, qos)
-        return received
-
-    def spin_until(self, condition: Callable[[], object], timeout_s: float = 30.0) -> bool:
-        """Spin until the condition holds; tell whether it did."""
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            self._peer_executor.spin_once(timeout_sec=0.05)
-        return True
-
-    def close(self) -> None:
-        """Leave."""
-        self._peer_executor.shutdown()
-        self.destroy_node()
-        rclpy.shutdown(context=self.own_context)

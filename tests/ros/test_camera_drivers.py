@@ -25,7 +25,7 @@ from tests.ros.test_odometry_node import FakeDepthCamera
 from tests.training.test_datasets_custom import write_calib
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 D = (-0.35, 0.12, 0.0, 0.0, 0.0)

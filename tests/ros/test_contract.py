@@ -21,12 +21,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Poi
 from std_msgs.msg import Float64, String
 from tf2_msgs.msg import TFMessage
 
+from demo.peer import Peer
 from sdepth_ros.conversions import to_depth
 from sdepth_ros.qos import LATCHED
 from tests.ros import processes, test_depth_node, test_odometry_node
 from tests.ros.camera_peer import FakeCamera
 from tests.ros.manager import Manager
-from tests.ros.processes import Peer, own_domain
+from tests.ros.processes import own_domain
 
 pytestmark = pytest.mark.ros
 

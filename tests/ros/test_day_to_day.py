@@ -30,7 +30,7 @@ from training.synth.config import DatasetConfig
 from training.synth.generate import generate
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 ROOT = Path(__file__).parents[2]

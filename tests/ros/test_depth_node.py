@@ -23,7 +23,7 @@ from tests.ros.camera_peer import FakeCamera, values_of
 from tests.ros.manager import Manager
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

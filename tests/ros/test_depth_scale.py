@@ -27,7 +27,7 @@ from tests.ros.camera_peer import FakeCamera, values_of
 from tests.ros.test_odometry_node import FakeDepthCamera
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 

@@ -30,7 +30,7 @@ from tests.ros.ros_api import CODE, OLDEST, methods, table, used
 from tests.ros.test_depth_node import REMAP
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 

@@ -21,7 +21,7 @@ from tests.ros.manager import Manager
 from tests.ros.test_depth_node import arguments
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 

@@ -23,7 +23,7 @@ from tests.ros.hostile import HEIGHT, WIDTH, Pace, each, flawed, settled
 from tests.ros.test_odometry_node import FakeDepthCamera, arguments
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 

@@ -24,7 +24,7 @@ from tests.ros.test_depth_node import arguments
 from tests.ros.test_malformed import NEAR_INFOS, WILD_INFOS, files
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 EDGES = [Time(sec=-(2**31), nanosec=0), Time(sec=2**31 - 1, nanosec=2**32 - 1), Time()]

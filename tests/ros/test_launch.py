@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 from tests.helpers import write_drive
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 VEHICLE = {
     *("image_topic", "camera_info_topic", "image_transport", "camera_info_url", "rectify"),

@@ -25,7 +25,7 @@ from tests.ros.manager import Manager
 from tests.ros.test_odometry_node import FakeDepthCamera
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 MANUAL = "autostart:=false"

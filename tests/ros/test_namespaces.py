@@ -20,7 +20,7 @@ from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 NAMES = ("/left", "/right")

@@ -24,7 +24,7 @@ from tests.ros.camera_peer import SECOND_NS, values_of
 from tests.ros.test_odometry_node import FakeDepthCamera, arguments
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 STEP_M = 2 * 10 / 250

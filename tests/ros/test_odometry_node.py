@@ -23,7 +23,7 @@ from tests.ros import processes
 from tests.ros.camera_peer import SECOND_NS, FakeCamera
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 

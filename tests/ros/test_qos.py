@@ -14,10 +14,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Int32
 from tf2_msgs.msg import TFMessage
 
+from demo.peer import Peer
 from sdepth_ros.qos import InputSubscription
 from tests.ros import processes, test_depth_node, test_odometry_node
 from tests.ros.camera_peer import FakeCamera
-from tests.ros.processes import Peer
 from tests.ros.test_odometry_node import FakeDepthCamera
 
 if TYPE_CHECKING:

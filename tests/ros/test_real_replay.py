@@ -26,7 +26,7 @@ from tests.ros import processes, test_depth_node, test_odometry_node
 from training.data.open_drive import read_drive
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 ODOMETRY_06 = "kitti_odom/sequences/06"

@@ -20,7 +20,7 @@ from sensor_msgs.msg import Image
 from tests.ros import messages, processes
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 STORE = get_typestore(Stores.ROS2_HUMBLE)

@@ -26,7 +26,7 @@ from training.data.drive import Drive
 from training.data.open_drive import read_drive
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("threads_as_before")]
 ENGINE = {"model.engine": "torch", "model.precision": "fp32"}

@@ -23,7 +23,7 @@ from tests.ros.camera_peer import values_of
 from tests.ros.test_odometry_node import FakeDepthCamera
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 DEPTH = {"decode", "mode", "rectify", "network", "rescale", "clean", "color", "cloud", "publish"}
 ODOMETRY = {"decode", "rectify", "align", "pose", "publish"}

@@ -22,7 +22,7 @@ from tests.ros.test_qos import message_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 CLASH = "publishes {} -> base_link on {}, too"

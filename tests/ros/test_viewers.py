@@ -14,7 +14,7 @@ import yaml
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 RVIZ = yaml.safe_load((ROOT / "rviz/sdepth.rviz").read_text())
 FOXGLOVE = json.loads((ROOT / "rviz/sdepth.foxglove.json").read_text())

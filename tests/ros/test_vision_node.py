@@ -23,7 +23,7 @@ from tests.ros.test_lifecycle import roll
 from tests.ros.test_odometry_node import FakeDepthCamera
 
 if TYPE_CHECKING:
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 CONFIG = ROOT / "ros2_ws/src/sdepth_ros/config"

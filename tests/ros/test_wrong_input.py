@@ -26,7 +26,7 @@ from tests.ros.test_odometry_node import arguments as odometry_arguments
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.ros.processes import Peer
+    from demo.peer import Peer
 
 pytestmark = pytest.mark.ros
 
