@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from bags.recordings import Topics, read_bag, read_frames
 from sdepth.checkpoint import bundled
@@ -19,7 +18,8 @@ from sdepth.depth.daynight import AUTO, DAY, NIGHT
 from sdepth.depth.estimator import load_estimators
 from sdepth.odometry.odometry import OdometryState
 from sdepth.odometry.pipeline import AlignmentConfig, OdometryPipeline, load_odometry
-from sdepth.pipeline import DepthConfig, DepthPipeline, Pipeline, pinhole
+from sdepth.pipeline import DepthConfig, DepthPipeline, Pipeline, rectified
+from sdepth.threads import torch_threads
 from sdepth_ros.conversions import to_q_xyzw
 from training.data.crop_resize import CropResize
 from training.data.drive import code_depth
@@ -79,7 +79,8 @@ def process_bag(bag: Path, out: Path, config: ProcessConfig) -> Result:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        with _warnings() as notes, _one_thread():
+        # One thread: bags run side by side, and sums do not depend on how many do.
+        with _warnings() as notes, torch_threads(1):
             (recording,) = read_bag(
                 bag, config.topics, CropResize(), config.skip_broken, whole=True
             )
@@ -106,17 +107,6 @@ def _warnings() -> Iterator[list[str]]:
         logger.removeHandler(handler)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Use one thread inside: bags are what runs side by side, and sums do not depend on how."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _follow(recording: Recording, folder: Path, config: ProcessConfig) -> Result:
     """Return what came of a recording, whose trajectory and depth are written to ``folder``."""
     day, night = config.checkpoints
@@ -126,8 +116,8 @@ def _follow(recording: Recording, folder: Path, config: ProcessConfig) -> Result
         OdometryPipeline(load_odometry(alignment, day, config.device), alignment),
     )
     nights, states, lines = 0, [], []
-    for frame, image in read_frames(recording, config.skip_broken):
-        result = pipeline.process(image, pinhole(recording.camera), frame.stamp_ns)
+    for frame, raw, image in read_frames(recording, config.skip_broken):
+        result = pipeline.process(raw, rectified(image, recording.camera), frame.stamp_ns)
         nights += result.depth.mode == NIGHT
         states.append(result.odometry.state)
         lines.append(_tum_line(frame, states[-1]))

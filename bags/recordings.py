@@ -18,8 +18,8 @@ from sdepth.geometry.calibration import read_calibration
 from sdepth.geometry.camera import Camera
 from sdepth.geometry.rectify import Lens, Rectify
 from sdepth_ros.conversions import to_lens
-from training.data.check import check_lens, check_size, rectification
-from training.data.crop_resize import CropResize
+from training.data.check import check_lens, rectification
+from training.data.crop_resize import CropResize, cropped
 from training.data.drive import Drive, Frame, read_image
 from training.data.recording import RecordedFrame, Recording, split
 
@@ -85,13 +85,13 @@ def read_bag(
     parts = [drive] if whole else split(drive)
     if not parts or not stamps:
         raise DataError(f"{bag}: {len(stamps)} images on {image}; expected three in a row")
-    return [_part(part, bag, found, times, crop) for part in parts]
+    return [_part(cropped(part, crop), bag, found, times) for part in parts]
 
 
 def read_frames(
     recording: Recording, skip_broken: bool = False
-) -> Iterator[tuple[RecordedFrame, NDArray[np.uint8]]]:
-    """Yield every frame of a recording with its image, RGB (H, W, 3).
+) -> Iterator[tuple[RecordedFrame, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Yield every frame of a recording, its pixels as they came and its image, RGB (H, W, 3).
 
     Raises:
         DataError: an image is broken, unless those are skipped, or all are.
@@ -100,20 +100,19 @@ def read_frames(
     for frame in recording.frames():
         try:
             given = frame.image
-            image = read_image(given) if isinstance(given, Path) else given()
+            raw = read_image(given) if isinstance(given, Path) else given()
+            image = recording.rectified(raw, frame.name)
         except DataError:
             if skip_broken:
                 continue
             raise
-        yield frame, image
+        yield frame, raw, image
         count += 1
     if not count:
         raise DataError(f"{recording.name}: no image can be decoded")
 
 
-def _part(
-    drive: Drive, bag: Path, images: Images, times: dict[int, int], crop: CropResize
-) -> Recording:
+def _part(drive: Drive, bag: Path, images: Images, times: dict[int, int]) -> Recording:
     """Return a part of a bag, whose images are decoded as they are written."""
     frames = {frame.stamp_ns: frame for frame in drive.frames}
     mine = {number: frames[time] for number, time in times.items() if time in frames}
@@ -122,23 +121,20 @@ def _part(
         encoded = (msg for _, _, msg in read_messages(bag, images.topic))
         for number, decode in pictures(encoded, images.codec, f"{bag}: {images.topic}"):
             if frame := mine.get(number):
-                make = partial(_picture, decode, drive, crop, frame.image)
+                make = partial(_pixels, decode, frame.image)
                 yield RecordedFrame(
                     frame.image.name, frame.stamp_ns, make, T_world_cam=frame.T_world_cam
                 )
 
-    return Recording(drive.name, crop.camera(drive.camera), len(frames), recorded)
+    return Recording(drive.name, drive.camera, len(frames), recorded, rectify=drive.rectify)
 
 
-def _picture(decode: Picture, drive: Drive, crop: CropResize, where: Path) -> NDArray[np.uint8]:
-    """Return a decoded image, rectified, cut and resized."""
+def _pixels(decode: Picture, where: Path) -> NDArray[np.uint8]:
+    """Return a decoded image."""
     try:
-        image = decode()
-        image = image if drive.rectify is None else drive.rectify(image)
+        return decode()
     except (ImageError, CameraError) as err:
         raise DataError(f"{where}: {err}") from err
-    check_size(image, drive.camera, str(where))
-    return crop.image(image)
 
 
 def _camera(lens: Lens, topic: str) -> tuple[Camera, Rectify | None]:

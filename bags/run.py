@@ -29,7 +29,7 @@ from sdepth.depth.estimator import load_estimators
 from sdepth.errors import DataError
 from sdepth.odometry.motion import Motion
 from sdepth.odometry.pipeline import AlignmentConfig, OdometryPipeline, load_odometry
-from sdepth.pipeline import DepthPipeline, DepthResult, FrameResult, Pipeline, pinhole
+from sdepth.pipeline import DepthPipeline, DepthResult, FrameResult, Pipeline, rectified
 from sdepth.scale.tracker import Scale
 from sdepth_ros.bags.reader import is_bag
 from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields
@@ -157,12 +157,11 @@ def run_over(options: Namespace) -> None:
     pipeline = Pipeline(DepthPipeline(estimators, params), OdometryPipeline(odometry, alignment))
     height = options.camera_height
     T_base_cam = None if height is None else base_from_camera(height)
-    frames = read_frames(found, options.skip_broken)
+    frames, camera = read_frames(found, options.skip_broken), found.camera
     shown = tqdm(frames, unit="frame", total=found.count, desc=found.name, mininterval=1)
-    rectify = pinhole(found.camera)
     results = (
-        (frame.stamp_ns, pipeline.process(image, rectify, frame.stamp_ns, T_base_cam))
-        for frame, image in shown
+        (t := frame.stamp_ns, pipeline.process(raw, rectified(image, camera), t, T_base_cam))
+        for frame, raw, image in shown
     )
     timed = outputs(results, params, T_base_cam)
     counts = write_messages(timed, options.out, options.overwrite)

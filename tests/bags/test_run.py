@@ -13,7 +13,7 @@ import yaml
 
 from bags.read import count_messages, read_messages
 from bags.run import main
-from bags.write import write_bag
+from bags.write import CAMERA_INFO, IMAGE, write_bag
 from sdepth.checkpoint import bundled
 from sdepth.depth.estimator import DepthEstimator
 from sdepth_ros.conversions import read_transform, stamp_ns, to_depth, to_lens
@@ -105,6 +105,25 @@ def test_a_folder_and_a_video_need_their_calibration(drive: Drive, tmp_path: Pat
         out = tmp_path / f"of_{source.stem}"
         assert main([str(source), str(out), "--calib", str(calib)]) == 0
         assert count_messages(out)["/odom"] == 5
+
+
+def test_day_or_night_is_told_by_the_image_as_it_came(tmp_path: Path) -> None:
+    timed = forms.drive(3)
+    for topic, _, msg in timed:
+        if topic == CAMERA_INFO:
+            msg.distortion_model, msg.d = "plumb_bob", np.array([1e-3, 0, 0, 0, 0])
+            msg.p[[0, 5]] *= 2  # the rectified image shows a quarter of the sensor
+        if topic == IMAGE:
+            pixels = msg.data.reshape(forms.CAMERA.height, forms.CAMERA.width, 3)
+            pixels[:] = 255
+            pixels[7:25, 15:49] = 0
+    bag = forms.write(tmp_path / "bag", timed)
+
+    assert main([str(bag), str(tmp_path / "out")]) == 0
+
+    (jpeg, *_) = messages(tmp_path / "out", "/image_rect/compressed")
+    assert cv2.imdecode(jpeg.data, cv2.IMREAD_GRAYSCALE).mean() < 0.05 * 255
+    assert [mode.data for mode in messages(tmp_path / "out", "/depth/mode")] == ["day"]
 
 
 @pytest.mark.parametrize("stamps", [[0] * 6, [7 * 10**9] * 6])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sdepth.cli import image_size
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
+from sdepth.geometry.rectify import Rectify
 from training.data.check import check_size
 from training.data.drive import Drive
 
@@ -79,12 +80,24 @@ class CropResize:
 
 def cropped(drive: Drive, crop: CropResize) -> Drive:
     """Return the drive with its images and camera cut and resized."""
-    if crop == CropResize():
-        return drive
+    rectify = cut_after(drive.rectify, crop, drive.camera, drive.name)
+    return replace(drive, camera=crop.camera(drive.camera), rectify=rectify)
 
-    def rectify(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        image = raw if drive.rectify is None else drive.rectify(raw)
-        check_size(image, drive.camera, drive.name)
+
+def cut_after(
+    rectify: Rectify | None, crop: CropResize, camera: Camera, name: str
+) -> Rectify | None:
+    """Return what cuts and resizes images after their rectification; None: nothing to do.
+
+    What is returned raises DataError, naming ``name``, for images of another size than the
+    camera's.
+    """
+    if crop == CropResize():
+        return rectify
+
+    def cut(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        image = raw if rectify is None else rectify(raw)
+        check_size(image, camera, name)
         return crop.image(image)
 
-    return replace(drive, camera=crop.camera(drive.camera), rectify=rectify)
+    return cut

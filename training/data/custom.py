@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from sdepth.errors import DataError
 from sdepth.geometry.calibration import read_calibration
-from sdepth.geometry.rectify import Rectify
 from training.data.check import check_size, rectification
-from training.data.crop_resize import CropResize
+from training.data.crop_resize import CropResize, cut_after
 from training.data.drive import Drive, Frame, image_files
 from training.data.kitti_odometry import read_times
 from training.data.recording import RecordedFrame, Recording
@@ -73,8 +70,7 @@ def read_video(path: Path, calib: Path, every: int, crop: CropResize) -> Recordi
             if number % every == 0:
                 rgb = np.asarray(cv2.cvtColor(decoded[1], cv2.COLOR_BGR2RGB), np.uint8)
                 check_size(rgb, camera, str(path))
-                picture = partial(_rectify, rgb, rectify, crop)
-                yield RecordedFrame(f"{number:06d}", round(number * 1e9 / fps), picture)
+                yield RecordedFrame(f"{number:06d}", round(number * 1e9 / fps), rgb.copy)
             number += 1
         if number < count - _SLACK:
             raise DataError(
@@ -82,11 +78,5 @@ def read_video(path: Path, calib: Path, every: int, crop: CropResize) -> Recordi
                 "part out with ffmpeg -i"
             )
 
-    return Recording(path.stem, crop.camera(camera), -(-count // every), frames)
-
-
-def _rectify(
-    image: NDArray[np.uint8], rectify: Rectify | None, crop: CropResize
-) -> NDArray[np.uint8]:
-    """Return a decoded image rectified, cut and resized."""
-    return crop.image(image if rectify is None else rectify(image))
+    rectify = cut_after(rectify, crop, camera, path.stem)
+    return Recording(path.stem, crop.camera(camera), -(-count // every), frames, None, rectify)

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.errors import DataError
+from sdepth.errors import CameraError, DataError
 from sdepth.geometry.camera import Camera
 from sdepth.stamp_order import fault
+from training.data.check import check_size
 from training.data.crop_resize import CropResize, cropped
-from training.data.drive import Drive, Frame, read_depth
+from training.data.drive import Drive, Frame, read_depth, read_image
 
 _LINKED = (".png", ".jpg", ".jpeg")
 """Files of these kinds are linked to where they need nothing done to them."""
@@ -30,7 +31,7 @@ class RecordedFrame:
     Attributes:
         name: of its files, without ending.
         stamp_ns: time of exposure, nanoseconds.
-        image: a file to link to, or what makes the image (H, W, 3), RGB.
+        image: a file to link to, or what makes the pixels (H, W, 3), RGB, as they came.
         depth: likewise the depth (H, W), metres, 0 where unknown; or None.
         T_world_cam: pose (4, 4) of the camera, metres, or None.
     """
@@ -44,13 +45,37 @@ class RecordedFrame:
 
 @dataclass(frozen=True)
 class Recording:
-    """A sequence about to be written: ``count`` frames, in order of time, of one camera."""
+    """A sequence about to be written: frames, in order of time, of one camera.
+
+    Attributes:
+        name: of the sequence.
+        camera: of its images, rectified, cut and resized.
+        count: of its frames.
+        frames: opens them.
+        camera_height_m: above the road, where known.
+        rectify: makes an image (H, W, 3) of the pixels of a frame as they came; None where those
+            are the image.
+    """
 
     name: str
     camera: Camera
     count: int
     frames: Callable[[], Iterator[RecordedFrame]]
     camera_height_m: float | None = None
+    rectify: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
+
+    def rectified(self, pixels: NDArray[np.uint8], frame: str) -> NDArray[np.uint8]:
+        """Return the image (H, W, 3) of a frame's pixels as they came.
+
+        Raises:
+            DataError: they are not of this camera's size; names ``frame``.
+        """
+        try:
+            image = pixels if self.rectify is None else self.rectify(pixels)
+        except CameraError as err:
+            raise DataError(f"{self.name}, {frame}: {err}") from err
+        check_size(image, self.camera, f"{self.name}, {frame}")
+        return image
 
 
 def recording(drive: Drive, crop: CropResize | None = None) -> Recording:
@@ -60,7 +85,7 @@ def recording(drive: Drive, crop: CropResize | None = None) -> Recording:
 
     def recorded(frame: Frame) -> RecordedFrame:
         linked = drive.rectify is None and frame.image.suffix.lower() in _LINKED
-        image = frame.image if linked else partial(drive.read, frame)
+        image = frame.image if linked else partial(read_image, frame.image)
         depth: Path | Callable[[], NDArray[np.float32]] | None = frame.depth
         if isinstance(depth, Path) and crop != CropResize():
             depth = partial(_read_depth, depth, crop)
@@ -72,6 +97,7 @@ def recording(drive: Drive, crop: CropResize | None = None) -> Recording:
         len(drive.frames),
         lambda: map(recorded, drive.frames),
         drive.camera_height_m,
+        drive.rectify,
     )
 
 

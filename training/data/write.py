@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from sdepth.errors import DataError
 from sdepth.files import write_bytes, write_json
-from sdepth.geometry.camera import Camera
-from training.data.check import check_file_size, check_size
+from training.data.check import check_file_size
 from training.data.drive import Frame, code_depth
 from training.data.recording import RecordedFrame, Recording
 
@@ -107,22 +106,21 @@ def write_recording(
 def _try(folder: Path, made: Recording, frame: RecordedFrame) -> Frame | DataError:
     """Return the frame written, or why it could not be read."""
     try:
-        return _place(folder, made.camera, frame)
+        return _place(folder, made, frame)
     except DataError as err:
         return err
 
 
-def _place(folder: Path, camera: Camera, frame: RecordedFrame) -> Frame:
+def _place(folder: Path, made: Recording, frame: RecordedFrame) -> Frame:
     """Return the frame, with its files in place."""
     if isinstance(frame.image, Path):
-        check_file_size(frame.image, camera)
+        check_file_size(frame.image, made.camera)
         image = folder / "image_2" / f"{frame.name}{frame.image.suffix}"
         _link(image, frame.image)
     else:
         image = folder / "image_2" / f"{frame.name}.png"
         if not image.is_file():
-            pixels = frame.image()
-            check_size(pixels, camera, frame.name)
+            pixels = made.rectified(frame.image(), frame.name)
             put_png(image, np.ascontiguousarray(pixels[..., ::-1]))
     if frame.depth is not None:
         depth = folder / "depth_2" / f"{frame.name}.png"

@@ -30,10 +30,11 @@ from sdepth.depth.handover import Handover
 from sdepth.depth.validity import ConfidenceConfig, RangeConfig, valid_depth
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
-from sdepth.odometry.pipeline import OdometryPipeline, OdometryResult
+from sdepth.odometry.pipeline import THREADS, OdometryPipeline, OdometryResult
 from sdepth.scale.ground import find_ground
 from sdepth.scale.tracker import CAMERA_HEIGHT, MODEL, Scale, ScaleConfig, ScaleTracker
 from sdepth.stamp_order import StampOrder
+from sdepth.threads import torch_threads
 
 Image = NDArray[np.uint8]
 Rectifier = Callable[[Image], tuple[Image, Camera]]
@@ -209,6 +210,11 @@ def pinhole(camera: Camera) -> Rectifier:
     return lambda image: (image, camera)
 
 
+def rectified(image: Image, camera: Camera) -> Rectifier:
+    """Return what gives an image that is rectified already, for the one it was made of."""
+    return lambda _: (image, camera)
+
+
 @dataclass(frozen=True)
 class FrameResult:
     """Depth and motion of a frame."""
@@ -233,7 +239,8 @@ class Pipeline:
     ) -> FrameResult:
         """Return depth and motion of a frame; arguments and errors are those of the halves."""
         seen = self.depth.process(raw, rectify, stamp_ns)
-        moved = self.odometry.process(
-            seen.image, seen.camera, seen.depth.depth, stamp_ns, T_base_cam, seen.scale.metric
-        )
+        with torch_threads(THREADS):
+            moved = self.odometry.process(
+                seen.image, seen.camera, seen.depth.depth, stamp_ns, T_base_cam, seen.scale.metric
+            )
         return FrameResult(seen, moved)

@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 from sdepth.geometry.camera import Camera
 from sdepth.odometry.motion import Motion
 from sdepth.odometry.odometry import Odometry
-from sdepth.odometry.pipeline import OdometryPipeline, load_odometry, warm_up
+from sdepth.odometry.pipeline import THREADS, OdometryPipeline, load_odometry, warm_up
 from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb
 from sdepth_ros.depth_pairs import DepthPairs
@@ -43,7 +43,7 @@ class OdometryNode(FrameNode[OdometryParams]):
     """Publishes where the base frame is, under the stamp of the image."""
 
     SLOTS = 5  # each pose builds on the one before: a short wait is better than a gap
-    THREADS = 1  # on images this small a second thread mostly waits
+    THREADS = THREADS
     _pipeline: OdometryPipeline
 
     def __init__(self, depth_node: DepthNode | None = None) -> None:

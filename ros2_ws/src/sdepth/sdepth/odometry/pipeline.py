@@ -21,6 +21,9 @@ from sdepth.odometry.motion import Motion, MotionTracker, up_to_scale
 from sdepth.odometry.odometry import Odometry, OdometryState
 from sdepth.stamp_order import StampOrder, fault
 
+THREADS = 1
+"""Of torch, for odometry: on images this small a second thread mostly waits."""
+
 
 @dataclass(frozen=True)
 class AlignmentConfig:
