@@ -1,4 +1,4 @@
-"""The results page says what the protocols are and what was measured."""
+"""The pages of results and protocols say what the protocols are and what was measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from training.evaluate.protocols import PROTOCOLS, OdometryProtocol
 from training.evaluate.real import tables
 
 PAGE = (ROOT / "docs/results.md").read_text()
-SECTIONS = dict(re.findall(r"^### `(.+?)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+PAGES = PAGE + (ROOT / "training/doc/protocols.md").read_text()
+SECTIONS = dict(re.findall(r"^### `(.+?)`\n(.*?)(?=^##|\Z)", PAGES, re.MULTILINE | re.DOTALL))
 
 
 def test_every_protocol_has_its_section() -> None:
@@ -49,8 +50,13 @@ def test_rows_of_ours_are_what_was_measured() -> None:
         assert cells == " | ".join(f"{errors[metric]:.3f}" for metric in METRICS), file
 
 
-def test_the_readme_has_what_was_measured() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_the_results_are_one_page() -> None:
+    assert len(PAGE.splitlines()) <= 160
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_headlines_are_what_was_measured(page: str) -> None:
+    readme = (ROOT / page).read_text()
     measured = {}
     for domain in ("day", "night"):
         found = json.loads((ROOT / f"training/results/{domain}_on_{domain}.json").read_text())
