@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from benchmarks.timing import median_ms, timing_parser
-from sdepth.checkpoint import Card, bundled, load_depth, read_card, save
+from sdepth.card import Card
+from sdepth.checkpoint import bundled, load_depth, read_card, save
 from sdepth.cli import image_size
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.geometry.camera import Camera

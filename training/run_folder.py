@@ -12,7 +12,8 @@ import torch
 import yaml
 from torch import Tensor, nn, optim
 
-from sdepth.checkpoint import Card, read_card, read_tensors, save, write_tensors
+from sdepth.card import Card
+from sdepth.checkpoint import read_card, read_tensors, save, write_tensors
 from sdepth.config import read_values, to_dict
 from sdepth.errors import CheckpointError, ConfigError
 from sdepth.models.encoder import Encoder

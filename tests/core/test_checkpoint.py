@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sdepth.alignment.refiner import FIXED_STRIDES, Refiner
+from sdepth.card import Card
 from sdepth.checkpoint import (
-    Card,
     bundled,
     load_depth,
     load_pose,

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sdepth.checkpoint import Card, save
+from sdepth.card import Card
+from sdepth.checkpoint import save
 from sdepth.cli import make_parser, run
 from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet

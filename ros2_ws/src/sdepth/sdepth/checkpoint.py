@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,61 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sdepth.alignment.refiner import Refiner, fixed_refiner
+from sdepth.card import FOREIGN, FORMAT, Card, ForeignCard
 from sdepth.config import from_dict, to_dict
 from sdepth.errors import CheckpointError, ConfigError
-from sdepth.files import atomic, write_json
+from sdepth.files import atomic, is_pickle, write_json
 from sdepth.models.depth_net import DEPTH_ARCHITECTURES, DepthNet
 from sdepth.models.pose_net import POSE_ARCHITECTURES, MotionNet, make_pose_net
-
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Card:
-    """Everything a user of the weights must know; the JSON beside them.
-
-    Attributes:
-        depth_architecture: one of ``DEPTH_ARCHITECTURES``.
-        pose_architecture: one of ``POSE_ARCHITECTURES``; "" without a pose network.
-        input_size: (height, width) of the image the networks take.
-        mean: of the RGB normalisation inside the networks; RGB is in [0, 1].
-        std: likewise.
-        depth_range_m: nearest and farthest depth for the canonical camera.
-        focal_ratio: of the canonical camera, sqrt(fx fy / (W H)).
-        pose_output_scale: factor on the pose network's raw output.
-        metric: whether depth and translation are metres, or metres up to one unknown factor.
-        domain: ``day`` or ``night``.
-        training_data: what the weights have seen.
-        command: what made them.
-        commit: of the code that made them.
-        step: training steps.
-        features: of the pose refinement, as ``make_features`` takes it; "" without learned ones.
-        feature_strides: of its levels, coarse to fine.
-        costs: by how much AbsRel rises in other precisions than fp32, as a share of it; those not
-            named were not measured.
-        sha256: of the weights file.
-        format: of card and weights.
-    """
-
-    depth_architecture: str
-    pose_architecture: str
-    input_size: tuple[int, int]
-    depth_range_m: tuple[float, float]
-    metric: bool
-    domain: str
-    training_data: str
-    command: str
-    commit: str
-    step: int
-    focal_ratio: float
-    pose_output_scale: float
-    mean: float = 0.45
-    std: float = 0.225
-    features: str = ""
-    feature_strides: tuple[int, ...] = ()
-    costs: dict[str, float] = field(default_factory=dict)
-    sha256: str = ""
-    format: int = FORMAT
 
 
 def bundled(domain: str) -> Path:
@@ -128,8 +79,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as err:
-        start = path.read_bytes()[:2]
-        kind = "a pickle (.pth)" if start in (b"PK", b"\x80\x02", b"\x80\x04") else "damaged"
+        kind = "a pickle (.pth)" if is_pickle(path) else "damaged"
         raise CheckpointError(
             f"{path}: {kind}, expected safetensors ({err}); "
             "copy it again, or export it with python -m training.weights.export"
@@ -145,10 +95,14 @@ def read_card(path: Path) -> Card:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint; give a .safetensors file")
     card_path = path.with_suffix(".json")
+    kind = ForeignCard if path.suffix == FOREIGN else Card
     try:
-        card = from_dict(Card, json.loads(card_path.read_text()), card_path.name)
+        card = from_dict(kind, json.loads(card_path.read_text()), card_path.name)
     except FileNotFoundError as err:
-        raise CheckpointError(f"{card_path}: missing; copy it beside {path.name}") from err
+        way = "python -m training.weights.import_network makes it" if kind is ForeignCard else ""
+        raise CheckpointError(
+            f"{card_path}: missing; {way or f'copy it beside {path.name}'}"
+        ) from err
     except (json.JSONDecodeError, UnicodeDecodeError, ConfigError) as err:
         raise CheckpointError(f"{card_path}: not a card of this version ({err})") from err
     if card.format != FORMAT:
@@ -156,11 +110,12 @@ def read_card(path: Path) -> Card:
             f"{card_path}: format {card.format}, this version reads {FORMAT}; "
             "export it again with python -m training.weights.export"
         )
+    ours = not isinstance(card, ForeignCard)
     for name, known in (
         (card.depth_architecture, [*DEPTH_ARCHITECTURES]),
         (card.pose_architecture, [*POSE_ARCHITECTURES, ""]),
     ):
-        if name not in known:
+        if ours and name not in known:
             raise CheckpointError(f"{card_path}: architecture {name!r}, known {known}")
     return card
 
@@ -173,7 +128,8 @@ def check_weights(path: Path, card: Card) -> None:
     """
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == card.sha256:
         return
-    read_tensors(path)  # says more of what is no checkpoint at all
+    if not isinstance(card, ForeignCard):
+        read_tensors(path)  # says more of what is no checkpoint at all
     raise CheckpointError(f"{path}: not the weights of its card {path.stem}.json; copy both again")
 
 
@@ -184,6 +140,10 @@ def load_depth(path: Path, device: str | torch.device = "cpu") -> tuple[DepthNet
         CheckpointError: the weights or the card are missing, damaged or do not belong together.
     """
     card = read_card(path)
+    if isinstance(card, ForeignCard):
+        raise CheckpointError(
+            f"{path}: a network of others, which engines alone run; give a .safetensors file"
+        )
     net = DepthNet(card.depth_architecture)
     _fill(net, "depth.", path, card)
     return net.to(device).eval(), card

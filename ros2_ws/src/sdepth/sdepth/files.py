@@ -31,3 +31,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
     """Write JSON and a last line's end, whole or not at all."""
     write_bytes(path, (json.dumps(content, indent=indent) + "\n").encode())
+
+
+def is_pickle(path: Path) -> bool:
+    """Tell whether a file is a pickle, as it is or in PyTorch's zip; it is not opened as one."""
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")

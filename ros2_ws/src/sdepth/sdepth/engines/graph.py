@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from sdepth.checkpoint import Card
+from sdepth.card import Card
 from sdepth.errors import ConfigError, EngineError
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.encoder import BasicBlock
