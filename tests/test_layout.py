@@ -37,7 +37,7 @@ ROSDEP_KEYS = {
 PYPI_NAMES = {"cv2": "opencv-python-headless", "yaml": "pyyaml"}
 COMMANDS = {"depth_node", "odometry_node", "vision_node", "replay", "record", "doctor"}
 RUN = "sdepth_ros/lib/sdepth_ros"
-ENGINES = {"onnxruntime", "openvino", "tensorrt"}  # imported where the user has them
+ENGINES = {"onnx", "onnxruntime", "openvino", "tensorrt"}  # imported where the user has them
 BY_PIP = {"torch", "safetensors", "numba", "rosbags"}  # not packaged by every supported Ubuntu
 
 

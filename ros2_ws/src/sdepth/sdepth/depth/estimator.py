@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sdepth.card import CANONICAL, ForeignCard
 from sdepth.checkpoint import bundled, read_card
 from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.depth.foreign import framed, to_depth, unframed
 from sdepth.engines import Source, choose
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
@@ -68,7 +70,8 @@ class DepthEstimator:
         """Load the network.
 
         Args:
-            checkpoint: a .safetensors file with its card beside it.
+            checkpoint: a .safetensors file, or the .onnx of a network of others, with its card
+                beside it.
             device: ``auto``, ``cpu`` or ``cuda:N``.
             resolution: of the depth: ``input`` (the image's) or ``model`` (the network's).
             engine: ``torch``, ``onnxruntime``, ``openvino``, ``tensorrt``, or ``auto``: the
@@ -79,7 +82,7 @@ class DepthEstimator:
         Raises:
             CheckpointError: the checkpoint cannot be used.
             ConfigError: no such device, resolution, engine or precision here.
-            EngineError: the engine does not answer as PyTorch does.
+            EngineError: the engine does not answer as it should.
         """
         if resolution not in ("input", "model"):
             raise ConfigError(f"resolution {resolution!r}: expected 'input' or 'model'")
@@ -111,6 +114,9 @@ class DepthEstimator:
             ShapeError: the image is not (camera.height, camera.width, 3).
         """
         check_shape("image", image, f"{camera.height} {camera.width} 3")
+        if isinstance(self.card, ForeignCard):
+            answer = self.answer(image, camera)
+            return DepthMap(to_depth(answer.depth, self.card), answer.camera)
         height, width = self.card.input_size
         if image.shape[:2] != (height, width):
             small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
@@ -123,6 +129,29 @@ class DepthEstimator:
             inv_depth = cv2.resize(np.reciprocal(depth), (camera.width, camera.height))
             depth = np.asarray(np.reciprocal(inv_depth, out=inv_depth), np.float32)
         return DepthMap(depth, camera)
+
+    def answer(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
+        """Return what a network of others answers, in the place of depth: its card says what.
+
+        A network for one focal length is told how much longer that of the image is, as it sees it
+        (Metric3D's canonical camera).
+
+        Args:
+            image: RGB (H, W, 3).
+            camera: of that image.
+        """
+        assert isinstance(self.card, ForeignCard)
+        seen, (height, width) = framed(image, self.card), self.card.input_size
+        focal_scale = 1.0
+        if self.card.output == CANONICAL:
+            inner = sqrt(seen.inside[2] * seen.inside[3] / (height * width))
+            focal_scale = camera.focal_ratio / self.card.focal_ratio * inner
+        with self.timed():
+            answer = self._engine.infer(seen.image, focal_scale)
+        if self._resolution == "model":
+            answer = unframed(answer, seen, None)
+            return DepthMap(answer, camera.resized(answer.shape[1], answer.shape[0]))
+        return DepthMap(unframed(answer, seen, (camera.height, camera.width)), camera)
 
 
 def load_estimators(

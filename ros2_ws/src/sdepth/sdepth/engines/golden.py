@@ -1,4 +1,4 @@
-"""One frame that every engine must answer as PyTorch does before it may run."""
+"""One frame that every engine must answer as the exact one does before it may run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.engines.source import Source, cache_folder
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import EngineError
 from sdepth.files import atomic
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.01, "bf16": 0.05, "int8": 0.1}
-"""Largest mean difference of log depth, that is, of depth as a share of itself."""
+"""Largest mean difference of log depth, that is, of depth as a share of itself. Of others'
+networks, whose output may be of any sign, of the output as a share of its mean size."""
 FOCAL_SCALE = 1.25
 """Of the golden frame; not 1, or an engine that ignores it would pass."""
 
@@ -42,20 +44,26 @@ def golden_frame(size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(soft + light[:, None, None], np.uint8)
 
 
+def exact_engine(source: Source) -> str:
+    """Return what the others are checked by in fp32: PyTorch, of others' networks ONNX Runtime."""
+    return "onnxruntime" if source.foreign else "torch"
+
+
 def reference(source: Source) -> NDArray[np.float32]:
-    """Return PyTorch's depth of the golden frame in fp32, computed once per weights and device."""
+    """Return the exact depth of the golden frame, computed once per weights and device."""
     exact = replace(source, precision="fp32")
     path = exact.cached("npy", torch.__version__)
     if path.is_file():
         return np.asarray(np.load(path), np.float32)
-    depth = TorchEngine(exact).infer(golden_frame(source.card.input_size), FOCAL_SCALE)
+    engine = (OnnxRuntimeEngine if source.foreign else TorchEngine)(exact)
+    depth = engine.infer(golden_frame(source.card.input_size), FOCAL_SCALE)
     with atomic(path) as partial, partial.open("wb") as file:
         np.save(file, depth)
     return depth
 
 
 def check(engine: Engine, source: Source, name: str) -> float:
-    """Return how far an engine's answer is from ``reference``: mean of |log ratio|.
+    """Return how far an engine's answer is from ``reference``, as ``TOLERANCE`` counts it.
 
     Raises:
         EngineError: farther than ``TOLERANCE`` allows.
@@ -63,13 +71,15 @@ def check(engine: Engine, source: Source, name: str) -> float:
     expected = reference(source)
     found = engine.infer(golden_frame(source.card.input_size), FOCAL_SCALE)
     error = float("inf")
-    if found.shape == expected.shape and (found > 0).all():
+    if found.shape == expected.shape and source.foreign:
+        error = float(np.abs(found - expected).mean() / np.abs(expected).mean())
+    elif found.shape == expected.shape and (found > 0).all():
         error = float(np.abs(np.log(found / expected)).mean())
     limit = TOLERANCE[source.precision]
     if not error <= limit:  # NaN, too
         raise EngineError(
             f"engine {name} ({source.precision}): depth of the golden frame is {error:.2%} off "
-            f"PyTorch's, expected {limit:.2%} at most; remove {cache_folder()} and try again, "
-            "or take engine torch"
+            f"that of {exact_engine(source)}, expected {limit:.2%} at most; remove "
+            f"{cache_folder()} and try again, or take another engine"
         )
     return error

@@ -11,7 +11,7 @@ import torch
 
 from sdepth.checkpoint import check_weights
 from sdepth.engines import auto
-from sdepth.engines.golden import Engine, check
+from sdepth.engines.golden import Engine, check, exact_engine
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.engines.openvino_engine import OpenVinoEngine
 from sdepth.engines.source import Source, cache_folder
@@ -64,7 +64,7 @@ def candidates(source: Source) -> dict[str, tuple[Source, str]]:
 
 
 def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
-    """Return an engine that answers as PyTorch does, and which it is and why.
+    """Return an engine that answers as it should, and which it is and why.
 
     Args:
         source: checkpoint, device and precision; ``auto``: fp32, or the fastest of those whose
@@ -75,7 +75,7 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
     Raises:
         ConfigError: no such engine or precision, not installed, or not for this device.
         CheckpointError: the checkpoint cannot be used.
-        EngineError: its answers differ too much from PyTorch's.
+        EngineError: its answers differ too much from those of ``golden.exact_engine``.
     """
     if name not in (AUTO, *ENGINES):
         raise ConfigError(f"engine {name!r}: expected one of {[AUTO, *ENGINES]}")
@@ -86,13 +86,18 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
     able = list(dict.fromkeys(n for one in _precise(source) for n in _able(one)))
     if name != AUTO and name not in able:
         raise ConfigError(f"engine {name!r} does not do {where}; expected one of {able}")
+    if (exact := exact_engine(source)) not in installed():
+        raise ConfigError(
+            f"engine {exact!r}, which checks the others, is missing; {_install([exact])}"
+        )
     if name != AUTO and name not in installed():
         raise ConfigError(f"engine {name!r} is not installed; {_install([name])}, or take auto")
     if AUTO not in (name, source.precision):
         return _make(source, name), f"{name} {source.precision}, as asked for"
     options = {k: v for k, v in candidates(source).items() if name in (AUTO, v[1])}
     if not options:
-        raise ConfigError(f"no engine here for {where}; {_install(able) or 'take fp32'}")
+        way = _install(able) or "take fp32"
+        raise ConfigError(f"no engine here for {where}; {way}, or set model.device to cpu")
     return _fastest(source, options)
 
 
@@ -107,7 +112,8 @@ def _precise(source: Source) -> list[Source]:
 
 def _able(source: Source) -> list[str]:
     """Return the engines that have a source's precision on its device."""
-    return [n for n, kind in ENGINES.items() if source.precision in kind.precisions(source.device)]
+    kinds = {n: kind for n, kind in ENGINES.items() if n != "torch" or not source.foreign}
+    return [n for n, kind in kinds.items() if source.precision in kind.precisions(source.device)]
 
 
 def _install(names: list[str]) -> str:
@@ -119,7 +125,7 @@ def _make(source: Source, name: str) -> Engine:
     """Return the engine, once it has answered the golden frame."""
     try:
         engine = ENGINES[name].make(source)
-        if (name, source.precision) != ("torch", "fp32"):  # that is what others are checked by
+        if (name, source.precision) != (exact_engine(source), "fp32"):  # others are checked by it
             check(engine, source, name)
     except SdepthError:
         raise
@@ -127,7 +133,7 @@ def _make(source: Source, name: str) -> Engine:
         first_line = next(iter(str(err).splitlines()), type(err).__name__)
         raise EngineError(
             f"engine {name}: {first_line}; remove {cache_folder()} and try again, "
-            "or take engine torch"
+            "or take another engine"
         ) from err
     return engine
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import torch
 
-from sdepth.checkpoint import Card, load_depth
+from sdepth.card import Card, ForeignCard
+from sdepth.checkpoint import load_depth
 from sdepth.engines.graph import DepthGraph, write_onnx
+from sdepth.engines.onnx_file import check_imported
 from sdepth.errors import CheckpointError
 from sdepth.files import atomic
 
@@ -21,7 +23,7 @@ class Source:
     """A checkpoint, where it is to run, and how exactly.
 
     Attributes:
-        checkpoint: the .safetensors file.
+        checkpoint: the .safetensors file, or the .onnx file of a network of others.
         card: of it.
         device: to run on.
         precision: ``fp32``, ``fp16``, ``bf16``, ``int8``, or ``auto`` (``selection.choose``).
@@ -32,6 +34,11 @@ class Source:
     device: torch.device
     precision: str = "fp32"
 
+    @property
+    def foreign(self) -> bool:
+        """Whether it is a network of others: ONNX, of which PyTorch knows nothing."""
+        return isinstance(self.card, ForeignCard)
+
     def graph(self) -> DepthGraph:
         """Return the graph in PyTorch, fp32, on the CPU."""
         net, card = load_depth(self.checkpoint)
@@ -41,8 +48,12 @@ class Source:
         """Return the graph as ONNX, written at most once; of int8, what weights.quantize wrote.
 
         Raises:
-            CheckpointError: int8, and the checkpoint was not quantised.
+            CheckpointError: int8, and the checkpoint was not quantised; or a network of others
+                that cannot be trusted.
         """
+        if self.foreign:
+            check_imported(self.checkpoint, self.card.sha256, self.card.input_size)
+            return self.checkpoint
         if self.precision == "int8":
             return self._quantised()
         path = self.cached("onnx", torch.__version__)
