@@ -60,7 +60,11 @@ class InputParams:
 class DepthModelParams:
     """Which networks, and where they run."""
 
-    day_path: str = param("", "Checkpoint (.safetensors) for the day; empty: the one that ships")
+    day_path: str = param(
+        "",
+        "Checkpoint (.safetensors) or network of others (.onnx, docs/networks.md) for the day; "
+        "empty: the one that ships",
+    )
     night_path: str = param("", "Checkpoint for the night; empty: the one that ships")
     device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
     engine: str = param(

@@ -1,0 +1,231 @@
+r"""Make a depth network of others run in the nodes: an ONNX file, or a folder of Hugging Face's.
+
+python -m training.weights.import_network net.onnx day.onnx --output metric --range 0.1 80 \
+    --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225 --input-size 640x192 --licence Apache-2.0
+python -m training.weights.import_network Depth-Anything-V2-Metric-Outdoor-Small-hf day.onnx \
+    --preset depth-anything-v2-metric-outdoor-small --image-size 1242x375
+python -m training.weights.import_network metric3d_vit_small.onnx day.onnx \
+    --preset metric3d-v2-small
+
+OUT is ONNX from image bytes to what the network gives, with its card beside it: for model.day_path
+or model.night_path, and whatever takes weights. You bring the file and its licence. It is looked
+through first, and nothing in it is executed. What it does not say itself is asked for. Networks
+that keep the aspect of an image are made for one camera: --image-size. A folder needs
+transformers: pip install 'sdepth[hf]'.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from hashlib import sha256
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sdepth.card import (
+    CANONICAL,
+    CHANNELS,
+    FITS,
+    FOREIGN,
+    METRIC,
+    OUTPUTS,
+    RESAMPLINGS,
+    ForeignCard,
+)
+from sdepth.checkpoint import write_card
+from sdepth.cli import image_size, make_parser, run
+from sdepth.engines import Source
+from sdepth.engines.golden import golden_frame
+from sdepth.engines.onnx_file import read_network
+from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
+from sdepth.errors import CheckpointError, ConfigError
+from sdepth.files import atomic
+from training.weights import foreign_graph
+from training.weights.presets import DEFAULTS, PRESETS, Fields
+
+MODULE = "training.weights.import_network"
+_THREE: Fields = {"type": float, "nargs": 3}
+_FLAGS: dict[str, tuple[Fields, str]] = {
+    "--preset": ({"choices": sorted(PRESETS)}, "what is known of a network beside its file"),
+    "--output": (
+        {"choices": OUTPUTS},
+        "metric: metres; canonical: metres for a camera of --canonical-focal; inverse: inverse "
+        "depth up to scale; affine: up to scale and shift",
+    ),
+    "--canonical-focal": ({"type": float, "metavar": "PX"}, "at the network's size"),
+    "--mean": ({"dest": "channel_mean", **_THREE}, "of the normalisation, of 0..1, per channel"),
+    "--std": ({"dest": "channel_std", **_THREE}, "likewise; 0.003922 where it takes 0..255"),
+    "--channels": ({"choices": CHANNELS}, "their order (rgb)"),
+    "--input-size": ({"type": image_size, "metavar": "WxH"}, "of its image, where it takes any"),
+    "--image-size": (
+        {"type": image_size, "metavar": "WxH"},
+        "of the camera's images: for a folder whose network keeps their aspect",
+    ),
+    "--multiple": ({"type": int}, "that sides of its image must be of, 14 or 32 (1)"),
+    "--fit": ({"choices": FITS}, "keep: the image's aspect is kept, the rest padded (stretch)"),
+    "--resample": ({"choices": RESAMPLINGS}, "how images are made smaller (area)"),
+    "--range": (
+        {"dest": "depth_range_m", "type": float, "nargs": 2, "metavar": "M"},
+        "nearest and farthest depth it gives, metres; of inverse depth the ratio counts",
+    ),
+    "--depth-output": ({"default": "", "metavar": "NAME"}, "which output is depth (the first)"),
+    "--licence": ({}, "of the weights, in words"),
+    "--origin": ({}, "where they come from, in words"),
+    "--domain": ({"choices": ("day", "night")}, "what they were trained for (day)"),
+}
+
+
+def import_network(
+    source: Path,
+    out: Path,
+    given: Fields,
+    size: tuple[int, int] | None = None,
+    depth_output: str = "",
+    command: str = "",
+) -> ForeignCard:
+    """Write the ONNX network of ``source`` to ``out`` (.onnx), with its card, and return that.
+
+    Args:
+        source: an .onnx file.
+        out: where to.
+        given: what is known of it; what is missing has a default, or is named in the error.
+        size: (height, width) of the images it is to take, where it takes any.
+        depth_output: name of its output that is depth; "" for the first.
+        command: that makes it.
+
+    Raises:
+        CheckpointError: the file is another kind, damaged, or cannot be trusted.
+        ConfigError: something is not known, or makes no sense.
+        EngineError: it answers NaN, or otherwise each time.
+    """
+    if out.suffix != FOREIGN:
+        raise ConfigError(f"{out}: expected a name ending in {FOREIGN}")
+    model = read_network(source)
+    seen = foreign_graph.find_input(model, source)
+    if seen.kind == foreign_graph.TensorProto.UINT8:
+        given = {"channel_mean": (0.0, 0.0, 0.0), "channel_std": (1.0, 1.0, 1.0), **given}
+    fields = {**DEFAULTS, **given}
+    _require(fields, source)
+    size = size or _only_size(seen.size, source)
+    if any(side % fields["multiple"] for side in size):
+        raise ConfigError(
+            f"input size {size[1]}x{size[0]}: expected multiples of {fields['multiple']}"
+        )
+    foreign_graph.fix_size(model, seen, size, source)
+    look = (fields["channels"], fields["channel_mean"], fields["channel_std"])
+    whole = foreign_graph.wrap(model, seen, size, look, depth_output, source)
+    with atomic(out) as partial:
+        foreign_graph.save(whole, partial)
+    card = _card(fields, size, source, command)
+    card = replace(card, sha256=sha256(out.read_bytes()).hexdigest())
+    try:
+        _try(out, card)
+    except BaseException:
+        out.unlink()
+        raise
+    write_card(out, card)
+    return card
+
+
+def _require(fields: Fields, source: Path) -> None:
+    """Name all that nobody has said."""
+    flags = {
+        "output": "--output", "channel_mean": "--mean", "channel_std": "--std",
+        "licence": "--licence",
+    }  # fmt: skip
+    missing = [flag for name, flag in flags.items() if name not in fields]
+    if fields.get("output") == METRIC and fields["depth_range_m"] is DEFAULTS["depth_range_m"]:
+        missing.append("--range")
+    if fields.get("output") == CANONICAL and not fields["canonical_focal"] > 0:
+        missing.append("--canonical-focal")
+    if missing:
+        raise ConfigError(
+            f"{source}: says nothing of {', '.join(missing)}; give them, or a --preset"
+        )
+
+
+def _only_size(size: tuple[int, int], source: Path) -> tuple[int, int]:
+    """Return the size of a network that has but one."""
+    if not all(size):
+        raise ConfigError(
+            f"{source}: takes images of any size; choose by --input-size WIDTHxHEIGHT"
+        )
+    return size
+
+
+def _card(fields: Fields, size: tuple[int, int], source: Path, command: str) -> ForeignCard:
+    """Return the card; its hash is not known yet."""
+    fields = dict(fields)
+    focal = fields.pop("canonical_focal")
+    return ForeignCard(
+        depth_architecture=source.stem,
+        pose_architecture="",
+        input_size=size,
+        metric=fields["output"] in (METRIC, CANONICAL),
+        training_data="see its source",
+        command=command,
+        commit="imported",
+        step=0,
+        focal_ratio=focal / sqrt(size[0] * size[1]) if fields["output"] == CANONICAL else 1.0,
+        pose_output_scale=0.0,
+        **fields,
+    )
+
+
+def _try(path: Path, card: ForeignCard) -> None:
+    """Let ONNX Runtime answer as in a node.
+
+    Raises:
+        CheckpointError: with anything but numbers.
+    """
+    engine = OnnxRuntimeEngine(Source(path, card, torch.device("cpu")))
+    for image in (golden_frame(card.input_size), np.zeros((*card.input_size, 3), np.uint8)):
+        if not np.isfinite(engine.infer(image, 1.0)).all():
+            raise CheckpointError(f"{path.name}: answers NaN or infinity; is it damaged?")
+
+
+def _fields(options: Namespace) -> Fields:
+    """Return what the flags say, over what the preset does."""
+    names = (
+        "output", "canonical_focal", "channel_mean", "channel_std", "channels", "multiple", "fit",
+        "resample", "depth_range_m", "licence", "origin", "domain",
+    )  # fmt: skip
+    said = {name: getattr(options, name) for name in names}
+    said["source"] = said.pop("origin")
+    flags = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items() if v is not None}
+    return {**PRESETS.get(options.preset, {}), **flags}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    parser = make_parser(f"python -m {MODULE}", __doc__)
+    parser.add_argument("source", type=Path, help="an .onnx file, or a folder of Hugging Face's")
+    parser.add_argument("out", type=Path, help="ends in .onnx")
+    for flag, (how, words) in _FLAGS.items():
+        parser.add_argument(flag, help=words, **how)
+    options = parser.parse_args(args)
+
+    def work() -> None:
+        said = shlex.join(["python", "-m", MODULE, *(sys.argv[1:] if args is None else args)])
+        fields, size = _fields(options), options.input_size
+        card = import_network(
+            options.source, options.out, fields, size, options.depth_output, said
+        )
+        print(
+            f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {card.output}, "
+            f"{card.input_size[1]}x{card.input_size[0]}, licence {card.licence}; card "
+            f"{options.out.with_suffix('.json')}"
+        )
+        if not card.metric:
+            print("no metres by itself: set scale.source (docs/metres.md)")
+
+    return run(parser.prog, work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
