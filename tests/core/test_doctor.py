@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdepth.checkpoint import bundled
+from sdepth.checkpoint import bundled, read_card
 from sdepth.doctor import Finding, models, report
 
 
@@ -20,6 +20,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_with_what_to_do(
 
     text = capsys.readouterr().out
     assert wrong == 1
-    assert "  day network              lite0, 320x96, metric" in text
+    height, width = read_card(bundled("day")).input_size
+    assert f"  day network              lite0, {width}x{height}, metric" in text
     assert "! night network" in text
     assert "bad.safetensors" in text

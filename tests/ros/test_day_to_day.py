@@ -107,7 +107,7 @@ def test_without_a_hand_over_depth_would_step(
 ) -> None:
     # Networks that ship see this street alike; another network's depth is another.
     paths = {DAY: bundled(DAY), NIGHT: ROOT / "training/weights/light.safetensors"}
-    estimators = {m: DepthEstimator(path, "cpu", "model") for m, path in paths.items()}
+    estimators = {m: DepthEstimator(path, "cpu") for m, path in paths.items()}
     largest = {}
     for frames in (0, 5):
         config = DepthConfig(day_night=DayNightConfig(crossfade_frames=frames))
