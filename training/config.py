@@ -10,6 +10,7 @@ from sdepth.models.efficientnet_lite import LITE
 from sdepth.models.pose_net import POSE_ARCHITECTURES
 from training.data.frames import CropConfig
 from training.data.triplets import DataConfig
+from training.hold import HoldConfig
 from training.losses.night_photometry import NightConfig
 from training.losses.photometric import LossConfig
 from training.prior.day_prior import PriorConfig
@@ -77,6 +78,7 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     truth: TruthConfig = field(default_factory=TruthConfig)
     refine: RefineTraining = field(default_factory=RefineTraining)
+    hold: HoldConfig = field(default_factory=HoldConfig)
     night: NightConfig = field(default_factory=NightConfig)
     prior: PriorConfig = field(default_factory=PriorConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -136,6 +138,11 @@ class TrainConfig:
                 self.refine.only,
                 not self.refine.only or (self.data.depth and self.refine.features == "unet"),
                 "data.depth: true and refine.features: unet with it",
+            ),
+            "hold": (
+                self.hold,
+                not self.hold.on or bool(self.model.init_from),
+                "model.init_from with it: the network that depth is held to",
             ),
             "optim.steps": (self.optim.steps, self.optim.steps > 0, "at least 1"),
             "optim.batch": (self.optim.batch, self.optim.batch > 0, "at least 1"),

@@ -50,8 +50,9 @@ def build_model(config: TrainConfig) -> Model:
     else:
         clips = config.prior.weight > 0 and config.prior.discriminator.kind == "clip"
         model = SelfSupervised(
-            depth, pose, config.loss, m.depth_range_m, refiner, config.refine, config.night, clips
-        )
+            depth, pose, config.loss, m.depth_range_m, refiner, config.refine, config.night,
+            clips, config.hold,
+        )  # fmt: skip
     if config.optim.average > 0:
         model.average = copy.deepcopy(depth).requires_grad_(False)
     model.train()
@@ -113,6 +114,10 @@ def build_refiner(config: TrainConfig, depth: DepthNet) -> Refiner | None:
         start, _ = load_refiner(Path(path))
         if (start.kind, start.strides) == (refiner.kind, refiner.strides):
             refiner.load_state_dict(start.state_dict())
+    if r.lr_scale == 0:
+        refiner.features.requires_grad_(False)
+    if r.damping_lr_scale == 0:
+        refiner.damping_logit.requires_grad_(False)
     return refiner
 
 

@@ -37,7 +37,7 @@ class RefineTraining:
         consistency_weight: pulls the pose network to the refined motion.
         level_weight: pulls where coarse levels end to the refined motion.
         attach_depth: whether depth also learns through the refinement, not only the warp.
-        lr_scale: learning rate of the features over the networks'.
+        lr_scale: learning rate of the features over the networks'; 0 leaves them as they are.
         only: train features and damping alone, on drives with known depth and motion.
         damping_lr_scale: of the damping (PixLoc: 100).
     """
