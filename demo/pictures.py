@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from demo.run import DemoFrame, DemoRun
 from sdepth.depth.cloud import xyzrgb_cloud
 from sdepth.depth.colorize import colorize
+from training.evaluate.web_page import data_uri, error_colours
 
 NEAR_M = 2.0
 """Near end of the colours."""
-ERROR_FACTOR = 2.0
-"""Ratio of depth and truth at which the error colours are full."""
 CLOUD_STEP, CLOUD_POINTS, CLOUD_FAR_M = 10, 14000, 45.0
 """Every so many-th frame has a cloud of at most so many points, none farther than that."""
 
@@ -41,28 +40,6 @@ def frame_pictures(frame: DemoFrame, max_m: float) -> FramePictures:
     return FramePictures(
         cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), depth, colorize(truth, NEAR_M, max_m), error
     )
-
-
-def error_colours(
-    truth: NDArray[np.float32], depth: NDArray[np.float32], max_m: float
-) -> NDArray[np.uint8]:
-    """Return (H, W, 3) BGR: red too far, blue too near, white right, dark where truth is unknown.
-
-    The colour follows the logarithm of depth over truth, full at a factor of ``ERROR_FACTOR``.
-    """
-    known = (truth > 0) & (truth < max_m)
-    ratio = np.clip(depth, 0.1, max_m) / np.where(known, truth, 1)
-    share = np.clip(np.log(ratio) / np.log(ERROR_FACTOR), -1, 1)
-    fade = (1 - np.abs(share))[..., None]
-    full = np.where(share[..., None] > 0, [43, 24, 178], [172, 102, 33])  # red, blue
-    colours = full * (1 - fade) + 247 * fade
-    return np.where(known[..., None], colours, 40).astype(np.uint8)
-
-
-def data_uri(bgr: NDArray[np.uint8], quality: int = 62) -> str:
-    """Return an image as a WebP data URI."""
-    coded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])[1]
-    return "data:image/webp;base64," + base64.b64encode(coded.tobytes()).decode()
 
 
 def colour_bar(max_m: float) -> str:

@@ -18,13 +18,13 @@ from demo.pictures import (
     CLOUD_STEP,
     NEAR_M,
     colour_bar,
-    data_uri,
     frame_pictures,
     packed_clouds,
 )
 from demo.run import DAY, NIGHT, DemoRun
 from demo.scores import NODE, PER_PIXEL, Scores
 from sdepth.files import write_bytes
+from training.evaluate.web_page import data_uri, style
 
 _HERE = Path(__file__).parent
 
@@ -33,7 +33,7 @@ def write_report(path: Path, run: DemoRun, scores: Scores, config: DemoConfig) -
     """Write the page of a run to ``path``, whole or not at all."""
     errors = scores.odometry["none"] if scores.odometry else None
     values = {
-        "style": (_HERE / "page.css").read_text(),
+        "style": style(),
         "script": (_HERE / "page.js").read_text(),
         "plotly": get_plotlyjs(),
         "data": json.dumps(_data(run, scores, config.max_m)).replace("</", "<\\/"),

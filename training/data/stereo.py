@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -71,7 +72,11 @@ def to_depth(
 
 
 def depths_of(
-    folder: Path, baseline_m: float | None = None, disparities: int = DISPARITIES, stride: int = 1
+    folder: Path,
+    baseline_m: float | None = None,
+    disparities: int = DISPARITIES,
+    stride: int = 1,
+    only: Collection[str] | None = None,
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Yield name and depth (H, W) of every ``stride``-th left image of a drive.
 
@@ -80,6 +85,7 @@ def depths_of(
         baseline_m: between the cameras; None for what the calibration says.
         disparities: as ``match`` takes it.
         stride: 1 for every image.
+        only: names of images; None for all.
 
     Raises:
         DataError: no right camera, a right image is missing, the pair is not rectified, or no
@@ -99,7 +105,8 @@ def depths_of(
             "calibration to hold -fx times it, or give --baseline METRES"
         )
     others = {frame.image.stem: frame for frame in right.frames}
-    for frame in left.frames[::stride]:
+    wanted = (f for f in left.frames if only is None or f.image.stem in only)
+    for frame in islice(wanted, None, None, stride):
         if frame.image.stem not in others:
             raise DataError(f"{frame.image}: no image of that name by the right camera")
         other = right.read(others[frame.image.stem])

@@ -1,0 +1,199 @@
+"""Adapting to drives: what is left out, what is held out, and that nothing worse is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sdepth.checkpoint import load_depth, load_pose, read_card
+from sdepth.depth.daynight import DAY, NIGHT
+from tests.helpers import write_drive
+from tests.training.test_datasets_custom import write_calib
+from training.adapt.__main__ import NOT_BETTER, main
+from training.adapt.judge import Seen
+from training.adapt.prepare import divide
+from training.adapt.sift import sift
+from training.adapt.sources import Options, open_sources
+from training.adapt.verdict import decide
+from training.config import ModelConfig, OptimConfig, TrainConfig
+from training.data.drive import image_files
+from training.data.triplets import DataConfig
+from training.run_folder import WEIGHTS
+from training.trainer import train
+from training.weights.export import export
+
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return weights of a tiny network that has seen four frames."""
+    folder = tmp_path_factory.mktemp("start")
+    data = DataConfig((str(write_drive(folder / "data")),), size=SIZE, workers=0)
+    model = ModelConfig("tiny", "tiny", (1.0, 100.0), start_depth_m=8.0, pose_output_scale=0.1)
+    train(TrainConfig(data=data, model=model, optim=OptimConfig(1, 2)), folder / "run", "cpu")
+    export(folder / "run", folder / "start.safetensors")
+    return folder / "start.safetensors"
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a drive of 48 frames that move."""
+    return write_drive(tmp_path_factory.mktemp("drive"), 48, SIZE, step_m=0.15)
+
+
+def change(root: Path, name: str, frames: range, make: object) -> Path:
+    """Return the drive with some of its images made anew by ``make``, of the image before."""
+    for i in frames:
+        path = root / f"sequences/{name}/image_2/{i:06d}.png"
+        cv2.imwrite(str(path), make(cv2.imread(str(path))))  # type: ignore[operator]
+    return root
+
+
+def adapted(start: Path, folder: Path, *args: object, steps: int = 3) -> int:
+    """Return the exit code of the command."""
+    words = [*args, folder / "day.safetensors", "--day-from", start, "--night-from", start]
+    words += ["--run", folder / "run", "--steps", steps, "--set", "optim.batch=2"]
+    return main([*map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def first(start: Path, drive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """Return where the drive was adapted to, and the exit code."""
+    folder = tmp_path_factory.mktemp("first")
+    return folder, adapted(start, folder, drive)
+
+
+def test_worse_weights_are_written_only_when_asked(
+    start: Path, drive: Path, first: tuple[Path, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, code = first
+    assert code == NOT_BETTER
+    assert not (folder / "day.safetensors").exists()
+
+    assert adapted(start, folder, drive, "--force") == NOT_BETTER  # goes on with what is there
+    said = capsys.readouterr().out
+    assert "not better (" in said
+    assert "AbsRel" in said  # the drive has truth, so it is counted
+    card = read_card(folder / "day.safetensors")
+    assert card.depth_architecture == "tiny"
+    assert card.training_data.endswith("frames of 00")
+    load_pose(folder / "day.safetensors")
+
+
+def test_report_is_a_page_and_a_picture(first: tuple[Path, int]) -> None:
+    page = (first[0] / "run/report.html").read_text()
+    assert "not better" in page
+    assert "src='data:image/webp" in page
+    assert cv2.imread(str(first[0] / "run/report.png")).shape[1] > 500
+
+
+def test_last_fifth_is_not_trained_on(drive: Path, first: tuple[Path, int]) -> None:
+    folder = first[0]
+    trained = {p.stem for p in image_files(folder / "run/day/drives/sequences/00/image_2")}
+    kept = sift(open_sources([drive], Options(), folder)[0], SIZE).frames
+    first_held = len(kept) - round(0.2 * len(kept))
+    assert trained == {frame.name for frame in kept[:first_held]}
+
+
+def test_same_steps_give_the_same_weights(
+    start: Path, drive: Path, first: tuple[Path, int], tmp_path: Path
+) -> None:
+    adapted(start, tmp_path, drive)
+    a, b = (load_depth(n / "run/day/run" / WEIGHTS)[0] for n in (first[0], tmp_path))
+    pairs = zip(a.parameters(), b.parameters(), strict=True)
+    assert all(bool((x == y).all()) for x, y in pairs)
+
+
+@pytest.mark.parametrize(
+    ("frames", "make", "said"),
+    [
+        (20, None, r"20 by day of 20 frames"),
+        (48, lambda image: np.zeros_like(image), "48 black or blank"),
+    ],
+    ids=["short", "black"],
+)
+def test_nothing_to_learn_from_is_one_line(
+    start: Path, tmp_path: Path, frames: int, make: object, said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    root = write_drive(tmp_path / "data", frames, SIZE, step_m=0.15)
+    if make:
+        change(root, "00", range(frames), make)
+
+    assert adapted(start, tmp_path, root) == 2
+
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if "too little" in x)
+    assert said in line
+
+
+def test_standing_scene_is_left_out(start: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    root = write_drive(tmp_path / "data", 48, SIZE, step_m=0.0)
+    assert adapted(start, tmp_path, root) == 2
+    assert "47 standing" in capsys.readouterr().err
+
+
+def test_images_of_two_cameras_are_one_line(start: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    root = write_drive(tmp_path / "data", 48, SIZE, step_m=0.15)
+    change(root, "00", range(30, 48), lambda image: image[:40])
+    assert adapted(start, tmp_path, root) == 2
+    assert "recorded with another camera" in capsys.readouterr().err
+
+
+def test_images_ask_for_their_calibration(start: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    root = write_drive(tmp_path / "data", 48, (64, 128), step_m=0.15)
+    folder = root / "sequences/00/image_2"
+    assert adapted(start, tmp_path, folder) == 2
+    assert "--calib" in capsys.readouterr().err
+    calib = write_calib(tmp_path / "camera.yaml", [0.0] * 5)
+    (source,) = open_sources([folder], Options(calib), tmp_path)
+    assert len(sift(source, SIZE).frames) > 40
+
+
+def test_day_and_night_are_told_apart_and_a_cut_parts(tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "data", 60, SIZE, step_m=0.1)
+    change(root, "00", range(30, 60), lambda image: image // 8)
+    rng = np.random.default_rng(1)
+    other = cv2.resize(rng.integers(0, 255, (16, 24, 3), np.uint8), SIZE[::-1])
+    change(root, "00", range(10, 13), lambda _: np.roll(other, int(rng.integers(40)), 1))
+    drives = [sift(source, SIZE) for source in open_sources([root], Options(), tmp_path)]
+
+    day, night = (divide(drives, mode) for mode in (DAY, NIGHT))
+
+    assert day.frames > 20
+    assert night.frames > 3
+    names = [[frame.name for frame in s.frames] for s in day.train]
+    assert len(names) > 1
+    assert not any("000009" in run and "000013" in run for run in names)
+
+
+def seen(depth: float, photometric: float, apart: float = 0.05) -> Seen:
+    """Return what weights say that answer one depth."""
+    one = np.ones(5)
+    return Seen(
+        np.full((6, 8, 8), depth, np.float32), photometric * one, apart * one, 0 * one, one, (), ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (seen(10, 0.11), "photometric error"),
+        (seen(10, 0.09, apart=0.08), "disagree"),
+        (seen(14, 0.09), "times what it was"),
+    ],
+)
+def test_what_is_worse_is_said(after: Seen, why: str) -> None:
+    verdict = decide([seen(10, 0.1)], [after], metres_known=False)
+    assert not verdict.better
+    assert why in verdict.reasons[0]
+
+
+def test_less_error_is_better_and_metres_may_move_the_scale() -> None:
+    assert decide([seen(10, 0.1)], [seen(10, 0.09)], metres_known=False).better
+    moved = [dataclasses.replace(seen(14, 0.09))]
+    assert decide([seen(10, 0.1)], moved, metres_known=True).better

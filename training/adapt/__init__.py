@@ -1,0 +1,1 @@
+"""Adapting the weights that ship to one's own drives, and their proof."""

@@ -1,0 +1,145 @@
+"""The whole of it: open, sift, divide, train, judge, write or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sdepth.checkpoint import read_card
+from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.files import write_bytes, write_json
+from training.adapt.judge import Judge
+from training.adapt.learn import Budget, Day, blend, configure, run
+from training.adapt.prepare import Material, check_enough, divide, write
+from training.adapt.report import Part, write_report
+from training.adapt.sift import sift
+from training.adapt.sources import Options, open_sources
+from training.adapt.verdict import decide
+from training.run_folder import git_commit
+
+DRIVES = "drives"
+"""Folder of what is trained on."""
+SHARES = (1.0, 0.5)
+"""Of the way from the old weights to the new: what is tried, in this order."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Attributes:
+        drives: in any form that ``open_sources`` knows.
+        outs: where weights go, by mode.
+        starts: weights to go on from, by mode.
+        folder: of work and report.
+        budget: of training, each mode.
+        options: what drives do not say themselves.
+        overrides: KEY=VALUE of ``training/configs/adapt.yaml``.
+        force: write weights that are not better, too.
+        command: for the card.
+    """
+
+    drives: tuple[Path, ...]
+    outs: Mapping[str, Path]
+    starts: Mapping[str, Path]
+    folder: Path
+    budget: Budget
+    options: Options
+    overrides: tuple[str, ...] = ()
+    force: bool = False
+    command: str = ""
+
+
+def adapt(r: Request) -> list[bool]:
+    """Adapt to drives by day and by night; return of each with enough frames if it is better.
+
+    Raises:
+        DataError: nothing to learn from, or damaged.
+        CameraError: a calibration is not that of a camera.
+        CheckpointError: the weights to start from cannot be used, or the folder holds another run.
+    """
+    size = read_card(r.starts[DAY]).input_size
+    sources = open_sources(list(r.drives), r.options, r.folder / "bags")
+    drives = []
+    for source in tqdm(sources, unit="drive", desc="looking"):
+        drives.append(sift(source, size))
+        tqdm.write(drives[-1].describe())
+    material = [divide(drives, mode) for mode in (DAY, NIGHT)]
+    check_enough(material, drives)
+    parts, day = list[Part](), None
+    for m in filter(_worth, material):
+        parts.append(_adapt(r, m, day))
+        if m.mode == DAY:
+            day = Day(r.folder / DAY / DRIVES, parts[-1].weights)
+    write_report(r.folder, parts, [drive.describe() for drive in drives])
+    print(f"{r.folder / 'report.html'}, and .png: frames side by side")
+    return [part.verdict.better for part in parts]
+
+
+def _worth(material: Material) -> bool:
+    """Tell whether there is enough by day or by night, and say so where there is too little."""
+    if material.frames and not material.enough:
+        print(f"by {material.mode}: {material.frames} frames are too few; left as it is")
+    return material.enough
+
+
+def _adapt(r: Request, material: Material, day: Day | None) -> Part:
+    """Adapt by day or by night, with what the day taught; return what came of it."""
+    mode, folder = material.mode, r.folder / material.mode
+    if mode == NIGHT and day is None:
+        print("by night: no drive by day, so no prior of the day")
+    write(folder / DRIVES, material)
+    config = configure(r.starts[mode], material, folder / DRIVES, day, r.overrides)
+    run(config, folder / "run", r.budget, material.frames, r.command)
+    best = _judged(r, material)
+    write_json(folder / "verdict.json", best.verdict.record())
+    print(f"\nby {mode}\n\n{best.verdict.table()}\n\n{best.headline}")
+    return best
+
+
+def _judged(r: Request, material: Material) -> Part:
+    """Return the first candidate that is better, written, or else the first."""
+    mode, folder = material.mode, r.folder / material.mode
+    start, judge = r.starts[mode], Judge(material.held)
+    before, tried = judge(start), list[tuple[Path, Part]]()
+    for share in SHARES:
+        path = folder / f"candidate_{share:g}.safetensors"
+        blend(start, folder / "run", path, share, _told(r, material))
+        after = judge(path)
+        verdict = decide(before, after, material.has_metres)
+        weights = path if verdict.better else start
+        part = Part(mode, material.frames, verdict, judge, before, after, weights)
+        tried.append((path, part))
+        if verdict.better:
+            break
+    path, part = tried[-1] if tried[-1][1].verdict.better else tried[0]
+    if not (part.verdict.better or r.force):
+        return part
+    _publish(path, r.outs[mode])
+    return replace(part, written=r.outs[mode])
+
+
+def _told(r: Request, material: Material) -> dict[str, Any]:
+    """Return what the card of adapted weights says anew."""
+    old = read_card(r.starts[material.mode])
+    names = ", ".join(sorted({s.source.recording.name for s in material.train}))
+    return {
+        "metric": old.metric or material.has_metres,
+        "domain": material.mode,
+        "training_data": f"{old.training_data}; then {material.frames} frames of {names}",
+        "command": r.command,
+        "commit": git_commit(),
+        "costs": {},
+    }
+
+
+def _publish(candidate: Path, out: Path) -> None:
+    """Copy weights with their card to where they were asked for, each whole or not at all."""
+    for suffix in (".safetensors", ".json"):
+        target = out.with_suffix(suffix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(target, candidate.with_suffix(suffix).read_bytes())
