@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.card import AFFINE, ForeignCard
 from sdepth.config import param
 from sdepth.depth.confidence import mirror_confidence
 from sdepth.depth.daynight import (
@@ -25,13 +26,14 @@ from sdepth.depth.daynight import (
     ModeSelector,
     mean_luminance,
 )
-from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.estimator import DepthEstimator, DepthMap, Estimator
 from sdepth.depth.handover import Handover
 from sdepth.depth.validity import ConfidenceConfig, RangeConfig, valid_depth
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
 from sdepth.odometry.pipeline import THREADS, OdometryPipeline, OdometryResult
 from sdepth.scale.ground import find_ground
+from sdepth.scale.shift import Shift, ShiftedEstimator
 from sdepth.scale.tracker import CAMERA_HEIGHT, MODEL, Scale, ScaleConfig, ScaleTracker
 from sdepth.stamp_order import StampOrder
 from sdepth.threads import torch_threads
@@ -119,13 +121,19 @@ class DepthPipeline:
                 "scale.source to camera_height, wheel, twist, gps or fixed, or to unknown for "
                 "depth up to a factor"
             )
-        self._estimators, self._timer = estimators, timer
+        self._timer = timer
         for estimator in estimators.values():
             estimator.timed = partial(timer, "network")
+        self._shifted = {
+            mode: ShiftedEstimator(e, config.scale)
+            for mode, e in estimators.items()
+            if isinstance(e.card, ForeignCard) and e.card.output == AFFINE
+        }
+        self._estimators: dict[str, Estimator] = {**estimators, **self._shifted}
         self.lux: float | None = None
         self.selector = ModeSelector(config.day_night)
         keeps_own = config.scale.source == MODEL
-        self.handover = Handover(estimators, config.day_night, returns=keeps_own)
+        self.handover = Handover(self._estimators, config.day_night, returns=keeps_own)
         self.tracker = ScaleTracker(config.scale, model_is_metric=not ignorant)
         self.configure(config)
         self._order = StampOrder()
@@ -135,6 +143,12 @@ class DepthPipeline:
         self.config = config
         self.selector.config = self.handover.config = config.day_night
         self.tracker.config = config.scale
+        for estimator in self._shifted.values():
+            estimator.config = config.scale
+
+    def shift(self, mode: str) -> Shift | None:
+        """Return what the network of a mode lacked of zero at infinity, where it does not say."""
+        return self._shifted[mode].shift if mode in self._shifted else None
 
     def choose_mode(self, image: Image, stamp_ns: int) -> str:
         """Return ``day`` or ``night``: as configured, or where that is ``auto`` by brightness.
@@ -202,6 +216,8 @@ class DepthPipeline:
         """Return the stamp, or for a late image the newest one; forget all where time is anew."""
         if self._order.take(stamp_ns) == "anew":
             self.tracker.reset()
+            for estimator in self._shifted.values():
+                estimator.reset()
         return self._order.last or 0
 
 

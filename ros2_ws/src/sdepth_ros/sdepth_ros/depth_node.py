@@ -102,7 +102,7 @@ class DepthNode(FrameNode[DepthParams]):
         if not self._mode or self._scale is None:
             return {}
         scale, pipeline = self._scale, self._pipeline
-        return {
+        values = {
             "mode": self._mode,
             "mode because": self._reason(),
             "mode changes": str(pipeline.selector.changes),
@@ -114,6 +114,10 @@ class DepthNode(FrameNode[DepthParams]):
             "scale age s": f"{scale.age_s:.1f}",
             "weights": self._estimators[self._mode].card.sha256[:12],
         }
+        if (shift := pipeline.shift(self._mode)) is not None:
+            values["shift 1/m"] = f"{shift.value / scale.factor:.4f}"
+            values["shift sigma 1/m"] = f"{shift.sigma / scale.factor:.4f}"
+        return values
 
     def doubts(self) -> list[Said]:
         """Return that depth has no place, time or metres, or that nobody tells how light it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.estimator import DepthMap, Estimator
 from sdepth.geometry.camera import Camera
 
 _DECAY = 0.35
@@ -14,7 +14,7 @@ of pixels within 25 % of the truth falls about in proportion (``training.evaluat
 
 
 def mirror_confidence(
-    seen: DepthMap, estimator: DepthEstimator, image: NDArray[np.uint8], camera: Camera
+    seen: DepthMap, estimator: Estimator, image: NDArray[np.uint8], camera: Camera
 ) -> NDArray[np.float32]:
     """Return confidence (h, w), 0..1, of depth: 1 where the mirrored image gives the same.
 

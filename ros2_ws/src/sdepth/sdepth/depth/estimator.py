@@ -8,13 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.card import CANONICAL, ForeignCard
+from sdepth.card import CANONICAL, Card, ForeignCard
 from sdepth.checkpoint import bundled, read_card
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.foreign import framed, to_depth, unframed
@@ -30,6 +31,17 @@ class DepthMap:
 
     depth: NDArray[np.float32]
     camera: Camera
+
+
+class Estimator(Protocol):
+    """A network that turns images into depth."""
+
+    @property
+    def card(self) -> Card:
+        """What is known of it."""
+
+    def predict(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
+        """Return the depth of an image; see ``DepthEstimator.predict``."""
 
 
 def pick_device(device: str) -> torch.device:

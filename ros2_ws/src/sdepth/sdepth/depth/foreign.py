@@ -14,6 +14,8 @@ from sdepth.card import AFFINE, INVERSE, KEEP, ForeignCard
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
 
+_FARTHEST = 1.0  # percent of pixels that are taken to be at infinity
+
 
 class Framed(NamedTuple):
     """An image (h, w, 3) of the network's size; it is inside (top, left, height, width) of it."""
@@ -78,12 +80,24 @@ def unframed(answer: Array, seen: Framed, size: tuple[int, int] | None) -> Array
     return np.asarray(cv2.resize(answer, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def to_depth(answer: Array, card: ForeignCard) -> Array:
+def sky_shift(answer: Array) -> float:
+    """Return what makes inverse depth (h, w) zero where it is least: in the sky, or farthest."""
+    return -float(np.percentile(answer[::4, ::4], _FARTHEST))
+
+
+def to_depth(answer: Array, card: ForeignCard, shift: float | None = None) -> Array:
     """Return depth of a network's answer (h, w): metres, or up to one factor.
 
     Of inverse depth, what is 0 or below counts as farthest (``ForeignCard.depth_range_m``).
+
+    Args:
+        answer: of the network.
+        card: of it.
+        shift: to add to ``affine`` inverse depth; None: ``sky_shift``.
     """
     near, far = card.depth_range_m
+    if card.output == AFFINE:
+        answer = answer + np.float32(sky_shift(answer) if shift is None else shift)
     if card.output in (INVERSE, AFFINE):
         most = max(float(answer.max()), 1e-6)
         return np.reciprocal(np.clip(answer, most * near / far, most))

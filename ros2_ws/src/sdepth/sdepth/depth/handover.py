@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.depth.daynight import DayNightConfig
-from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.estimator import DepthMap, Estimator
 from sdepth.geometry.camera import Camera
 
 Depth = NDArray[np.float32]
@@ -26,7 +26,7 @@ class Handover:
 
     def __init__(
         self,
-        estimators: Mapping[str, DepthEstimator],
+        estimators: Mapping[str, Estimator],
         config: DayNightConfig,
         returns: bool = True,
     ) -> None:

@@ -49,6 +49,22 @@ def find_ground(depth: NDArray[np.float32], camera: Camera) -> Ground | None:
     Raises:
         ShapeError: the depth is not of the camera's size.
     """
+    found = road_plane(depth, camera)
+    if found is None:
+        return None
+    plane, share = found
+    height = 1 / float(np.linalg.norm(plane))
+    up = -plane * height
+    if -up[1] < np.cos(_MAX_TILT):
+        return None  # a wall, or the back of a lorry
+    return Ground(height, up, share)
+
+
+def road_plane(depth: NDArray[np.float32], camera: Camera) -> tuple[Array, float] | None:
+    """Return p (3,) of the road, where 1/z = p . ray, and the share of pixels there that agree.
+
+    Args and errors are those of ``find_ground``, whose plane it is before its tilt is looked at.
+    """
     check_shape("depth", depth, f"{camera.height} {camera.width}")
     rays, inv_depth = _rays_ahead(depth, camera)
     if len(rays) < _LEAST_PIXELS:
@@ -60,11 +76,7 @@ def find_ground(depth: NDArray[np.float32], camera: Camera) -> Ground | None:
         if on.sum() < _LEAST_PIXELS:
             return None
         plane = np.linalg.lstsq(rays[on], inv_depth[on], rcond=None)[0]
-    height = 1 / float(np.linalg.norm(plane))
-    up = -plane * height
-    if -up[1] < np.cos(_MAX_TILT):
-        return None  # a wall, or the back of a lorry
-    return Ground(height, up, float(on.mean()))
+    return plane, float(on.mean())
 
 
 def _rays_ahead(depth: NDArray[np.float32], camera: Camera) -> tuple[Array, Array]:

@@ -15,6 +15,7 @@ from sdepth.errors import ConfigError
 MODEL, CAMERA_HEIGHT, WHEEL, TWIST, GPS, FIXED, UNKNOWN = SOURCES = (
     "model", "camera_height", "wheel", "twist", "gps", "fixed", "unknown",
 )  # fmt: skip
+SKY, ROAD = "sky", "road"
 SPEED_SOURCES = (WHEEL, TWIST, GPS)
 MODEL_SIGMA = 0.12
 """Relative: how much the scale of the day weights varies over twelve rendered drives."""
@@ -59,6 +60,20 @@ class ScaleConfig:
         0.1,
         "Most by which a known scale changes in a second, relative",
         range=(0.0, 10.0),
+        dynamic=True,
+    )
+
+    shift: str = param(
+        SKY,
+        "What networks of inverse depth up to scale and shift take for infinitely far: sky (the "
+        "farthest in view) or road (its horizon, by camera_pitch_deg)",
+        choices=(SKY, ROAD),
+        dynamic=True,
+    )
+    camera_pitch_deg: float = param(
+        0.0,
+        "By which the camera looks down on the road, degrees, for shift road",
+        range=(-45.0, 45.0),
         dynamic=True,
     )
 
