@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ pytest.importorskip("tf2_msgs.msg")
 
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import Image, PointCloud2
+from tf2_msgs.msg import TFMessage
 
 from sdepth_ros.conversions import read_transform, stamp_ns
 from tests.conftest import ROOT
 from tests.ros import processes
+from tests.ros.camera_peer import FakeCamera
 from tests.ros.manager import Manager
 from tests.ros.test_lifecycle import roll
 from tests.ros.test_odometry_node import FakeDepthCamera
@@ -86,6 +89,44 @@ def test_the_path_is_that_of_two_processes(peer: Peer, weights: Path) -> None:
         roll(camera, apart, 6)
     assert np.linalg.norm(path(together)[-1, :3, 3]) > 0.005
     np.testing.assert_allclose(path(together), path(apart), atol=1e-4)
+
+
+def leaving_times(peer: Peer, kind: type, topic: str, stamp_of: Callable) -> dict[int, int]:
+    """Return a dict that grows: when a topic's messages left their publisher, by stamp, ns."""
+    left: dict[int, int] = {}
+
+    def heard(msg: object, info: dict) -> None:
+        left[stamp_of(msg)] = info["source_timestamp"]
+
+    peer.create_subscription(kind, topic, heard, 100)
+    return left
+
+
+def test_a_cloud_leaves_beside_the_transform_of_its_stamp(peer: Peer, weights: Path) -> None:
+    moved = leaving_times(peer, TFMessage, "/tf", lambda m: stamp_ns(m.transforms[0].header))
+    clouds = leaving_times(peer, PointCloud2, "/points", lambda m: stamp_ns(m.header))
+    odoms = peer.listen(Odometry, "/odom")
+    camera = rolling_camera(peer)
+    with processes.running("vision_node", *arguments(weights)):
+        roll(camera, odoms, 8)
+        assert peer.spin_until(lambda: len(clouds) == len(moved) == 8)
+    assert [*clouds] == [*moved] == camera.stamps
+    after_ms = np.array([clouds[stamp] - moved[stamp] for stamp in moved]) * 1e-6
+    assert after_ms.min() > 0  # never before: a viewer would look for the transform in vain
+    assert np.median(after_ms) < 15
+
+
+def test_a_cloud_does_not_wait_for_a_pose_that_may_never_come(peer: Peer, weights: Path) -> None:
+    clouds = peer.listen(PointCloud2, "/points")
+    camera = FakeCamera(peer)
+    with processes.running("vision_node", *arguments(weights)):
+        camera.send_and_wait(2, clouds)  # nobody says where the camera sits
+        camera.send_mounting()
+        odometry = Manager(peer, "odometry")
+        camera.send_and_wait(1, clouds)
+        assert odometry.change("deactivate") == [True]
+        camera.send_and_wait(1, clouds)
+    assert [stamp_ns(m.header) for m in clouds] == camera.stamps
 
 
 def test_each_node_keeps_its_own_states_and_says_whom_it_misses(peer: Peer, weights: Path) -> None:

@@ -1,4 +1,4 @@
-"""The one-slot mailbox."""
+"""The one-slot mailbox, and what two threads meet by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sdepth_ros.worker import Worker
+from sdepth_ros.worker import Rendezvous, Worker
 
 PATIENCE_S = 5.0
 
@@ -61,13 +61,26 @@ def test_draining_finishes_one_and_forgets_the_rest() -> None:
     worker, go_on, done = at_work(slots=2)
     worker.put(1)
     threading.Timer(0.1, go_on.set).start()
-    assert worker.drain() == 1
+    assert worker.drain() == [1]
     assert done == [0]
     worker.put(2)
     while len(done) < 2:
         pass
     worker.close()
     assert done == [0, 2]
+
+
+@pytest.mark.parametrize("steps", ["offer let", "let offer", "offer let let", "let let offer"])
+def test_what_was_offered_is_done_once_it_is_let(steps: str) -> None:
+    done: list[str] = []
+    both = Rendezvous()
+    for at, step in enumerate(names := steps.split()):
+        assert done == []
+        both.let() if step == "let" else both.offer(lambda: done.append("it"))
+        if {*names[: at + 1]} == {"offer", "let"}:
+            break
+    both.let()
+    assert done == ["it"]
 
 
 def test_a_failed_warm_up_is_raised_where_the_worker_was_made() -> None:

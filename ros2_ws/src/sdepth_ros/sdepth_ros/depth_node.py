@@ -17,7 +17,7 @@ from sdepth.pipeline import DepthPipeline
 from sdepth.scale.tracker import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
 from sdepth_ros.conversions import stamp_ns, to_rgb
-from sdepth_ros.depth_publishers import CONFIDENCE, DepthPublishers
+from sdepth_ros.depth_publishers import CONFIDENCE, POINTS, DepthPublishers
 from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.image_watch import ImageWatch
 from sdepth_ros.light import LightSensor
@@ -26,6 +26,7 @@ from sdepth_ros.node_process import run
 from sdepth_ros.notices import NO_LIGHT, NOT_METRIC, Said
 from sdepth_ros.qos import LATCHED
 from sdepth_ros.vehicle import VehicleSpeed
+from sdepth_ros.worker import Rendezvous
 
 
 class DepthNode(FrameNode[DepthParams]):
@@ -144,9 +145,10 @@ class DepthNode(FrameNode[DepthParams]):
         result = self._pipeline.process(raw, self.camera.rectify, stamp, CONFIDENCE in heard)
         self._tell_mode(result.mode)
         self._tell_scale(result.scale)
+        answered = Rendezvous() if self.followers and POINTS in heard else None
         for follow in self.followers:
-            follow(replace(frame, result=result))
-        self._depth_out.publish(heard, result, self.header_of(frame.image), params)
+            follow(replace(frame, result=result, answered=answered))
+        self._depth_out.publish(heard, result, self.header_of(frame.image), params, answered)
         return True
 
     def _on_image(self, msg: Any) -> None:

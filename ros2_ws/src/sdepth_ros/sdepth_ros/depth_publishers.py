@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_field
 from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields, shown_depth
 from sdepth_ros.frame_node import FrameNode
 from sdepth_ros.image_watch import too_soon
+from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.node_params import CloudParams, DepthParams
 from sdepth_ros.qos import LARGE
+from sdepth_ros.worker import Rendezvous
 
 DEPTH, INFO, CONFIDENCE, COLOR, POINTS = (
     "depth/image_rect",
@@ -34,7 +37,7 @@ class DepthPublishers:
     def __init__(self, node: FrameNode[Any]) -> None:
         """Advertise the topics of a node, which ends them."""
         depth = node.resolve_topic_name(DEPTH)  # image_transport's plugins go where it goes
-        self._stats = node.stats
+        self._node, self._stats = node, node.stats
         self._cloud_ns = 0
         self._publishers = {
             DEPTH: node.advertise(Image, DEPTH),
@@ -60,7 +63,12 @@ class DepthPublishers:
         return heard
 
     def publish(
-        self, heard: set[str], result: DepthResult, header: Header, params: DepthParams
+        self,
+        heard: set[str],
+        result: DepthResult,
+        header: Header,
+        params: DepthParams,
+        pose: Rendezvous | None = None,
     ) -> None:
         """Publish what is seen in an image.
 
@@ -69,6 +77,8 @@ class DepthPublishers:
             result: of the image; with confidence where that is heard.
             header: of the image.
             params: of the node.
+            pose: lets the points leave: beside the transform of their stamp, without which a
+                viewer cannot place them.
         """
         depth, camera, limits = result.depth.depth, result.depth.camera, params.depth
         makers: dict[str, tuple[str, Callable[[], Any]]] = {
@@ -91,7 +101,15 @@ class DepthPublishers:
                     message = make()
                 with self._stats.part("publish"):
                     message.header = header
-                    self._publishers[topic].publish(message)
+                    if topic == POINTS and pose is not None:
+                        pose.offer(partial(self._publish_late, topic, message))
+                    else:
+                        self._publishers[topic].publish(message)
+
+    def _publish_late(self, topic: str, message: Any) -> None:
+        """Publish from another node's thread, unless ours has stopped meanwhile."""
+        if self._node.state == ACTIVE:
+            self._publishers[topic].publish(message)
 
 
 def _points(result: DepthResult, limits: CloudParams) -> PointCloud2:

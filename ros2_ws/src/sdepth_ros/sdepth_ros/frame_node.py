@@ -30,7 +30,7 @@ from sdepth_ros.health import Health
 from sdepth_ros.managed_node import ACTIVE, ManagedNode, P
 from sdepth_ros.notices import BITS_GUESSED, FAILED, IDLE, LOADING, NO_CAMERA_INFO, SILENT, Said
 from sdepth_ros.qos import OUTPUT, InputSubscription, unheard
-from sdepth_ros.worker import Worker
+from sdepth_ros.worker import Rendezvous, Worker
 
 QUIET_S = 5.0  # between two warnings of one kind, and until silence is one
 _COMPRESSED = "/compressed"  # image_transport's suffix
@@ -41,13 +41,20 @@ _ALL_THREADS = torch.get_num_threads()
 class Frame:
     """An image message, its depth where the node takes one, and when they came.
 
-    ``result`` is there where another node of this process has seen the image already.
+    ``result`` is there where another node of this process has seen the image already; what that
+    node holds back until this one has answered is let go by ``answered``.
     """
 
     image: Any
     depth: Any = None
     received_s: float = 0.0
     result: DepthResult | None = None
+    answered: Rendezvous | None = None
+
+    def let_go(self) -> None:
+        """Say that the frame is answered, or never will be."""
+        if self.answered is not None:
+            self.answered.let()
 
 
 class FrameNode(ManagedNode[P]):
@@ -162,8 +169,9 @@ class FrameNode(ManagedNode[P]):
     def offer(self, frame: Frame) -> None:
         """Leave a frame for the worker; an older one that still waits is dropped."""
         assert self._worker is not None
-        if self._worker.put(frame) is not None:
+        if (dropped := self._worker.put(frame)) is not None:
             self.stats.count(stats.DROPPED)
+            dropped.let_go()
 
     def wake(self) -> None:
         """Look again whether the waiting frame has all it needs."""
@@ -173,7 +181,9 @@ class FrameNode(ManagedNode[P]):
     def deactivate(self) -> None:
         """Finish the frame at work, and unsubscribe."""
         if self._worker is not None:
-            self.stats.count(stats.DROPPED, self._worker.drain())
+            for frame in self._worker.drain():
+                self.stats.count(stats.DROPPED)
+                frame.let_go()
         if self._refresher is not None:
             self.destroy_timer(self._refresher)
             self._refresher = None
@@ -234,6 +244,7 @@ class FrameNode(ManagedNode[P]):
                 self.crashed = True
                 raise
         finally:
+            frame.let_go()
             if self.crashed:
                 rclpy.try_shutdown()
 

@@ -186,6 +186,8 @@ class OdometryNode(FrameNode[OdometryParams]):
     def _follow(self, frame: Frame) -> None:
         """Take a frame of the depth node, in its thread."""
         self.stats.count(stats.IN)
+        if self.missing(frame):  # it may wait long, and have no pose in the end
+            frame.let_go()
         self.offer(frame)
 
     def _on_pair(self, image: Any, depth: Any) -> None:

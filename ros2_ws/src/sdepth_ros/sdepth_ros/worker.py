@@ -1,4 +1,7 @@
-"""One thread with a small mailbox: the newest items win, so work never lags far behind."""
+"""One thread with a small mailbox: the newest items win, so work never lags far behind.
+
+And what two such threads meet by.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,31 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+class Rendezvous:
+    """Does something once it can be done and somebody has let it: whoever comes last does it."""
+
+    def __init__(self) -> None:
+        """Wait for both."""
+        self._lock = threading.Lock()
+        self._action: Callable[[], None] | None = None
+        self._let = False
+
+    def offer(self, action: Callable[[], None]) -> None:
+        """Say what is to be done; it is done now where it was let before."""
+        with self._lock:
+            self._action, let = action, self._let
+        if let:
+            action()
+
+    def let(self) -> None:
+        """Let it be done, once; now, where it was offered before."""
+        with self._lock:
+            action, first = self._action, not self._let
+            self._let = True
+        if first and action is not None:
+            action()
 
 
 class Worker(Generic[T]):
@@ -65,10 +93,10 @@ class Worker(Generic[T]):
         with self._changed:
             return self._items[0] if self._items else None
 
-    def drain(self) -> int:
-        """Forget the items that wait, finish the one at work; return how many were forgotten."""
+    def drain(self) -> list[T]:
+        """Forget the items that wait, finish the one at work; return those forgotten."""
         with self._changed:
-            forgotten = len(self._items)
+            forgotten = [*self._items]
             self._items.clear()
             self._changed.wait_for(lambda: not self._busy)
         return forgotten
