@@ -55,7 +55,7 @@ def read_values(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, A
         except ConfigError:
             raise
         except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError) as err:
-            raise ConfigError(f"{path}: not YAML ({err})") from err
+            raise ConfigError(f"{path}: not YAML ({' '.join(str(err).split())})") from err
     for override in overrides:
         _set(values, override)
     return values
