@@ -95,12 +95,20 @@ def find_void(
         kept: (B, 1, H, W) bool, what the auto-mask leaves.
         signal: change from which on they say enough.
     """
-    changes = []
-    for i in (0, 1):
-        far, near = (
-            warp(images[:, 2 * i], depth * step, T_src_now[:, i], K)[0]
-            for step in (STEP, 1 / STEP)
-        )
-        changes.append((far - near).abs().mean(1, keepdim=True))
-    change = F.avg_pool2d(torch.maximum(*changes), 5, 1, 2)
+    changes = (signal_of(images[:, 2 * i], depth, T_src_now[:, i], K) for i in (0, 1))
+    change = torch.maximum(*changes)
     return torch.where(kept, 1 - (change / signal).clamp(max=1), torch.ones_like(change))
+
+
+@torch.no_grad()
+def signal_of(image_src: Tensor, depth: Tensor, T_src_now: Tensor, K: Tensor) -> Tensor:
+    """Return how much the warped image changes around a pixel as its depth does (B, 1, H, W).
+
+    Args:
+        image_src: (B, 3, H, W) in [0, 1].
+        depth: (B, 1, H, W) of the other frame, metres.
+        T_src_now: (B, 4, 4).
+        K: intrinsics (B, 3, 3), pixels.
+    """
+    far, near = (warp(image_src, depth * step, T_src_now, K)[0] for step in (STEP, 1 / STEP))
+    return F.avg_pool2d((far - near).abs().mean(1, keepdim=True), 5, 1, 2)

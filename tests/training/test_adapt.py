@@ -43,7 +43,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a drive of 48 frames that move."""
-    return write_drive(tmp_path_factory.mktemp("drive"), 48, SIZE, step_m=0.15)
+    return write_drive(tmp_path_factory.mktemp("drive"), 48, SIZE, step_m=0.18)
 
 
 def change(root: Path, name: str, frames: range, make: object) -> Path:
@@ -137,6 +137,16 @@ def test_standing_scene_is_left_out(start: Path, tmp_path: Path, capsys) -> None
     assert "47 standing" in capsys.readouterr().err
 
 
+def test_drive_that_says_nothing_about_depth_is_not_learned_from(
+    start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_drive(tmp_path / "data", 60, SIZE, step_m=0.12)
+    change(root, "00", range(60), lambda image: (100 + 0.12 * image).astype(np.uint8))
+    assert adapted(start, tmp_path, root) == NOT_BETTER
+    assert "says nothing about its depth" in capsys.readouterr().out
+    assert not (tmp_path / "run/day/run").exists()
+
+
 def test_images_of_two_cameras_are_one_line(start: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     root = write_drive(tmp_path / "data", 48, SIZE, step_m=0.15)
     change(root, "00", range(30, 48), lambda image: image[:40])
@@ -175,7 +185,9 @@ def seen(depth: float, photometric: float, apart: float = 0.05) -> Seen:
     """Return what weights say that answer one depth."""
     one = np.ones(5)
     return Seen(
-        np.full((6, 8, 8), depth, np.float32), photometric * one, apart * one, 0 * one, one, (), ()
+        np.full((6, 8, 8), depth, np.float32),
+        *(photometric * one, apart * one, 0 * one, one, 0 * one),
+        *((), ()),
     )
 
 

@@ -24,6 +24,7 @@ from training.data.stereo import depths_of
 from training.evaluate.protocols import find
 from training.evaluate.scale_agreement import length_ratio
 from training.evaluate.scoring import Depth
+from training.hold import HoldConfig, signal_of
 from training.losses.photometric import photometric_error
 
 SSIM = 0.85
@@ -42,6 +43,7 @@ class Seen:
             that fits it best; features that need no training find that.
         apart: (N - 1,) how far depths of neighbours contradict each other, 0..1.
         step: (N - 1,) logarithm of the scale between depths of neighbours.
+        void: (N - 1,) share of the image that says nothing about its depth (``training.hold``).
         rho: (N - 1,) length of the pose network's motion over that of the one that fits the depth.
         scaled: errors of each frame with truth, scaled by its median.
         metres: the same in metres.
@@ -52,6 +54,7 @@ class Seen:
     apart: NDArray[np.float64]
     step: NDArray[np.float64]
     rho: NDArray[np.float64]
+    void: NDArray[np.float64]
     scaled: tuple[DepthErrors, ...]
     metres: tuple[DepthErrors, ...]
 
@@ -79,14 +82,14 @@ class Judge:
             focal = stretch.camera.focal_ratio / card.focal_ratio
             metres = predict(depth, rgb, card.depth_range_m, focal)
             K = torch.from_numpy(stretch.camera.K).float()
-            photometric, apart, step, rho = pairs(pose, fixed, rgb, metres, K)
+            photometric, apart, step, rho, void = pairs(pose, fixed, rgb, metres, K)
             said = np.asarray(metres[:, 0].numpy())
             errors = [(t, said[i]) for i, t in truths.items()]
             protocol = MATCHED if matched(stretch) else EXACT
             plain = dataclasses.replace(protocol, scale="none")
             scaled = tuple(protocol.score(*pair) for pair in errors)
             metric = tuple(plain.score(*pair) for pair in errors)
-            seen.append(Seen(said, photometric, apart, step, rho, scaled, metric))
+            seen.append(Seen(said, photometric, apart, step, rho, void, scaled, metric))
         return seen
 
 
@@ -108,7 +111,7 @@ def predict(
 def pairs(
     pose: torch.nn.Module, fixed: Refiner, rgb: Tensor, depth: Tensor, K: Tensor
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return ``photometric``, ``apart``, ``step`` and ``rho`` of neighbours, as in ``Seen``."""
+    """Return ``photometric``, ``apart``, ``step``, ``rho`` and ``void``, as in ``Seen``."""
     rows = []
     for i in range(0, len(rgb) - 1, BATCH):
         now, later = slice(i, min(i + BATCH, len(rgb) - 1)), slice(i + 1, i + 1 + BATCH)
@@ -121,6 +124,7 @@ def pairs(
         other, _ = warp(depth[later], z, T, K_all)
         apart = (moved - other).abs() / (moved + other).clamp(min=projection.MIN_Z)
         error = photometric_error(warped, a, SSIM)
+        void = 1 - (signal_of(b, z, T, K_all) / HoldConfig().signal).clamp(max=1)
         log = (other / moved.clamp(min=projection.MIN_Z)).log()
         for j, seen in enumerate(visible):
             if not bool(seen.any()):
@@ -129,8 +133,8 @@ def pairs(
             photo, contradiction, ratio = known
             rho = length_ratio(T_initial[j : j + 1].numpy(), T[j : j + 1].numpy())
             means = (photo.mean(), contradiction.mean(), ratio.median())
-            rows.append([*map(float, means), float(rho[0])])
-    return tuple(np.array(rows, np.float64).reshape(-1, 4).T)
+            rows.append([*map(float, means), float(rho[0]), float(void[j].mean())])
+    return tuple(np.array(rows, np.float64).reshape(-1, 5).T)
 
 
 def read_truths(stretch: Stretch) -> Iterator[tuple[int, Depth]]:
