@@ -116,6 +116,8 @@ def test_networks_of_other_sizes_meet_at_that_of_the_new_one(
     small = {DAY: DepthEstimator(bundled(DAY), "cpu", "model"), NIGHT: estimators[NIGHT]}
     large = cv2.resize(image, (640, 192))
     handover, camera = Handover(small, CONFIG), CAMERA.resized(640, 192)
-    assert handover.predict(large, camera, DAY, 0).depth.shape == read_card(bundled(DAY)).input_size
+    assert (
+        handover.predict(large, camera, DAY, 0).depth.shape == read_card(bundled(DAY)).input_size
+    )
 
     assert handover.predict(large, camera, NIGHT, SECOND).depth.shape == (192, 640)
