@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import tempfile
 from argparse import Namespace
 from dataclasses import replace
 from hashlib import sha256
@@ -45,7 +46,7 @@ from sdepth.engines.onnx_file import read_network
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.errors import CheckpointError, ConfigError
 from sdepth.files import atomic
-from training.weights import foreign_graph
+from training.weights import foreign_graph, hugging_face
 from training.weights.presets import DEFAULTS, PRESETS, Fields
 
 MODULE = "training.weights.import_network"
@@ -132,6 +133,35 @@ def import_network(
     return card
 
 
+def import_folder(
+    source: Path,
+    out: Path,
+    given: Fields,
+    size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
+    command: str = "",
+) -> ForeignCard:
+    """Do as ``import_network`` with a folder of Hugging Face's, whose files say most.
+
+    Args:
+        source: the folder.
+        out: where to.
+        given: what is to hold in the place of what the files say.
+        size: (height, width) of the images the network is to take; None: what its own code makes
+            of the camera's.
+        image_size: (height, width) of the camera's images.
+        command: that makes it.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, a pickle, or of an unknown network.
+        ConfigError: something is not known, or makes no sense.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{source.resolve().name}.onnx"
+        read = hugging_face.export(source, path, size, image_size)
+        return import_network(path, out, {**read, **given}, command=command)
+
+
 def _require(fields: Fields, source: Path) -> None:
     """Name all that nobody has said."""
     flags = {
@@ -212,10 +242,11 @@ def main(args: list[str] | None = None) -> int:
 
     def work() -> None:
         said = shlex.join(["python", "-m", MODULE, *(sys.argv[1:] if args is None else args)])
-        fields, size = _fields(options), options.input_size
-        card = import_network(
-            options.source, options.out, fields, size, options.depth_output, said
-        )
+        what = options.source, options.out, _fields(options), options.input_size
+        if options.source.is_dir():
+            card = import_folder(*what, options.image_size, said)
+        else:
+            card = import_network(*what, options.depth_output, said)
         print(
             f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {card.output}, "
             f"{card.input_size[1]}x{card.input_size[0]}, licence {card.licence}; card "

@@ -56,9 +56,11 @@ def resampled(image: Image, size: tuple[int, int], how: str) -> Image:
         return image
     if how == "area":
         return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
-    small = torch.nn.functional.interpolate(planes, size, mode=how, antialias=True)
-    return np.ascontiguousarray(small[0].permute(1, 2, 0).numpy())
+    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+    for step in ((image.shape[0], size[1]), size):  # whole numbers in between, as Pillow has them
+        planes = torch.nn.functional.interpolate(planes, step, mode=how, antialias=True)
+        planes = planes.round_().clamp_(0, 255)
+    return np.ascontiguousarray(planes[0].permute(1, 2, 0).byte().numpy())
 
 
 def unframed(answer: Array, seen: Framed, size: tuple[int, int] | None) -> Array:
