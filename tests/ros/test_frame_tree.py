@@ -5,8 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
-from sdepth_ros.frame_tree import FrameTree
+pytest.importorskip("rclpy")
+pytest.importorskip("tf2_msgs.msg")
+
+from sdepth_ros.mounting import FrameTree
 
 SECOND = 1_000_000_000
 

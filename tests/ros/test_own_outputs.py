@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("tf2_msgs.msg")
 
-from sdepth_ros.own_outputs import OUTPUTS, own_topics
+from sdepth_ros.bags.own_outputs import OUTPUTS, own_topics
 
 CAMERA = {"/camera/image_raw", "/camera/camera_info", "/tf", "/tf_static"}
 

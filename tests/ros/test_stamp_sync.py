@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+pytest.importorskip("rclpy")
+
 from sdepth.stamp_order import StampOrder
-from sdepth_ros.stamp_sync import StampSync
+from sdepth_ros.depth_pairs import StampSync
 
 
 def message(stamp: int) -> SimpleNamespace:

@@ -59,6 +59,11 @@ CLOUD_FIELDS = tuple(
 )
 
 
+def plain(frame: str) -> str:
+    """Return a frame's name as tf2 has it: without the leading slash of ROS 1."""
+    return frame.lstrip("/")
+
+
 def stamp_ns(header: Any) -> int:
     """Return the stamp of a header, nanoseconds."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)

@@ -16,16 +16,15 @@ from sdepth.depth.estimator import DepthEstimator, load_estimators
 from sdepth.pipeline import DepthPipeline
 from sdepth.scale.tracker import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
+from sdepth_ros.camera_input import ImageWatch
 from sdepth_ros.conversions import stamp_ns, to_rgb
 from sdepth_ros.depth_publishers import CONFIDENCE, POINTS, DepthPublishers
 from sdepth_ros.frame_node import Frame, FrameNode
-from sdepth_ros.image_watch import ImageWatch
-from sdepth_ros.light import LightSensor
 from sdepth_ros.node_params import DepthParams
 from sdepth_ros.node_process import run
 from sdepth_ros.notices import NO_LIGHT, NOT_METRIC, Said
 from sdepth_ros.qos import LATCHED
-from sdepth_ros.vehicle import VehicleSpeed
+from sdepth_ros.vehicle import LightSensor, VehicleSpeed
 from sdepth_ros.worker import Rendezvous
 
 

@@ -11,11 +11,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, Poi
 from std_msgs.msg import Header
 
 from sdepth.pipeline import DepthResult
+from sdepth_ros.camera_input import too_soon
 from sdepth_ros.compressed import compress_depth
 from sdepth_ros.conversions import CLOUD_FIELDS, camera_info_fields, image_fields
 from sdepth_ros.depth_outputs import color_fields, depth_fields, points_fields, shown_depth
 from sdepth_ros.frame_node import FrameNode
-from sdepth_ros.image_watch import too_soon
 from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.node_params import CloudParams, DepthParams
 from sdepth_ros.qos import LARGE

@@ -24,8 +24,7 @@ from sdepth.pipeline import DepthResult
 from sdepth_ros import stats
 from sdepth_ros.bit_depth import BitDepth
 from sdepth_ros.camera_input import CameraInput
-from sdepth_ros.conversions import stamp_ns
-from sdepth_ros.frame_tree import plain
+from sdepth_ros.conversions import plain, stamp_ns
 from sdepth_ros.health import Health
 from sdepth_ros.managed_node import ACTIVE, ManagedNode, P
 from sdepth_ros.notices import BITS_GUESSED, FAILED, IDLE, LOADING, NO_CAMERA_INFO, SILENT, Said

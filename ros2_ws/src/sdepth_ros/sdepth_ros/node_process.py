@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from sdepth_ros.frame_node import FrameNode
-from sdepth_ros.log_forwarding import forward_log
 from sdepth_ros.stopping import interrupt, on_stop
 
 
@@ -21,7 +22,7 @@ def run(make_nodes: Callable[[], Iterable[FrameNode[Any]]], args: list[str] | No
 
     The signals are ours: rclpy's handlers shut ROS down under the callback that runs.
     """
-    forward_log()
+    _forward_log()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     on_stop(interrupt)
     nodes: list[FrameNode[Any]] = []
@@ -54,3 +55,21 @@ def _spin(nodes: Iterable[FrameNode[Any]]) -> None:
             spinning.result()
         finally:
             stopped.set_result(None)
+
+
+class _ToRos(logging.Handler):
+    """Hands records to rclpy."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record as ROS does."""
+        logger = get_logger(record.name)
+        log = logger.info if record.levelno < logging.WARNING else logger.warning
+        log(record.getMessage())
+
+
+def _forward_log() -> None:
+    """Log from now on what the core says through ROS, and nowhere else."""
+    core = logging.getLogger("sdepth")
+    core.handlers = [_ToRos()]
+    core.propagate = False
+    core.setLevel(logging.INFO)

@@ -21,10 +21,9 @@ from sdepth.odometry.motion import Motion
 from sdepth.odometry.odometry import Odometry
 from sdepth.odometry.pipeline import THREADS, OdometryPipeline, load_odometry, warm_up
 from sdepth_ros import stats
-from sdepth_ros.conversions import stamp_ns, to_depth, to_rgb
+from sdepth_ros.conversions import plain, stamp_ns, to_depth, to_rgb
 from sdepth_ros.depth_pairs import DepthPairs
 from sdepth_ros.frame_node import Frame, FrameNode
-from sdepth_ros.frame_tree import plain
 from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.mounting import Mounting
 from sdepth_ros.node_params import OdometryParams

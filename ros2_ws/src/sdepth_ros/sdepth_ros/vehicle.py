@@ -1,14 +1,16 @@
-"""The vehicle's own speed beside ours: what says how long a metre is."""
+"""What the vehicle knows beside its camera: its speed, which tells how long a metre is; light."""
 
 from __future__ import annotations
 
-from math import cos, hypot, radians
+from collections.abc import Callable
+from math import cos, hypot, isfinite, radians
 from typing import Any
 
 from geometry_msgs.msg import TwistWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from sensor_msgs.msg import NavSatFix
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Illuminance, NavSatFix
 
 from sdepth.odometry.odometry import LOST_VARIANCE
 from sdepth.scale.speed import SpeedRatio
@@ -71,6 +73,25 @@ class VehicleSpeed:
         """Pass on what became known."""
         for stamp, ratio in ratios:
             self._tracker.observe_error(ratio, stamp)
+
+
+class LightSensor:
+    """Listens to topic ``illuminance``."""
+
+    def __init__(self, node: Node, on_lux: Callable[[float | None], None]) -> None:
+        """Subscribe; ``on_lux`` gets the illuminance, lux, None where the sensor knows none."""
+        self._node, self._on_lux = node, on_lux
+        self._input = node.create_subscription(
+            Illuminance, "illuminance", self._on_message, qos_profile_sensor_data
+        )
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self._input)
+
+    def _on_message(self, msg: Illuminance) -> None:
+        """Pass on how bright it is."""
+        self._on_lux(msg.illuminance if isfinite(msg.illuminance) else None)
 
 
 def _speed(twist: Any) -> float:

@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from sdepth.cli import make_parser
 from sdepth.errors import ConfigError, DataError
+from sdepth_ros.bags.own_outputs import OUTPUTS, TF, Link, link_of, own_topics, without_links
 from sdepth_ros.bags.qos import play_qos
 from sdepth_ros.bags.reader import open_bag
-from sdepth_ros.own_outputs import OUTPUTS, TF, Link, link_of, own_topics, without_links
 from sdepth_ros.tool import message_type, run_tool
 
 _EXAMPLES = """examples:

@@ -10,8 +10,8 @@ from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
 from tf2_msgs.msg import TFMessage
 
+from sdepth_ros.conversions import plain
 from sdepth_ros.depth_publishers import COLOR, CONFIDENCE, DEPTH, INFO, PACKED, POINTS
-from sdepth_ros.frame_tree import plain
 
 _TIMES = tuple(
     f"{node}/debug/{what}"
