@@ -1,4 +1,4 @@
-"""What a user of weights must know: the JSON card beside them, of ours and of others' networks."""
+"""The JSON card beside them, of ours and of others' networks."""
 
 from __future__ import annotations
 

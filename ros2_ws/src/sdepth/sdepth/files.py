@@ -1,4 +1,4 @@
-"""Files that are whole or not there: a crash leaves the old one or the new, never half."""
+"""Atomic writes: a crash leaves the old file or the new one, never half of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a file to write that becomes ``path`` when done, hidden and of its ending till then."""
+    """Yield a hidden temporary file with the suffix of ``path``, renamed to it on success."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:

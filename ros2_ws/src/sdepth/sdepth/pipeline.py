@@ -201,7 +201,7 @@ class DepthPipeline:
         return DepthResult(image, camera, depth, predicted.depth, mode, scale, sure)
 
     def _scale(self, predicted: DepthMap, stamp_ns: int) -> Scale:
-        """Multiply depth, in place, by what makes it metres; return that."""
+        """Multiply depth, in place, by the factor to metres; return that factor."""
         scale = self.config.scale
         if scale.source == CAMERA_HEIGHT:
             ground = find_ground(predicted.depth, predicted.camera)
@@ -213,7 +213,7 @@ class DepthPipeline:
         return found
 
     def _in_order(self, stamp_ns: int) -> int:
-        """Return the stamp, or for a late image the newest one; forget all where time is anew."""
+        """Return the stamp, or the newest one of a late image; reset where time jumps back."""
         if self._order.take(stamp_ns) == "anew":
             self.tracker.reset()
             for estimator in self._shifted.values():
@@ -222,12 +222,12 @@ class DepthPipeline:
 
 
 def pinhole(camera: Camera) -> Rectifier:
-    """Return what takes images, as they are, for those of a pinhole camera."""
+    """Return the rectifier of a camera without distortion: it returns images unchanged."""
     return lambda image: (image, camera)
 
 
 def rectified(image: Image, camera: Camera) -> Rectifier:
-    """Return what gives an image that is rectified already, for the one it was made of."""
+    """Return a rectifier for one image that was rectified before, with its camera."""
     return lambda _: (image, camera)
 
 

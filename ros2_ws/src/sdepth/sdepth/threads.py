@@ -1,4 +1,4 @@
-"""How many threads torch uses: the last digits of its sums depend on it."""
+"""The number of torch's threads: rounding of its sums depends on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Let torch use so many threads inside, for what this thread of the program asks of it."""
+    """Run the block with torch's intra-op threads set to ``number``, for the calling thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

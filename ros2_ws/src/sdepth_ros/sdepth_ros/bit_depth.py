@@ -1,4 +1,4 @@
-"""How many bits of a 16-bit image hold its brightness: sensors of 10, 12 or 14 are common."""
+"""Significant bits of 16-bit images: sensors of 10, 12 or 14 bits are common."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _USUAL = (10, 12, 14, 16)
 
 
 class BitDepth:
-    """Makes eight bits of sixteen, by what is given or by the brightest pixel so far."""
+    """Converts 16-bit to 8-bit images, by a given bit depth or the brightest pixel so far."""
 
     def __init__(self, given: int = 0) -> None:
         """Take a number of bits; 0: from the images.
@@ -26,7 +26,7 @@ class BitDepth:
 
     @property
     def bits(self) -> int:
-        """How many bits there are; 0 while that is neither given nor seen."""
+        """The bit depth in use; 0 while it is neither given nor estimated."""
         return self._given or self.guessed
 
     def to_eight(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""A node's images and their camera: what rectifies them, and what to doubt of their stream.
+"""A node's camera: calibration and rectification, rate limit, and faults of its stream.
 
 The camera is that of camera_info, and until one comes of a calibration file.
 """
@@ -28,7 +28,7 @@ _JITTER = 0.1  # share of a period by which an image may come early
 
 
 class _View(NamedTuple):
-    """A lens, the camera of the images we answer, and what makes these of those that come."""
+    """A calibration, the camera after rectification, and the rectifying function if any."""
 
     lens: Lens
     camera: Camera
@@ -36,7 +36,7 @@ class _View(NamedTuple):
 
 
 class CameraInput:
-    """Makes images of a pinhole camera of images as they came.
+    """Rectifies incoming images; follows camera_info.
 
     ``update`` and ``rectify`` may be called from two threads.
     """
@@ -110,7 +110,7 @@ class CameraInput:
 
 
 class ImageWatch:
-    """Looks at stamps and names of images as they come."""
+    """Limits the rate of images, and watches their stamps and frame_id."""
 
     def __init__(self) -> None:
         """Start without an image."""
@@ -133,7 +133,7 @@ class ImageWatch:
         return True
 
     def doubts(self) -> list[Said]:
-        """Return that images have no place or no time."""
+        """Return warnings: empty frame_id, stamps that do not advance."""
         found = [NO_FRAME_ID()] if self._nameless else []
         if self._still >= _STANDS_STILL:
             found.append(NO_STAMPS(fault=fault(self._newest_ns, self._newest_ns)))
@@ -141,7 +141,7 @@ class ImageWatch:
 
 
 def too_soon(stamp: int, last: int, rate_hz: float) -> bool:
-    """Tell whether a stamp follows the last one, ns, sooner than a rate allows; 0: any rate."""
+    """Return whether a stamp exceeds the rate limit after the last one, ns; rate 0: no limit."""
     return rate_hz > 0 and 0 <= stamp - last < (1 - _JITTER) * 1e9 / rate_hz
 
 

@@ -56,7 +56,7 @@ def decompress(msg: Any) -> tuple[NDArray[Any], str]:
 
 
 def _layout(form: str, channels: int) -> str:
-    """Return what decoded channels are, by image_transport's "SOURCE; CODEC compressed TARGET".
+    """Return the channel layout, by image_transport's format "SOURCE; CODEC compressed TARGET".
 
     With a target the pixels are of that encoding; without one, of the source's: then a single
     plane may be a mosaic. Codecs keep no order of colours, OpenCV writes them as blue, green, red.

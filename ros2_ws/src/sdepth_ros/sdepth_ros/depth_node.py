@@ -120,7 +120,7 @@ class DepthNode(FrameNode[DepthParams]):
         return values
 
     def doubts(self) -> list[Said]:
-        """Return that depth has no place, time or metres, or that nobody tells how light it is."""
+        """Return warnings: frame_id, stamps, scale not metric, no illuminance."""
         found, night = [*super().doubts(), *self._watch.doubts()], self.params.day_night
         if self.params.mode == AUTO and night.source == TOPIC and self._pipeline.lux is None:
             topic = self.resolve_topic_name("illuminance")

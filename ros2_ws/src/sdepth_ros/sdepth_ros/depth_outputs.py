@@ -1,4 +1,4 @@
-"""What is published of a depth image, as the fields of messages: without ROS."""
+"""Fields of the depth node's messages, made without ROS: bags use them, too."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sdepth_ros.node_params import CloudParams, DepthOutputParams
 
 
 def shown_depth(depth: NDArray[np.float32], limits: DepthOutputParams) -> NDArray[np.float32]:
-    """Return valid depth (H, W), metres, with what stands in messages for beyond the range."""
+    """Return depth (H, W), metres, with sky (+Inf) replaced as ``depth.sky`` says."""
     if limits.sky == "inf":
         return depth
     beyond = limits.max_m if limits.sky == "clip" else np.nan

@@ -1,4 +1,4 @@
-"""Images with the depth that another process publishes of them, and what to doubt there."""
+"""Pairs of image and depth message by equal stamps, where depth comes over a topic."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class DepthPairs:
         self._sync.add_first(msg)
 
     def doubt(self, depth: InputSubscription) -> Said | None:
-        """Return that images came and no depth of their stamps, or that more than one sends it."""
+        """Return a warning: no depth for recent images, or several publishers of depth."""
         now_s, publishers = time.monotonic(), depth.count()
         if publishers > 1:
             return notices.TWO_DEPTHS(publishers=publishers, topic=depth.topic)

@@ -1,4 +1,4 @@
-"""What the depth node publishes of an image, each under its stamp and only where heard."""
+"""The depth node's publishers: each message is made only where somebody subscribes."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class DepthPublishers:
                         self._publishers[topic].publish(message)
 
     def _publish_late(self, topic: str, message: Any) -> None:
-        """Publish from another node's thread, unless ours has stopped meanwhile."""
+        """Publish from another thread, unless the node was deactivated meanwhile."""
         if self._node.state == ACTIVE:
             self._publishers[topic].publish(message)
 

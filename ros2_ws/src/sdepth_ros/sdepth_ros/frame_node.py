@@ -1,4 +1,4 @@
-"""What the nodes share: images in, one worker, bad frames counted, diagnostics out."""
+"""Base of both nodes: image subscription, worker thread, frame counts, diagnostics."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Frame:
 
 
 class FrameNode(ManagedNode[P]):
-    """A node that answers images: the newest wins, a bad one is dropped, counted and warned of."""
+    """A node with one worker thread for images; bad frames are dropped, counted and warned of."""
 
     SLOTS = 1  # frames that may wait while one is worked on
     THREADS = 0  # of torch; 0: as many as it takes by itself
@@ -86,7 +86,7 @@ class FrameNode(ManagedNode[P]):
         """Do in the worker's thread what would make the first frame slow."""
 
     def missing(self, frame: Frame) -> Said | None:
-        """Return what the frame must wait for; None when it can be answered."""
+        """Return what the frame must wait for; None if it can be processed."""
         if frame.result is None and not self.camera.known:
             return NO_CAMERA_INFO(topic=self._inputs[0].describe(), reason=self._camera_error)
         return None
@@ -96,12 +96,12 @@ class FrameNode(ManagedNode[P]):
         return " and ".join(item.describe() for item in self._inputs[1:])
 
     def doubts(self) -> list[Said]:
-        """Return why answers are to be taken with care."""
+        """Return warnings that do not stop processing."""
         guessed = self.bits.guessed
         return [BITS_GUESSED(bits=guessed)] if 0 < guessed < 16 else []
 
     def describe(self) -> dict[str, str]:
-        """Return what else belongs into the diagnostics."""
+        """Return further key-value pairs of the diagnostics."""
         return {}
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -137,7 +137,7 @@ class FrameNode(ManagedNode[P]):
         return output
 
     def listen(self, on_image: Callable[[Any], None]) -> None:
-        """Subscribe to the camera, of which nothing is known but its calibration file."""
+        """Subscribe to image and camera_info, forgetting any earlier camera_info."""
         self.camera.forget()
         self._camera_error = "none came yet"
         self.expect_frames()
@@ -152,7 +152,7 @@ class FrameNode(ManagedNode[P]):
         self.get_logger().info(f"ready, waiting for images on {heard.topic}")
 
     def expect_frames(self) -> None:
-        """Count from now how long no frame comes."""
+        """Restart the watch for missing frames."""
         self._heard, self._heard_s = self.stats[stats.IN], time.monotonic()
         self.stats.forget_recent()
         self.bits = BitDepth(self.params.image.significant_bits)
@@ -222,7 +222,7 @@ class FrameNode(ManagedNode[P]):
         self.wake()
 
     def _warm_up(self) -> None:
-        """Choose the threads of the worker's own torch, before it makes them."""
+        """Set torch's number of threads in the worker's thread, before its first use."""
         torch.set_num_threads(self.THREADS or _ALL_THREADS)
         self.warm_up()
 
@@ -267,7 +267,7 @@ class FrameNode(ManagedNode[P]):
         return values | {what: f"{mib:.0f}" for what, mib in memory_mib().items()}
 
     def _concerns(self) -> list[Said]:
-        """Return what is not as it should be, the first thing to look at first."""
+        """Return current warnings and errors, the most important first."""
         if self.failure:
             return [
                 FAILED(state=self.state, reason=self.failure, node=self.get_fully_qualified_name())

@@ -1,4 +1,4 @@
-"""How a node is: its diagnostics, once a second, also while it loads."""
+"""Diagnostics of a node, published once a second, also while it configures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AGAIN_S, _PERIOD_S = 30.0, 1.0
 
 
 class Health:
-    """Publishes what a node says of itself, and logs what is new of it."""
+    """Publishes DiagnosticStatus, and logs messages that changed."""
 
     def __init__(
         self,

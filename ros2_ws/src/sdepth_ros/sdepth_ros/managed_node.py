@@ -1,4 +1,4 @@
-"""A node with states, which others configure, activate, deactivate and clean up."""
+"""A lifecycle node whose transitions are methods and whose parameters are a dataclass."""
 
 from __future__ import annotations
 

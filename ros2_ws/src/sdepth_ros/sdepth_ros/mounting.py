@@ -27,7 +27,7 @@ _KEPT_NS = 10_000_000_000
 
 
 class _Link(NamedTuple):
-    """Where a frame hangs: T_parent_child (4, 4) at each stamp, nanoseconds; one: it is fixed."""
+    """T_parent_child (4, 4) at each stamp, nanoseconds; one stamp only: a fixed transform."""
 
     parent: str
     stamps: list[int]
@@ -35,7 +35,7 @@ class _Link(NamedTuple):
 
 
 class FrameTree:
-    """The tree of frames; transforms may come in one thread and be asked for in another."""
+    """A thread-safe TF buffer, with interpolation of moving transforms."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         """Start without frames; ``on_change`` is called when some are known."""
@@ -73,7 +73,7 @@ class FrameTree:
         return None
 
     def _remember(self, parent: str, child: str, stamp: int, T: NDArray[np.float64]) -> None:
-        """Keep a moving transform; where time goes back far, or it hangs elsewhere, begin anew."""
+        """Keep a moving transform; clear its history if time jumps back or the parent changes."""
         link = self._moving.get(child)
         if link is None or link.parent != parent or stamp < link.stamps[0]:
             self._moving[child] = _Link(parent, [stamp], [T])
@@ -126,7 +126,7 @@ class Mounting:
             self._hear("/tf", self._frames.add_moving, TF)
 
     def missing(self, camera: Header) -> Said | None:
-        """Return which name of a frame, or which way between two, is missing."""
+        """Return which frame name or which transform is missing."""
         base = plain(self._params.base_frame)
         if not camera.frame_id:
             return notices.NO_FRAME_ID()

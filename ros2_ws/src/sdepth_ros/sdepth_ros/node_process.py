@@ -1,4 +1,4 @@
-"""A process of one node or of several, until it is told to stop."""
+"""The process of one or several nodes: executor, signals, exit code, logging."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         warm_up(self._odometry)
 
     def missing(self, frame: Frame) -> Said | None:
-        """Return what the frame must wait for: also names of frames, and the way between them."""
+        """Return what the frame must wait for: also frame names and their transform."""
         assert self._mounting is not None
         return self._mounting.missing(self.header_of(frame.image)) or super().missing(frame)
 
@@ -124,7 +124,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         return f"{self._depth_node.get_fully_qualified_name()}, in this process"
 
     def doubts(self) -> list[Said]:
-        """Return that images have no depth, or that somebody else moves the base frame, too."""
+        """Return warnings: images without depth, another publisher of our transform."""
         unpaired = self._pairs.doubt(self._depth_in) if self._depth_node is None else None
         rival = self._rivals.look() if self.params.publish_tf else None
         return [said for said in (unpaired, rival, *super().doubts()) if said]

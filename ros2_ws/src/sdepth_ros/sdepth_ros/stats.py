@@ -1,4 +1,4 @@
-"""What became of the frames: counts and times, for diagnostics."""
+"""Frame statistics for diagnostics: counts by outcome, and processing times."""
 
 from __future__ import annotations
 

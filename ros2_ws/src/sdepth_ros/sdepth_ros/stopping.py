@@ -1,4 +1,4 @@
-"""How a process of ours ends when it is told to: once, and soon."""
+"""Signal handling: the first SIGINT or SIGTERM stops the process, later ones are ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who else moves the frame that we move: a frame with two parents makes a robot jump."""
+"""TF conflicts: another publisher of the transform that odometry publishes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _GLIMPSE = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class Rivals:
-    """Listens to /tf until somebody else's transform of our frame comes.
+    """Watches /tf for transforms to our child frame that we did not publish.
 
     That is cheap: only while others are on the topic, and only what names the frame is decoded.
     ``sent`` may be called from another thread than the rest.
     """
 
     def __init__(self, node: Node) -> None:
-        """Begin without a frame; ``node`` has one publisher on the topic."""
+        """Start idle; ``node`` has one publisher of its own on /tf."""
         self._node = node
         self._child = ""
         self._ours: dict[tuple[float, ...], None] = {}  # in order
@@ -36,14 +36,14 @@ class Rivals:
         self._subscription: Subscription[Any] | None = None
 
     def sent(self, item: TransformStamped) -> None:
-        """Remember a transform of ours; before it is published, or it might be back first."""
+        """Remember a transform of ours; call it before publishing, since /tf is heard back."""
         self._child = item.child_frame_id.lstrip("/")
         self._ours[_key(item)] = None
         if len(self._ours) > _KEPT:
             del self._ours[next(iter(self._ours))]
 
     def look(self) -> Said | None:
-        """Return who publishes our frame, too; to be called often."""
+        """Return a warning if another node publishes our frame; poll this."""
         topic = self._node.resolve_topic_name(TOPIC)
         infos = self._node.get_publishers_info_by_topic(topic)
         names = [f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos]

@@ -1,4 +1,4 @@
-"""What replay and record share: a command line that is a ROS process."""
+"""Base of the command-line tools: argument parsing, rclpy context, signals, exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well motion is known, at the last frame and over those before it, for diagnostics."""
+"""Tracking quality for diagnostics: the last frame, and the share of refused alignments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the vehicle knows beside its camera: its speed, which tells how long a metre is; light."""
+"""Inputs from the vehicle: its speed (for metric scale) and illuminance (for day or night)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One thread with a small mailbox: the newest items win, so work never lags far behind.
 
-And what two such threads meet by.
+``Rendezvous`` synchronises two such threads.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ T = TypeVar("T")
 
 
 class Rendezvous:
-    """Does something once it can be done and somebody has let it: whoever comes last does it."""
+    """Runs an action once it was offered and allowed, in the thread that comes last."""
 
     def __init__(self) -> None:
-        """Wait for both."""
+        """Start with neither."""
         self._lock = threading.Lock()
         self._action: Callable[[], None] | None = None
         self._let = False
 
     def offer(self, action: Callable[[], None]) -> None:
-        """Say what is to be done; it is done now where it was let before."""
+        """Offer the action; run it now if it was allowed before."""
         with self._lock:
             self._action, let = action, self._let
         if let:
             action()
 
     def let(self) -> None:
-        """Let it be done, once; now, where it was offered before."""
+        """Allow the action, once; run it now if it was offered before."""
         with self._lock:
             action, first = self._action, not self._let
             self._let = True

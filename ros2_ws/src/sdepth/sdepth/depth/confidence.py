@@ -1,4 +1,4 @@
-"""How far a depth network agrees with itself when it sees the world in a mirror."""
+"""Confidence by flip consistency: depth of the image against that of its mirror image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ of pixels within 25 % of the truth falls about in proportion (``training.evaluat
 def mirror_confidence(
     seen: DepthMap, estimator: Estimator, image: NDArray[np.uint8], camera: Camera
 ) -> NDArray[np.float32]:
-    """Return confidence (h, w), 0..1, of depth: 1 where the mirrored image gives the same.
+    """Return confidence (h, w), 0..1: 1 where the mirrored image gives the same depth.
 
     It costs the network once more. Depth scaled as a whole is as sure as before.
 

@@ -1,4 +1,4 @@
-"""Depth without what is wrong in a map: flying pixels at edges, sky, what is out of range."""
+"""Filters of depth and clouds: flying pixels at edges, sky, range, height bands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EDGE_RAD = 0.0052
 
 
 def drop_edges(depth: Depth, share: float, window: int = 3) -> Depth:
-    """Return depth (H, W) with NaN where it jumps: no surface is there, but a pixel between two.
+    """Return depth (H, W) with NaN at discontinuities, where a pixel mixes two surfaces.
 
     A pixel jumps where the farthest of its neighbourhood is farther than the nearest by more than
     ``share`` of it; beside one without depth (NaN) it does not. Slanted surfaces change, too: the

@@ -1,4 +1,4 @@
-"""From the network of the day to that of the night, and back, without a step in depth."""
+"""Cross-fade between the networks of day and night, so that depth does not jump."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Depth = NDArray[np.float32]
 
 
 class Handover:
-    """Answers by the network of the mode; for some frames after a change, by both.
+    """Runs the mode's network; for some frames after a change both, cross-fading.
 
     Two networks never agree on scale. While both see the same frames, the new one takes over the
     scale of the old one (median of log ratios over pixels, then frames), and depth goes from one

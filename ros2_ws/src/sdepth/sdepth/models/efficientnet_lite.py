@@ -57,7 +57,7 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, look around per channel, narrow. Source: Sandler et al. 2018, fig. 3b."""
+    """Expand (1x1), depthwise 3x3 or 5x5, project (1x1). Source: Sandler et al. 2018, fig. 3b."""
 
     FOLDS: Folds = (
         ("_expand_conv", "_bn0"),

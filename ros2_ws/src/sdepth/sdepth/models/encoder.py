@@ -43,7 +43,7 @@ class BasicBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """What depth networks begin with.
+    """Interface of the encoders of depth networks.
 
     Attributes:
         channels: of the feature maps, fine to coarse.

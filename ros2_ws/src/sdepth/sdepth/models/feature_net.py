@@ -1,4 +1,4 @@
-"""Image to features that look the same from two places, and how far to trust each of them."""
+"""Feature networks for alignment: view-invariant features and a confidence for each."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class IntensityFeatures(nn.Module):
 
 
 class FeatureUNet(nn.Module):
-    """Small U-Net of its own, down to a sixteenth of the size and up to the finest stride.
+    """A small U-Net: down to stride 16 and back up to the finest stride.
 
     It sees brightness evened out over a window, so that exposure is no cue and no obstacle.
     """
@@ -92,7 +92,7 @@ class FeatureUNet(nn.Module):
 
 
 class EncoderFeatures(nn.Module):
-    """One layer on what a depth network's encoder sees; the encoder itself does not learn."""
+    """A linear head on the frozen features of a depth network's encoder."""
 
     multiple = 32
 

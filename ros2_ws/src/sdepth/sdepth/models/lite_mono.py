@@ -37,7 +37,7 @@ _POSITIONS = 32
 
 
 class _Bottleneck(nn.Module):
-    """Two pointwise layers, the inner six times as wide; their answer starts at almost nothing."""
+    """Pointwise MLP with expansion 6 and layer scale, which starts near zero."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Two images to the motion between them."""
+"""Pose networks: two images to the relative motion between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POSE_ARCHITECTURES = (*ARCHITECTURES, "posecnn")
 
 
 class MotionNet(nn.Module):
-    """What all motion networks share: answers near no motion, and how they become a transform."""
+    """Base of the pose networks: the output, scaled to start near zero, as a transform."""
 
     net: nn.ModuleList
     """Layers after ``see``; the last one's outputs are a rotation vector and a translation."""
@@ -28,7 +28,7 @@ class MotionNet(nn.Module):
         self.output_scale = output_scale
 
     def see(self, pair: Tensor) -> Tensor:
-        """Return what the first layer of ``net`` reads, of two images (B, 6, H, W) in [0, 1]."""
+        """Return the input of ``net`` for two stacked images (B, 6, H, W) in [0, 1]."""
         raise NotImplementedError
 
     def start_at(self, forward_m: float) -> None:
@@ -101,7 +101,7 @@ class PoseCNN(MotionNet):
         self.net = nn.ModuleList([*layers, nn.Conv2d(self.CHANNELS[-1], 6, 1)])
 
     def see(self, pair: Tensor) -> Tensor:
-        """Return the images around zero, as every network here takes them."""
+        """Return the images normalised by ``MEAN`` and ``STD``."""
         return (pair - MEAN) / STD
 
 

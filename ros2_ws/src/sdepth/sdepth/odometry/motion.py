@@ -36,7 +36,7 @@ class Motion:
 
 
 class MotionTracker:
-    """Follows one base from pose to pose of its camera."""
+    """Accumulates camera poses into pose and twist of one base frame."""
 
     def __init__(self) -> None:
         """Start without a pose."""
@@ -103,7 +103,7 @@ class MotionTracker:
 
 
 def up_to_scale(motion: Motion) -> Motion:
-    """Return a motion that promises nothing of lengths: rotations are as sure as before."""
+    """Return the motion with unknown scale: position and speed get ``LOST_VARIANCE``."""
     pose, twist = motion.pose_covariance.copy(), motion.twist_covariance.copy()
     for covariance in (pose, twist):
         covariance[:3], covariance[:, :3] = 0, 0

@@ -1,1 +1,1 @@
-"""Where metres come from: the networks, the camera's height, speed, GPS."""
+"""Sources of metric scale: the networks, the camera's height, the vehicle's speed, GPS."""

@@ -93,7 +93,7 @@ def _rays_ahead(depth: NDArray[np.float32], camera: Camera) -> tuple[Array, Arra
 
 
 def _densest(heights: Array) -> float:
-    """Return the height around which most are, in steps of a tenth."""
+    """Return the mode of the heights, by a histogram of their logs with bins of 0.1."""
     logs = np.log(heights)
     counts, edges = np.histogram(logs, bins=np.arange(logs.min(), logs.max() + 0.2, 0.1))
     peak = int(np.convolve(counts, [1, 2, 1], "same").argmax())

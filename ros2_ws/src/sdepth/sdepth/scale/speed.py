@@ -1,4 +1,4 @@
-"""Two clocks of one motion: our own speed beside the vehicle's, for the ratio of their units."""
+"""Scale from speed: the ratio of the vehicle's speed to visual odometry's, at equal times."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class SpeedRatio:
     """
 
     def __init__(self, least_mps: float = 1.0) -> None:
-        """Take only speeds of the vehicle of at least so many metres per second."""
+        """Ignore times at which the vehicle is slower than this, m/s."""
         self._least_mps = least_mps
         self._vehicle: deque[tuple[int, float]] = deque(maxlen=_KEPT)
         self._own: deque[tuple[int, float]] = deque(maxlen=_KEPT)
 
     def vehicle(self, stamp_ns: int, speed_mps: float) -> list[tuple[int, float]]:
-        """Take a speed of the vehicle, m/s; return stamps and ratios it makes known.
+        """Add a speed of the vehicle, m/s; return the (stamp, ratio) pairs that it completes.
 
         A ratio is the vehicle's speed over ours.
         """
@@ -31,7 +31,7 @@ class SpeedRatio:
         return self._match()
 
     def own(self, stamp_ns: int, speed: float) -> list[tuple[int, float]]:
-        """Take a speed of our own, depth's units per second; return what ``vehicle`` does."""
+        """Add a speed of visual odometry, depth units/s; return (stamp, ratio) pairs completed."""
         if self._own and stamp_ns <= self._own[-1][0]:
             self._own.clear()
         self._own.append((stamp_ns, abs(speed)))

@@ -1,4 +1,4 @@
-"""What depth must be multiplied by to be in metres, how sure that is, and who says so."""
+"""The scale: the factor from the network's depth to metres, its uncertainty and its source."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ScaleConfig:
     )
 
     def __post_init__(self) -> None:
-        """Refuse to measure by a height of nothing."""
+        """Refuse source camera_height without a height."""
         if self.source == CAMERA_HEIGHT and self.camera_height_m <= 0:
             raise ConfigError(
                 "scale.source camera_height: set scale.camera_height_m to its height above "
@@ -109,11 +109,11 @@ class Scale:
 
     @property
     def announced(self) -> float:
-        """What topic ``scale`` says of it: the factor, or NaN where metres are not known."""
+        """The value for topic ``depth/scale``: the factor, or NaN while depth is not metric."""
         return self.factor if self.metric else nan
 
     def is_news(self, told: Scale | None) -> bool:
-        """Tell whether it has another source than the one told last, or has moved from it."""
+        """Return whether its source changed or its factor moved since the one published last."""
         if told is None or told.source != self.source:
             return True
         return abs(self.factor / told.factor - 1) > _STEP
@@ -128,7 +128,7 @@ class ScaleTracker:
     """
 
     def __init__(self, config: ScaleConfig, model_is_metric: bool) -> None:
-        """Start with what needs no observation."""
+        """Start with the scale that is known without observations."""
         self.config = config
         known = model_is_metric and config.source != UNKNOWN
         self._unobserved = Scale(1.0, MODEL_SIGMA, MODEL) if known else Scale(1.0, inf, UNKNOWN)
@@ -145,13 +145,13 @@ class ScaleTracker:
             self._observed_ns = self._last_ns = 0
 
     def observe(self, factor: float, stamp_ns: int) -> None:
-        """Take an observation of the factor at a frame: metres over the networks' depth."""
+        """Add a measured scale at a frame: metres over the network's depth."""
         if factor > 0 and isfinite(factor):
             with self._lock:
                 self._seen.append((stamp_ns, log(factor)))
 
     def observe_error(self, ratio: float, stamp_ns: int) -> None:
-        """Take an observation of true length over length as published, of a frame answered."""
+        """Add a measured ratio, true over published length, at a frame that was published."""
         with self._lock:
             then = [factor for stamp, factor in self._given if stamp <= stamp_ns]
         if then:
@@ -186,7 +186,7 @@ class ScaleTracker:
         return Scale(exp(self._log_factor), self._sigma, self.config.source, age_s)
 
     def _take(self, median: float, sigma: float, seconds: float) -> None:
-        """Believe a median of the logs."""
+        """Move the estimate towards the median of log scale, within the rate limit."""
         if self._log_factor is None:
             self._log_factor = median
         most = self.config.max_rate_per_s * seconds

@@ -1,4 +1,4 @@
-"""Topics and transforms of a bag that our own nodes once published: live ones fight them."""
+"""Which topics and transforms of a bag our own nodes published: replay leaves them out."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def own_topics(topics: Iterable[str]) -> set[str]:
 
 
 def link_of(odom: bytes) -> Link:
-    """Return parent and child of the transform beside a serialised Odometry."""
+    """Return (frame_id, child_frame_id) of a serialised Odometry."""
     msg = deserialize_message(odom, Odometry)
     return plain(msg.header.frame_id), plain(msg.child_frame_id)
 
 
 def without_links(tf: bytes, links: set[Link]) -> bytes | None:
-    """Return a serialised TFMessage without some transforms; None where no other is left."""
+    """Return a serialised TFMessage without these transforms; None if it is empty then."""
     if not any(child.encode() + b"\0" in tf for _, child in links):
         return tf
     msg: Any = deserialize_message(tf, TFMessage)

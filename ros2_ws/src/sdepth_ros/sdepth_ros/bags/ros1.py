@@ -1,4 +1,4 @@
-"""Messages of ROS 1, in .bag files and in some MCAPs, as ROS 2 has them."""
+"""ROS 1 messages (.bag files, some MCAPs) converted to ROS 2 types and CDR."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Convert = Callable[[bytes], bytes | memoryview]
 
 
 def as_ros2(connection: Connection, store: Typestore) -> Connection | None:
-    """Return a topic with the type and quality of service of ROS 2; None where it cannot be had.
+    """Return the topic with its ROS 2 type and QoS; None where there is no such type.
 
     Topics of ROS 2 come back as they are, also those of types that ``store`` does not know.
     """
@@ -34,7 +34,7 @@ def as_ros2(connection: Connection, store: Typestore) -> Connection | None:
 
 
 def to_cdr(connection: Connection, store: Typestore) -> Convert | None:
-    """Return what turns a topic's messages into those of ROS 2; None where they are such."""
+    """Return the converter of a topic's messages to CDR; None where they are CDR already."""
     if not _is_ros1(connection):
         return None
     kind, own = _type_name(connection), connection.msgtype
