@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
-from sdepth.checkpoint import bundled, load_depth, save
+from sdepth.alignment import pyramid
+from sdepth.checkpoint import bundled, load_depth, load_pose, load_refiner, read_card, save
 from sdepth.depth.estimator import DepthEstimator
-from sdepth.engines import ENGINES, Source, candidates, choose, golden, installed
+from sdepth.engines import ENGINES, FEATURES, POSE, Source, candidates, choose, golden, installed
 from sdepth.engines.graph import DepthGraph, write_onnx
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import CheckpointError, ConfigError, EngineError
@@ -48,6 +50,39 @@ def test_every_engine_answers_as_pytorch_does(name: str, source: Source) -> None
 
     assert np.allclose(estimator.predict(image, camera).depth, expected, rtol=1e-4)
     assert estimator.engine == f"{name} fp32, as asked for"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["torch", "onnxruntime", "openvino"])
+def test_every_engine_sees_features_of_any_size_and_motions(
+    name: str, precision: str, source: Source
+) -> None:
+    need(name)
+    if precision not in ENGINES[name].cpu:
+        pytest.skip(f"{name} has no {precision}")
+    source = replace(source, checkpoint=bundled("day"), precision=precision)
+    source = replace(source, card=read_card(source.checkpoint))
+    tolerance = {"fp32": 1e-4, "bf16": 0.02}[precision]
+    image = torch.from_numpy(golden.golden_frame((96, 320))).permute(2, 0, 1)[None] / 255
+
+    features, _ = choose(replace(source, part=FEATURES), name)
+    for scale in (0.5, 1.5):
+        seen = F.interpolate(image, scale_factor=scale, mode="area")
+        even = pyramid.normalise(pyramid.grey(seen)).numpy()
+        maps = load_refiner(source.checkpoint)[0].maps(seen)
+        found = features.run(even)
+        expected = [x for m in maps for x in (m.features, m.confidence)]
+        for one, other in zip(found, expected, strict=True):
+            exact = other.detach().permute(0, 2, 3, 1).numpy()
+            assert one.shape == exact.shape
+            assert np.abs(one - exact).mean() < tolerance * np.abs(exact).mean()
+
+    pose, _ = choose(replace(source, part=POSE), name)
+    pair = golden.golden_inputs(replace(source, part=POSE))
+    (motion,) = pose.run(*pair)
+    earlier, later = (torch.from_numpy(x).permute(0, 3, 1, 2) / 255 for x in pair)
+    exact = load_pose(source.checkpoint)[0].motion(torch.cat([earlier, later], 1)).detach().numpy()
+    assert np.abs(motion - exact).max() < tolerance * np.abs(exact).max()
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
@@ -101,14 +136,14 @@ def test_precision_auto_is_fp32_where_nothing_was_measured(source: Source) -> No
 
 def test_an_engine_that_answers_otherwise_is_refused(source: Source) -> None:
     torch_engine = TorchEngine(source)
-    right = torch_engine.infer
+    right = torch_engine.run
     for wrong in (
-        lambda image, focal_scale: right(image, 1.0),
-        lambda image, focal_scale: right(image, focal_scale) * np.float32(np.nan),
-        lambda image, focal_scale: right(image, focal_scale)[:32],
+        lambda image, focal_scale: right(image, np.ones_like(focal_scale)),
+        lambda image, focal_scale: [right(image, focal_scale)[0] * np.float32(np.nan)],
+        lambda image, focal_scale: [right(image, focal_scale)[0][..., :32]],
     ):
         with pytest.raises(EngineError, match=r"engine x \(fp32\): depth of the golden frame"):
-            golden.check(SimpleNamespace(infer=wrong), source, "x")
+            golden.check(SimpleNamespace(run=wrong), source, "x")
     assert golden.check(torch_engine, source, "x") == 0
 
 

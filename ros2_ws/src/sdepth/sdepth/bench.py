@@ -87,8 +87,8 @@ def load(source: Source, name: str) -> tuple[Row, Engine | None]:
         return row, None
     row.load_s = time.perf_counter() - built
     _say(f"{built - since:.1f} s, then {row.load_s:.1f} s\n")
-    found = engine.infer(golden.golden_frame(source.card.input_size), golden.FOCAL_SCALE)
-    row.off = float(np.abs(found / golden.reference(source) - 1).max())
+    (found,), (expected,) = engine.run(*golden.golden_inputs(source)), golden.reference(source)
+    row.off = float(np.abs(found / expected - 1).max())
     return row, engine
 
 
@@ -103,7 +103,7 @@ def time_all(sources: list[Source], runs: int) -> list[Row]:
             if engine is not None:
                 engines[f"{name} {row.precision}"] = engine
     _say(f"  timing {len(engines)} in turns, {runs} images each ...\n")
-    times = auto.times_ms(engines, sources[0].card.input_size, runs)
+    times = auto.times_ms(engines, sources[0], runs)
     for row in rows:
         if ms := times.get(f"{row.engine} {row.precision}"):
             row.best_ms = min(ms)

@@ -1,6 +1,6 @@
 """One network, several libraries that run it: PyTorch, ONNX Runtime, OpenVINO, TensorRT."""
 
-from sdepth.engines.golden import Engine
+from sdepth.engines.engine import Engine
 from sdepth.engines.selection import (
     AUTO,
     ENGINES,
@@ -9,11 +9,14 @@ from sdepth.engines.selection import (
     choose,
     installed,
 )
-from sdepth.engines.source import Source
+from sdepth.engines.source import DEPTH, FEATURES, POSE, Source
 
 __all__ = [
     "AUTO",
+    "DEPTH",
     "ENGINES",
+    "FEATURES",
+    "POSE",
     "PRECISIONS",
     "Engine",
     "Source",

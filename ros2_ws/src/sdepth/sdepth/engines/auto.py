@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from sdepth.engines.golden import FOCAL_SCALE, Engine, golden_frame
+from sdepth.engines.engine import Engine
+from sdepth.engines.golden import golden_inputs
 from sdepth.engines.source import Source
 from sdepth.files import write_json
 
@@ -21,18 +22,18 @@ WORTH_IT = 0.9
 
 
 def times_ms(
-    engines: Mapping[str, Engine], size: tuple[int, int], rounds: int = ROUNDS
+    engines: Mapping[str, Engine], source: Source, rounds: int = ROUNDS
 ) -> dict[str, list[float]]:
-    """Return what each engine took for images of (height, width), milliseconds.
+    """Return what each engine took for the golden frame of a source, milliseconds.
 
     They take turns: what else the machine does meanwhile, all share.
     """
-    frame = golden_frame(size)
+    inputs = golden_inputs(source)
     times: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(rounds + _WARM_UP):
         for name, engine in engines.items():
             since = time.perf_counter()
-            engine.infer(frame, FOCAL_SCALE)
+            engine.run(*inputs)
             times[name].append(1e3 * (time.perf_counter() - since))
     return {name: values[_WARM_UP:] for name, values in times.items()}
 

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sdepth.alignment import pyramid
+from sdepth.engines.engine import Engine
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
-from sdepth.engines.source import Source, cache_folder
+from sdepth.engines.source import DEPTH, POSE, Source, cache_folder
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import EngineError
 from sdepth.files import atomic
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.01, "bf16": 0.05, "int8": 0.1}
-"""Largest mean difference of log depth, that is, of depth as a share of itself. Of others'
-networks, whose output may be of any sign, of the output as a share of its mean size."""
+"""Largest mean difference of log depth, that is, of depth as a share of itself. Of all else, and
+of others' networks, whose output may be of any sign, of the output as a share of its mean size."""
 FOCAL_SCALE = 1.25
 """Of the golden frame; not 1, or an engine that ignores it would pass."""
-
-
-class Engine(Protocol):
-    """A network that is ready to run."""
-
-    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
-        """Return depth (h, w), metres, the caller's own.
-
-        Args:
-            image: RGB (h, w, 3) of the network's size.
-            focal_scale: the camera's focal ratio over the canonical one.
-        """
 
 
 def golden_frame(size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -49,37 +39,54 @@ def exact_engine(source: Source) -> str:
     return "onnxruntime" if source.foreign else "torch"
 
 
-def reference(source: Source) -> NDArray[np.float32]:
-    """Return the exact depth of the golden frame, computed once per weights and device."""
+def golden_inputs(source: Source) -> tuple[NDArray[Any], ...]:
+    """Return what a source's graph takes, of the golden frame."""
+    frame = golden_frame(source.example_size)
+    if source.part == DEPTH:
+        return frame[None], np.array([FOCAL_SCALE], np.float32)
+    if source.part == POSE:
+        return frame[None], np.roll(frame, frame.shape[1] // 80, 1)[None]
+    rgb = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
+    return (pyramid.normalise(pyramid.grey(rgb)).numpy(),)
+
+
+def reference(source: Source) -> list[NDArray[np.float32]]:
+    """Return the exact outputs of the golden frame, computed once per weights and device."""
     exact = replace(source, precision="fp32")
-    path = exact.cached("npy", torch.__version__)
+    path = exact.cached("npz", torch.__version__)
     if path.is_file():
-        return np.asarray(np.load(path), np.float32)
+        with np.load(path) as file:
+            return [np.asarray(file[name], np.float32) for name in file.files]
     engine = (OnnxRuntimeEngine if source.foreign else TorchEngine)(exact)
-    depth = engine.infer(golden_frame(source.card.input_size), FOCAL_SCALE)
+    outputs = engine.run(*golden_inputs(source))
     with atomic(path) as partial, partial.open("wb") as file:
-        np.save(file, depth)
-    return depth
+        np.savez(file, *outputs)
+    return outputs
 
 
 def check(engine: Engine, source: Source, name: str) -> float:
-    """Return how far an engine's answer is from ``reference``, as ``TOLERANCE`` counts it.
+    """Return how far an engine's answer is from ``reference``; of several outputs, the worst.
 
     Raises:
         EngineError: farther than ``TOLERANCE`` allows.
     """
     expected = reference(source)
-    found = engine.infer(golden_frame(source.card.input_size), FOCAL_SCALE)
+    found = engine.run(*golden_inputs(source))
     error = float("inf")
-    if found.shape == expected.shape and source.foreign:
-        error = float(np.abs(found - expected).mean() / np.abs(expected).mean())
-    elif found.shape == expected.shape and (found > 0).all():
-        error = float(np.abs(np.log(found / expected)).mean())
+    if [x.shape for x in found] == [x.shape for x in expected]:
+        error = max(_off(*pair, source) for pair in zip(found, expected, strict=True))
     limit = TOLERANCE[source.precision]
     if not error <= limit:  # NaN, too
         raise EngineError(
-            f"engine {name} ({source.precision}): depth of the golden frame is {error:.2%} off "
-            f"that of {exact_engine(source)}, expected {limit:.2%} at most; remove "
-            f"{cache_folder()} and try again, or take another engine"
+            f"engine {name} ({source.precision}): {source.part} of the golden frame is "
+            f"{error:.2%} off that of {exact_engine(source)}, expected {limit:.2%} at most; "
+            f"remove {cache_folder()} and try again, or take another engine"
         )
     return error
+
+
+def _off(found: NDArray[np.float32], expected: NDArray[np.float32], source: Source) -> float:
+    """Return how far an output is from what is expected, as ``TOLERANCE`` counts it."""
+    if source.part != DEPTH or source.foreign:
+        return float(np.abs(found - expected).mean() / np.abs(expected).mean())
+    return float(np.abs(np.log(found / expected)).mean()) if (found > 0).all() else float("inf")

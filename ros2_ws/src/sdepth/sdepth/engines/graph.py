@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,10 +19,34 @@ from sdepth.models.encoder import BasicBlock
 
 OPSET = 18
 INPUTS, OUTPUT = ("image", "focal_scale"), "depth"
+"""Of depth networks."""
+Net = TypeVar("Net", bound=nn.Module)
 
 
-class DepthGraph(nn.Module):
+class Graph(nn.Module):
+    """A module that engines run.
+
+    Attributes:
+        INPUTS: names of what ``forward`` takes.
+        OUTPUTS: names of what it returns.
+        AXES: names of the inputs' axes that may be of any length, the batch's first; None: fixed.
+    """
+
+    INPUTS: tuple[str, ...]
+    OUTPUTS: tuple[str, ...]
+    AXES: tuple[str | None, ...]
+
+    def example(self, count: int) -> tuple[Tensor, ...]:
+        """Return inputs of a batch of ``count``."""
+        raise NotImplementedError
+
+
+class DepthGraph(Graph):
     """A depth network with its pre- and post-processing: bytes in, metres out."""
+
+    INPUTS = INPUTS
+    OUTPUTS = (OUTPUT,)
+    AXES = ("batch",)
 
     def __init__(
         self, net: DepthNet, card: Card, image_size: tuple[int, int] | None = None
@@ -44,6 +69,10 @@ class DepthGraph(nn.Module):
         self.shrink = nn.Sequential(
             *(_AreaResize(dim, *size) for dim, size in enumerate(sizes, 2) if size[0] != size[1])
         )
+
+    def example(self, count: int) -> tuple[Tensor, ...]:
+        """Return inputs of a batch of ``count``."""
+        return torch.zeros(count, *self.image_size, 3, dtype=torch.uint8), torch.ones(count)
 
     def forward(self, image: Tensor, focal_scale: Tensor) -> Tensor:
         """Return depth (B, 1, h, w), metres (or the checkpoint's unit), at the network's size.
@@ -91,26 +120,26 @@ class _AreaResize(nn.Module):
         return torch.stack(parts).sum(0)
 
 
-def write_onnx(graph: DepthGraph, path: Path) -> None:
-    """Write the graph to ``path``; the batch is any, the size fixed.
+def write_onnx(graph: Graph, path: Path) -> None:
+    """Write the graph to ``path``; what ``AXES`` names is any, all else fixed.
 
     By PyTorch's older exporter, which takes a tenth of the newer one's time.
 
     Raises:
         EngineError: the package onnx is missing.
     """
-    height, width = graph.image_size
-    example = (torch.zeros(2, height, width, 3, dtype=torch.uint8), torch.ones(2))
+    free = {axis: name for axis, name in enumerate(graph.AXES) if name}
+    axes = {name: free for name in graph.INPUTS} | {name: {0: "batch"} for name in graph.OUTPUTS}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # it calls itself deprecated
         try:
             torch.onnx.export(
                 graph.eval(),
-                example,
+                graph.example(2),
                 str(path),
-                input_names=[*INPUTS],
-                output_names=[OUTPUT],
-                dynamic_axes={name: {0: "batch"} for name in (*INPUTS, OUTPUT)},
+                input_names=[*graph.INPUTS],
+                output_names=[*graph.OUTPUTS],
+                dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,
             )
@@ -118,7 +147,7 @@ def write_onnx(graph: DepthGraph, path: Path) -> None:
             raise EngineError(f"cannot write ONNX: {err} pip install onnx") from err
 
 
-def fuse(net: DepthNet) -> DepthNet:
+def fuse(net: Net) -> Net:
     """Return the network with normalisation folded into convolutions: same answers, faster."""
     for module in net.modules():
         for conv, norm in getattr(module, "FOLDS", ()):

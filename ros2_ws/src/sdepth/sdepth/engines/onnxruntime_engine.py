@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.engines.graph import INPUTS
+from sdepth.engines.engine import Engine
 from sdepth.engines.source import Source
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeEngine(Engine):
     """ONNX Runtime: runs wherever there is a CPU."""
 
     def __init__(self, source: Source) -> None:
@@ -26,9 +28,11 @@ class OnnxRuntimeEngine:
         self._session = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]
         )
+        self._names = [x.name for x in self._session.get_inputs()]
 
-    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
-        """Return depth (h, w), metres, of an RGB image (h, w, 3)."""
-        values = (image[None], np.array([focal_scale], np.float32))
-        (depth,) = self._session.run(None, dict(zip(INPUTS, values, strict=True)))
-        return np.asarray(depth[0, 0], np.float32)
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """Return the graph's outputs."""
+        found: list[NDArray[np.float32]] = self._session.run(
+            None, dict(zip(self._names, inputs, strict=True))
+        )
+        return found

@@ -11,10 +11,11 @@ import torch
 
 from sdepth.checkpoint import check_weights
 from sdepth.engines import auto
-from sdepth.engines.golden import Engine, check, exact_engine
+from sdepth.engines.engine import Engine
+from sdepth.engines.golden import check, exact_engine
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.engines.openvino_engine import OpenVinoEngine
-from sdepth.engines.source import Source, cache_folder
+from sdepth.engines.source import DEPTH, FEATURES, POSE, Source, cache_folder
 from sdepth.engines.tensorrt_engine import TensorRtEngine
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import ConfigError, EngineError, SdepthError
@@ -27,11 +28,12 @@ HARMLESS = 0.01
 
 @dataclass(frozen=True)
 class Kind:
-    """An engine, and the precisions it has on each type of device."""
+    """An engine, the precisions it has on each type of device, and what it runs."""
 
     make: Callable[[Source], Engine]
     cpu: tuple[str, ...] = ()
     cuda: tuple[str, ...] = ()
+    parts: tuple[str, ...] = (DEPTH, FEATURES, POSE)
 
     def precisions(self, device: torch.device) -> tuple[str, ...]:
         """Return those it has on a device."""
@@ -42,7 +44,7 @@ ENGINES = {
     "torch": Kind(TorchEngine, cpu=("fp32", "bf16"), cuda=("fp32", "fp16", "bf16")),
     "onnxruntime": Kind(OnnxRuntimeEngine, cpu=("fp32", "int8")),
     "openvino": Kind(OpenVinoEngine, cpu=("fp32", "bf16", "int8")),
-    "tensorrt": Kind(TensorRtEngine, cuda=("fp32", "fp16")),
+    "tensorrt": Kind(TensorRtEngine, cuda=("fp32", "fp16"), parts=(DEPTH,)),
 }
 """By name, which is also that of the package to import and to install."""
 
@@ -105,14 +107,16 @@ def _precise(source: Source) -> list[Source]:
     """Return the source in its precision; of ``auto`` in each that does no harm."""
     if source.precision != AUTO:
         return [source]
-    costs = {"fp32": 0.0} | source.card.costs
+    costs = source.costs
     sources = [replace(source, precision=p) for p in PRECISIONS if costs.get(p, 1.0) <= HARMLESS]
     return [s for s in sources if s.precision != "int8" or s.has_int8()]
 
 
 def _able(source: Source) -> list[str]:
-    """Return the engines that have a source's precision on its device."""
-    kinds = {n: kind for n, kind in ENGINES.items() if n != "torch" or not source.foreign}
+    """Return the engines that have a source's part and precision on its device."""
+    kinds = {n: kind for n, kind in ENGINES.items() if source.part in kind.parts}
+    if source.foreign:
+        del kinds["torch"]
     return [n for n, kind in kinds.items() if source.precision in kind.precisions(source.device)]
 
 
@@ -149,7 +153,7 @@ def _fastest(source: Source, options: dict[str, tuple[Source, str]]) -> tuple[En
         said = "timing %s for the first start here, up to half a minute; later ones go by it"
         logging.getLogger(__name__).info(said, ", ".join(options))
         engines = _all(options)
-        rounds = auto.times_ms(engines, source.card.input_size)
+        rounds = auto.times_ms(engines, source)
         times = {label: min(values) for label, values in rounds.items()}
         auto.keep(source, options, times)
     label = auto.fastest(times)

@@ -11,11 +11,16 @@ from pathlib import Path
 import torch
 
 from sdepth.card import Card, ForeignCard
-from sdepth.checkpoint import load_depth
-from sdepth.engines.graph import DepthGraph, write_onnx
+from sdepth.checkpoint import load_depth, load_pose, load_refiner
+from sdepth.engines.graph import DepthGraph, Graph, write_onnx
+from sdepth.engines.motion_graph import FeatureGraph, PoseGraph
 from sdepth.engines.onnx_file import check_imported
 from sdepth.errors import CheckpointError
 from sdepth.files import atomic
+from sdepth.models.feature_net import FeatureUNet
+
+DEPTH, FEATURES, POSE = "depth", "features", "pose"
+"""Parts of a checkpoint that engines run."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +32,40 @@ class Source:
         card: of it.
         device: to run on.
         precision: ``fp32``, ``fp16``, ``bf16``, ``int8``, or ``auto`` (``selection.choose``).
+        part: ``depth``; ``features`` of the pose refinement, by a U-Net; or ``pose``.
     """
 
     checkpoint: Path
     card: Card
     device: torch.device
     precision: str = "fp32"
+    part: str = DEPTH
 
     @property
     def foreign(self) -> bool:
         """Whether it is a network of others: ONNX, of which PyTorch knows nothing."""
         return isinstance(self.card, ForeignCard)
 
-    def graph(self) -> DepthGraph:
+    @property
+    def example_size(self) -> tuple[int, int]:
+        """The (height, width) of the golden frame: features are of images twice as large."""
+        height, width = self.card.input_size
+        return (2 * height, 2 * width) if self.part == FEATURES else (height, width)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """What precisions cost, by name: of depth as measured; a motion is refined in fp32."""
+        return {"fp32": 0.0} | (self.card.costs if self.part == DEPTH else {"bf16": 0.0})
+
+    def graph(self) -> Graph:
         """Return the graph in PyTorch, fp32, on the CPU."""
-        net, card = load_depth(self.checkpoint)
-        return DepthGraph(net, card)
+        if self.part == FEATURES:
+            features = load_refiner(self.checkpoint)[0].features
+            assert isinstance(features, FeatureUNet)
+            return FeatureGraph(features, self.example_size)
+        if self.part == POSE:
+            return PoseGraph(load_pose(self.checkpoint)[0], self.example_size)
+        return DepthGraph(*load_depth(self.checkpoint))
 
     def onnx(self) -> Path:
         """Return the graph as ONNX, written at most once; of int8, what weights.quantize wrote.
@@ -69,13 +92,13 @@ class Source:
             suffix: of the file.
             versions: of all else that it depends on.
         """
-        about = (self.card.sha256, self.precision, device_name(self.device), *versions)
+        about = (self.card.sha256, self.part, self.precision, device_name(self.device), *versions)
         key = hashlib.sha256("\n".join((*about, *map(str, self.card.input_size))).encode())
         return cache_folder() / f"{self.checkpoint.stem}-{key.hexdigest()[:16]}.{suffix}"
 
     def has_int8(self) -> bool:
         """Return whether training.weights.quantize has written the int8 graph of these weights."""
-        return quantised_path(self.checkpoint, self.card).is_file()
+        return self.part == DEPTH and quantised_path(self.checkpoint, self.card).is_file()
 
     def _quantised(self) -> Path:
         """Return the int8 graph beside the checkpoint."""

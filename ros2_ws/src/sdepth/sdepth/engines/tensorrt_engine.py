@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sdepth.engines.engine import Engine
 from sdepth.engines.graph import INPUTS, OUTPUT
 from sdepth.engines.source import Source
 from sdepth.errors import EngineError
 from sdepth.files import atomic
 
 
-class TensorRtEngine:
+class TensorRtEngine(Engine):
     """TensorRT: its plan takes minutes to build, once per GPU and version, and is kept."""
 
     def __init__(self, source: Source) -> None:
@@ -43,20 +44,20 @@ class TensorRtEngine:
         self._image = torch.zeros(1, height, width, 3, dtype=torch.uint8, device=device)
         self._focal_scale = torch.ones(1, device=device)
         self._depth = torch.empty(1, 1, height, width, device=device)
-        for name, buffer in zip(
-            (*INPUTS, OUTPUT), (self._image, self._focal_scale, self._depth), strict=True
-        ):
+        names = *INPUTS, OUTPUT
+        buffers = self._image, self._focal_scale, self._depth
+        for name, buffer in zip(names, buffers, strict=True):
             if name in INPUTS:
                 self._context.set_input_shape(name, tuple(buffer.shape))
             self._context.set_tensor_address(name, buffer.data_ptr())
 
-    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
-        """Return depth (h, w), metres, of an RGB image (h, w, 3)."""
+    def run(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
+        """Return the depth network's outputs."""
         with torch.cuda.stream(self._stream):
-            self._image.copy_(torch.from_numpy(image)[None])
-            self._focal_scale.fill_(focal_scale)
+            for buffer, x in zip((self._image, self._focal_scale), inputs, strict=True):
+                buffer.copy_(torch.from_numpy(x))
             self._context.execute_async_v3(self._stream.cuda_stream)
-            return self._depth[0, 0].cpu().numpy()
+            return [self._depth.cpu().numpy()]
 
 
 def _build(tensorrt: Any, source: Source, path: Path) -> None:

@@ -76,19 +76,23 @@ class FeatureUNet(nn.Module):
         H and W are multiples of ``multiple``.
         """
         check_shape("image", image, "B 3 H W")
-        grey = pyramid.normalise(pyramid.grey(image))
-        x = F.relu(self.stem(F.pixel_unshuffle(grey, 2)))
-        skips = [x]
-        for down, same in zip(self.down, self.same, strict=True):
-            x = F.relu(same(F.relu(down(x))))
-            skips.append(x)
-        maps, heads = [], iter(self.heads)
+        skips = self.descend(pyramid.normalise(pyramid.grey(image)))
+        x, maps, heads = skips[-1], [], iter(self.heads)
         for stride, skip, up in zip((8, 4, 2), skips[2::-1], self.up, strict=False):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = F.relu(up(torch.cat([x, skip], 1)))
             if stride in self.strides:
-                maps.append(_read(next(heads), x))
+                maps.append(read_head(next(heads), x))
         return maps
+
+    def descend(self, even: Tensor) -> list[Tensor]:
+        """Return what it sees at strides 2, 4, 8, 16 of evened out brightness (B, 1, H, W)."""
+        x = F.relu(self.stem(F.pixel_unshuffle(even, 2)))
+        seen = [x]
+        for down, same in zip(self.down, self.same, strict=True):
+            x = F.relu(same(F.relu(down(x))))
+            seen.append(x)
+        return seen
 
 
 class EncoderFeatures(nn.Module):
@@ -113,7 +117,7 @@ class EncoderFeatures(nn.Module):
         with torch.no_grad():
             seen = encoder(image)
         encoder.train(training)
-        return [_read(h, seen[i]) for h, i in zip(self.heads, self._index, strict=True)]
+        return [read_head(h, seen[i]) for h, i in zip(self.heads, self._index, strict=True)]
 
 
 Features = IntensityFeatures | FeatureUNet | EncoderFeatures
@@ -150,7 +154,7 @@ def _head(channels: int) -> nn.Module:
     return nn.Conv2d(channels, CHANNELS + 1, 1)
 
 
-def _read(head: nn.Module, x: Tensor) -> FeatureMap:
+def read_head(head: nn.Module, x: Tensor) -> FeatureMap:
     """Return features of unit length and their confidence (PixLoc, section 3.3)."""
     y = head(x)
     x = y[:, :CHANNELS]  # scaled by hand: F.normalize takes five times as long on a CPU

@@ -48,11 +48,16 @@ class MotionNet(nn.Module):
             later: the next frame; the network is always fed in order of time.
         """
         check_shape("earlier", earlier, "B 3 H W")
-        x = self.see(torch.cat([earlier, later], 1))
+        motion = self.motion(torch.cat([earlier, later], 1)).float()
+        return se3.from_rotvec(motion[:, :3], motion[:, 3:])
+
+    def motion(self, pair: Tensor) -> Tensor:
+        """Return rotation vector and translation (B, 6) of two images (B, 6, H, W) in [0, 1]."""
+        x = self.see(pair)
         for layer in self.net[:-1]:
             x = torch.relu(layer(x))
-        motion = self.output_scale * self.net[-1](x).mean((2, 3))
-        return se3.from_rotvec(motion[:, :3].float(), motion[:, 3:6].float())
+        motion: Tensor = self.output_scale * self.net[-1](x).mean((2, 3))
+        return motion[:, :6]
 
 
 class PoseNet(MotionNet):
