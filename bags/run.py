@@ -153,7 +153,7 @@ def run_over(options: Namespace) -> None:
         model.precision,
     )
     day = Path(model.day_path) if model.day_path else None
-    odometry = load_odometry(alignment, day, model.device)
+    odometry = load_odometry(alignment, day, model.device, model.engine, model.precision)
     pipeline = Pipeline(DepthPipeline(estimators, params), OdometryPipeline(odometry, alignment))
     height = options.camera_height
     T_base_cam = None if height is None else base_from_camera(height)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from sdepth.alignment.frame import levels, make_view
+from sdepth.alignment.frame import Viewer, levels
 from sdepth.alignment.refiner import Refiner
 from sdepth.checkpoint import save
 from sdepth.errors import CheckpointError, ShapeError
@@ -230,7 +230,7 @@ def test_a_drive_is_followed_by_features_from_a_checkpoint(
 
 def test_levels_carry_confidence_and_the_intrinsics_of_their_size() -> None:
     refiner = Refiner("unet", (8, 4, 2))
-    views = [make_view(*see_room(z), CAMERA, 0, refiner, None) for z in (0, 0.2)]
+    views = [Viewer(refiner, 2).look(*see_room(z), CAMERA, 0) for z in (0, 0.2)]
     found = levels(*views)
     sizes = [(12, 20), (24, 40), (48, 80)]  # of 320 x 192, twice the image, at strides 8, 4, 2
     assert [tuple(level.depth.shape) for level in found] == [
@@ -265,9 +265,8 @@ def test_images_get_the_size_that_features_want(
 def test_intrinsics_follow_a_resize_that_changes_the_aspect() -> None:
     image, depth = see_room(0)
     camera = CAMERA.cropped(0, 0, 150, 90)  # 16 fits neither side twice
-    view = make_view(
-        image[:90, :150].copy(), depth[:90, :150].copy(), camera, 0, Refiner("unet", (2,)), None
-    )
+    viewer = Viewer(Refiner("unet", (2,)), 2)
+    view = viewer.look(image[:90, :150].copy(), depth[:90, :150].copy(), camera, 0)
     h, w = view.depth[0].shape[2:]
     assert h / w != pytest.approx(90 / 150)
     expected = torch.from_numpy(camera.resized(w, h).K).float()

@@ -108,7 +108,7 @@ def assert_same(found: tuple[list[Any], list[Any]], expected: tuple[list[Any], l
 def test_two_nodes_give_what_bags_run_gives(peer: Peer, drive: Drive, tmp_path: Path) -> None:
     expected = of_bags(tmp_path, "out", **ENGINE)
 
-    found = of_nodes(peer, drive, {"depth_node": ENGINE, "odometry_node": {}})
+    found = of_nodes(peer, drive, {"depth_node": ENGINE, "odometry_node": ENGINE})
 
     assert_same(found, expected)
 
@@ -140,5 +140,5 @@ def test_clipped_sky_is_no_surface_to_align(
     assert 0.1 < (first == np.float32(far_m)).mean() < 0.5
     np.testing.assert_array_equal(poses(clipped[1]), poses(unknown[1]))
 
-    nodes = {"depth_node": clip, "odometry_node": {"max_depth_m": far_m}}
+    nodes = {"depth_node": clip, "odometry_node": ENGINE | {"max_depth_m": far_m}}
     assert_same(of_nodes(peer, drive, nodes), clipped)

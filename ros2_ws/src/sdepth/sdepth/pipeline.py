@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -197,7 +197,7 @@ class DepthPipeline:
         # 5. Filter: leave out what is not valid.
         with self._timer("clean"):
             valid = valid_depth(predicted.depth, config.depth, sure, config.confidence.min)
-        depth = DepthMap(valid, predicted.camera)
+        depth = replace(predicted, depth=valid)
         return DepthResult(image, camera, depth, predicted.depth, mode, scale, sure)
 
     def _scale(self, predicted: DepthMap, stamp_ns: int) -> Scale:
@@ -256,7 +256,6 @@ class Pipeline:
         """Return depth and motion of a frame; arguments and errors are those of the halves."""
         seen = self.depth.process(raw, rectify, stamp_ns)
         with torch_threads(THREADS):
-            moved = self.odometry.process(
-                seen.image, seen.camera, seen.depth.depth, stamp_ns, T_base_cam, seen.scale.metric
-            )
+            how = stamp_ns, T_base_cam, seen.scale.metric, seen.depth.seen
+            moved = self.odometry.process(seen.image, seen.camera, seen.depth.depth, *how)
         return FrameResult(seen, moved)

@@ -169,10 +169,21 @@ class DepthParams(InputParams, DepthConfig):
 
 @dataclass(frozen=True)
 class OdometryModelParams:
-    """Which network, and where it runs."""
+    """Which networks, and where they run."""
 
     path: str = param("", "Checkpoint (.safetensors); empty: the one that ships")
     device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
+    engine: str = param(
+        AUTO,
+        "Library that runs the networks; auto: the fastest installed, timed at the first start",
+        choices=(AUTO, *ENGINES),
+    )
+    precision: str = param(
+        AUTO,
+        "Of the networks, whose answers are a first guess and features; auto, and int8: the "
+        "fastest of fp32 and bf16",
+        choices=(AUTO, *PRECISIONS),
+    )
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,15 @@ class OdometryNode(FrameNode[OdometryParams]):
         self.create_service(Trigger, "~/reset_odometry", self._on_reset)
 
     def configure(self) -> None:
-        """Load the network.
+        """Load the networks.
 
         Raises:
             CheckpointError: the checkpoint cannot be used.
         """
         model = self.params.model
         checkpoint = Path(model.path) if model.path else None
-        self._odometry = load_odometry(self.params, checkpoint, model.device)
+        how = model.device, model.engine, model.precision
+        self._odometry = load_odometry(self.params, checkpoint, *how)
         self._pipeline = OdometryPipeline(self._odometry, self.params, self.stats.part)
         self.start()
         self._out = PosePublishers(self, self.params.path, self._rivals.sent)
@@ -138,11 +139,12 @@ class OdometryNode(FrameNode[OdometryParams]):
         assert self._mounting is not None
         header = self.header_of(frame.image)
         image, camera, depth = self._read(frame)
+        small = None if frame.result is None else frame.result.depth.seen
         if self._anew.is_set():
             self._anew.clear()
             self._pipeline.reset()
-        T_base_cam, stamp = self._mounting.lookup(header), stamp_ns(header)
-        result = self._pipeline.process(image, camera, depth, stamp, T_base_cam, self._metric)
+        how = stamp_ns(header), self._mounting.lookup(header), self._metric, small
+        result = self._pipeline.process(image, camera, depth, *how)
         if result.first:
             self._out.start_anew()
         if self._log.add(result):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -10,11 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdepth.alignment import pyramid
-from sdepth.alignment.refiner import Refiner, make_level, shrink
+from sdepth.alignment import fused_depth, fused_features, pyramid
+from sdepth.alignment.fused_target import Pixels
+from sdepth.alignment.pyramid import NOISE, WINDOW
+from sdepth.alignment.refiner import Refiner, make_level
 from sdepth.alignment.residual import Level
+from sdepth.alignment.search import take_pixels
+from sdepth.engines import Engine
 from sdepth.geometry.camera import Camera
+from sdepth.luma import RGB_WEIGHTS
 from sdepth.models.feature_net import FeatureMap
+
+Image = NDArray[np.uint8]
 
 _FARTHEST_M = 1e4
 """Metres; what is farther tells nothing of a motion, and is more likely an error."""
@@ -28,61 +37,119 @@ class View:
         maps: features (1, C, h, w) and their confidence, per level.
         depth: (1, 1, h, w) per level, metres, 0 where unknown.
         K: (1, 3, 3) per level, pixels.
-        rgb: (1, 3, H, W) in [0, 1] as the pose network takes it, or None.
+        image: RGB (h, w, 3) as the pose network takes it, or None.
         stamp_ns: time of exposure.
         depth_share: share of the pixels whose depth is known.
         median_depth: of those, metres; 1 where there are none.
+        cell: of the search (``RefineConfig``).
     """
 
     maps: tuple[FeatureMap, ...]
     depth: tuple[Tensor, ...]
     K: tuple[Tensor, ...]
-    rgb: Tensor | None
+    image: Image | None
     stamp_ns: int
     depth_share: float
     median_depth: float
+    cell: int
+
+    @cached_property
+    def pixels(self) -> list[Pixels]:
+        """What the compiled search takes of a target, per level: a keyframe's is taken once."""
+        return [take_pixels(level, self.cell) for level in levels(self, self)]
 
 
-def make_view(
-    image: NDArray[np.uint8],
-    depth: NDArray[np.float32],
-    camera: Camera,
-    stamp_ns: int,
-    refiner: Refiner,
-    rgb_size: tuple[int, int] | None,
-) -> View:
-    """Return a frame ready to be aligned, on the refiner's device.
+class Viewer:
+    """Makes frames ready to be aligned."""
 
-    Args:
-        image: RGB (H, W, 3).
-        depth: (h, w) of the same view at any size, metres; not finite, <= 0 or beyond
-            ``_FARTHEST_M`` where unknown.
-        camera: intrinsics of the image.
-        stamp_ns: time of exposure.
-        refiner: knows the features and the size of image they want.
-        rgb_size: (height, width) of the pose network's input, or None.
-    """
-    device = refiner.damping_logit.device
-    seen_size = refiner.input_size(camera.height, camera.width)
-    seen = _rgb(image, seen_size, device)
-    rgb = _rgb(image, rgb_size, device) if rgb_size and rgb_size != seen_size else seen
-    maps = refiner.maps(seen)
-    size = min(seen_size[0], depth.shape[0]), min(seen_size[1], depth.shape[1])
-    metres = torch.from_numpy(np.ascontiguousarray(depth)).to(device).float()[None, None]
-    metres = metres.where(metres < _FARTHEST_M, 0.0)
-    small = pyramid.shrink_depth(metres, size)  # once: the levels' depth comes from this
-    K = torch.from_numpy(camera.resized(size[1], size[0]).K).to(device).float()[None]
-    shrunk = shrink(maps, small, K)
-    known = shrunk[-1][0][shrunk[-1][0] > 0]
-    return View(
-        tuple(maps),
-        tuple(depth for depth, _ in shrunk),
-        tuple(K for _, K in shrunk),
-        rgb if rgb_size else None,
-        stamp_ns,
-        known.numel() / shrunk[-1][0].numel(),
-        float(known.median()) if known.numel() else 1.0,
-    )
+    def __init__(
+        self,
+        refiner: Refiner,
+        cell: int,
+        pose_size: tuple[int, int] | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        """Choose what is made.
+
+        Args:
+            refiner: knows the features and the size of image they want; on the device to use.
+            cell: of the search.
+            pose_size: (height, width) of the pose network's input, or None.
+            engine: runs the refiner's features, of evened out brightness; None: itself.
+        """
+        self._refiner, self._engine, self._pose_size = refiner, engine, pose_size
+        self._cell, self._device = cell, refiner.damping_logit.device
+
+    def look(
+        self,
+        image: Image,
+        depth: NDArray[np.float32],
+        camera: Camera,
+        stamp_ns: int,
+        small: Image | None = None,
+    ) -> View:
+        """Return a frame ready to be aligned.
+
+        Args:
+            image: RGB (H, W, 3).
+            depth: (h, w) of the same view at any size, metres; not finite, <= 0 or beyond
+                ``_FARTHEST_M`` where unknown.
+            camera: intrinsics of the image.
+            stamp_ns: time of exposure.
+            small: the same image at another size, where there is one already.
+        """
+        known = [x for x in (image, small) if x is not None]
+        seen_size = self._refiner.input_size(camera.height, camera.width)
+        pose_size = self._pose_size
+        posed = _resized(known, pose_size) if pose_size else None
+        maps = self._features([*known, *([] if posed is None else [posed])], seen_size)
+        size = min(seen_size[0], depth.shape[0]), min(seen_size[1], depth.shape[1])
+        # Once: the levels' depth comes from this.
+        metres = torch.from_numpy(np.ascontiguousarray(depth, np.float32))[None, None]
+        near = _shrunk(metres.to(self._device), size, _FARTHEST_M)
+        sizes = [(m.features.shape[2], m.features.shape[3]) for m in maps]
+        depths = [_shrunk(near, size, np.inf) for size in sizes]
+        K = [torch.from_numpy(camera.resized(w, h).K).float()[None] for h, w in sizes]
+        seen = depths[-1][depths[-1] > 0]
+        return View(
+            tuple(maps),
+            tuple(depths),
+            tuple(k.to(self._device) for k in K),
+            posed,
+            stamp_ns,
+            seen.numel() / depths[-1].numel(),
+            float(seen.median()) if seen.numel() else 1.0,
+            self._cell,
+        )
+
+    def _features(self, images: Sequence[Image], size: tuple[int, int]) -> list[FeatureMap]:
+        """Return features at a size of one of the images, which show the same."""
+        if self._engine is not None:
+            grey = _resized([cv2.cvtColor(images[0], cv2.COLOR_RGB2GRAY)], size)
+            return _learned(grey, self._engine)
+        rgb = _resized(images, size)
+        if self._refiner.kind == "intensity" and self._device.type == "cpu":
+            return [_fixed(rgb, stride) for stride in self._refiner.strides]
+        pixels = torch.from_numpy(rgb).to(self._device)
+        return self._refiner.maps(pixels.permute(2, 0, 1)[None].contiguous().float() / 255)
+
+
+def _fixed(rgb: Image, stride: int) -> FeatureMap:
+    """Return what ``IntensityFeatures`` does of an image (H, W, 3) at a stride."""
+    even = fused_features.even(fused_features.shrink(rgb, stride, RGB_WEIGHTS), WINDOW, NOISE)
+    return FeatureMap(_channels_first(fused_features.features(even)[None]), None)
+
+
+def _learned(grey: Image, engine: Engine) -> list[FeatureMap]:
+    """Return what ``FeatureUNet`` does of brightness (H, W) in bytes."""
+    even = fused_features.even(grey.astype(np.float32) / 255, WINDOW, NOISE)
+    found = [_channels_first(x) for x in engine.run(even[None, None])]
+    return [FeatureMap(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+
+
+def _channels_first(x: NDArray[np.float32]) -> Tensor:
+    """Return (1, C, h, w), in the same memory, of (1, h, w, C)."""
+    return torch.from_numpy(x).permute(0, 3, 1, 2)
 
 
 def levels(target: View, source: View) -> list[Level]:
@@ -91,9 +158,19 @@ def levels(target: View, source: View) -> list[Level]:
     return [make_level(*part) for part in parts]
 
 
-def _rgb(image: NDArray[np.uint8], size: tuple[int, int], device: torch.device) -> Tensor:
-    """Return the image (1, 3, *size) in [0, 1]; smaller by areas, larger by interpolation."""
-    shrinks = size[0] <= image.shape[0]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    pixels = torch.from_numpy(cv2.resize(image, size[::-1], interpolation=how))
-    return pixels.to(device).permute(2, 0, 1)[None].contiguous().float() / 255
+def _shrunk(depth: Tensor, size: tuple[int, int], below: float) -> Tensor:
+    """Return depth (1, 1, *size), metres, 0 where it is not known or not less than ``below``."""
+    if depth.device.type == "cpu":
+        return torch.from_numpy(fused_depth.shrink(depth[0, 0].numpy(), *size, below))[None, None]
+    return pyramid.shrink_depth(depth.where(depth < below, 0.0), size)
+
+
+def _resized(images: Sequence[Image], size: tuple[int, int]) -> Image:
+    """Return that of the images which has a size, or the first, resized: smaller by areas."""
+    image = next((x for x in images if x.shape[:2] == size), images[0])
+    how = cv2.INTER_AREA if size[0] <= image.shape[0] else cv2.INTER_LINEAR
+    if image.shape[:2] != size:
+        image = np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)
+    return np.require(
+        image, requirements=["C", "W"]
+    )  # for other kinds loops would be compiled anew

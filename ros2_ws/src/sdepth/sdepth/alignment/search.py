@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ def search(
     guesses: Tensor,
     config: RefineConfig | None = None,
     damping: Tensor | None = None,
+    pixels: Sequence[fused_target.Pixels | None] = (),
 ) -> Refinement:
     """Return what ``refine`` returns from each guess of the motion between two views.
 
@@ -34,6 +36,7 @@ def search(
         guesses: initial motions (G, 4, 4), map target points into the source frame.
         config: None for the defaults.
         damping: (levels, 6), as ``refine`` takes it.
+        pixels: of the target per level, where ``take_pixels`` has taken them for the same cell.
 
     Raises:
         EngineError: gradients are asked for.
@@ -52,18 +55,22 @@ def search(
             "train, or search under torch.no_grad()"
         )
     with torch.no_grad():
-        return _compiled(levels, guesses, config, damping)
+        return _compiled(levels, guesses, config, damping, pixels or [None] * len(levels))
 
 
 def _compiled(
-    levels: Sequence[Level], guesses: Tensor, config: RefineConfig, damping: Tensor
+    levels: Sequence[Level],
+    guesses: Tensor,
+    config: RefineConfig,
+    damping: Tensor,
+    known: Sequence[fused_target.Pixels | None],
 ) -> Refinement:
     """Return the refinement of each guess, by compiled loops."""
     how = config.iterations, config.stop_below, config.robust
     start = guesses.double().numpy()
     T, ends = start, []
-    for level, lam in zip(levels, damping.double().numpy(), strict=True):
-        pixels, source, trust, finite = _prepare(level, config.cell)
+    for level, lam, taken in zip(levels, damping.double().numpy(), known, strict=True):
+        pixels, source, trust, finite = _prepare(level, config.cell, taken)
         lanes = (0,) * source.shape[2]
         T, H, c_sq = fused_search.minimise(pixels, source, trust, T, lam, how, _LIMITS, lanes)
         ends.append(T)
@@ -72,14 +79,26 @@ def _compiled(
         for at in (start, T)
     )
     z = pixels.points[:, 2]
-    z = np.sort(z[z > 0])
-    median = guesses.new_full((len(guesses),), z[(len(z) - 1) // 2] if len(z) else 0.0)
+    z, middle = z[z > 0], (np.count_nonzero(z > 0) - 1) // 2
+    median = guesses.new_full((len(guesses),), np.partition(z, middle)[middle] if len(z) else 0.0)
     T_levels, H = _back(np.stack(ends), guesses), _back(H, guesses)
     return settle(guesses, T_levels, H, before, after, finite, median, config)
 
 
+def take_pixels(level: Level, cell: int) -> fused_target.Pixels:
+    """Return the target's pixels that count, with all that no motion changes."""
+    target, confidence = _planes(level.target, level.target_confidence)
+    (fx, _, cx), (_, fy, cy), _ = level.K[0].tolist()
+    depth = level.depth[0, 0].float().contiguous().numpy()
+    lanes = (0,) * target.shape[2]
+    found: fused_target.Pixels = fused_target.prepare(
+        target, confidence[..., 0], depth, (fx, fy, cx, cy), cell, _LIMITS, lanes
+    )
+    return found
+
+
 def _prepare(
-    level: Level, cell: int
+    level: Level, cell: int, known: fused_target.Pixels | None
 ) -> tuple[fused_target.Pixels, fused_target.Array, fused_target.Array, Tensor]:
     """Return pixels of the target, features (h, w, C) and confidence (h, w, 1) of the source.
 
@@ -87,19 +106,20 @@ def _prepare(
     """
     check_level(level)
     check_shape("target", level.target, "1 C h w")
-    maps = level.maps()
-    if not (finite := all_finite(maps)):
-        maps = [torch.zeros_like(x) for x in maps]
-    target, source, *trust = (x[0].permute(1, 2, 0).float().contiguous().numpy() for x in maps)
-    if not trust:
-        trust = [np.ones((*source.shape[:2], 1), np.float32)] * 2
-    (fx, _, cx), (_, fy, cy), _ = level.K[0].tolist()
-    depth = level.depth[0, 0].float().contiguous().numpy()
-    lanes = (0,) * source.shape[2]
-    pixels = fused_target.prepare(
-        target, trust[0][..., 0], depth, (fx, fy, cx, cy), cell, _LIMITS, lanes
-    )
-    return pixels, source, trust[1], finite
+    if not (finite := all_finite(level.maps())):
+        zeros = {name: torch.zeros_like(x) for name, x in _tensors(level).items()}
+        level, known = replace(level, **zeros | {"depth": level.depth, "K": level.K}), None
+    pixels = take_pixels(level, cell) if known is None else known
+    source, trust = _planes(level.source, level.source_confidence)
+    return pixels, source, trust, finite
+
+
+def _planes(features: Tensor, confidence: Tensor | None) -> Sequence[fused_target.Array]:
+    """Return features (h, w, C) and confidence (h, w, 1); free where channels are last already."""
+    if confidence is None:
+        confidence = features.new_ones(1, 1, *features.shape[2:])
+    both = features, confidence
+    return [x[0].permute(1, 2, 0).float().contiguous().numpy() for x in both]
 
 
 def _back(x: fused_target.Array, like: Tensor) -> Tensor:

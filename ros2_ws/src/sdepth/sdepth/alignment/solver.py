@@ -55,8 +55,8 @@ class Refinement:
     Attributes:
         T_src_tgt: (B, 4, 4); the initial one where not ``ok``.
         T_levels: (levels, B, 4, 4), where each level ended, coarse to fine, trusted or not.
-        hessian: (B, 6, 6) of half the weighted squared error at ``T_src_tgt``, finest level, for
-            the update T <- exp(delta) T with delta = (translation, rotation); 0 where not ``ok``.
+        H: (B, 6, 6) of half the weighted squared error at ``T_src_tgt``, finest level, for the
+            update T <- T exp(delta) with delta = (translation, rotation); 0 where not ``ok``.
             Jacobians are the target's, so it is off by about |t| over depth.
         variance: (B,) weighted mean squared residual: inverse(hessian) * variance is the
             covariance of delta, were residuals independent.
@@ -69,13 +69,19 @@ class Refinement:
 
     T_src_tgt: Tensor
     T_levels: Tensor
-    hessian: Tensor
+    H: Tensor
     variance: Tensor
     cost_initial: Tensor
     cost_final: Tensor
     valid: Tensor
     agreement: Tensor
     ok: Tensor
+
+    @property
+    def hessian(self) -> Tensor:
+        """As ``H`` (B, 6, 6), for the update T <- exp(delta) T."""
+        to_right = se3.adjoint(se3.inverse(self.T_src_tgt))
+        return to_right.mT @ self.H @ to_right
 
     @property
     def cost_ratio(self) -> Tensor:
@@ -164,12 +170,10 @@ def settle(
     T = T_levels[-1]
     with torch.no_grad():
         ok = _plausible(T_before, T, H, before, after, finite, median_depth, config)
-        to_right = se3.adjoint(se3.inverse(T))
-        H = to_right.mT @ H @ to_right
     return Refinement(
         T_src_tgt=torch.where(ok[:, None, None], T, T_before),
         T_levels=T_levels,
-        hessian=torch.where(ok[:, None, None], H, torch.zeros_like(H)),
+        H=torch.where(ok[:, None, None], H, torch.zeros_like(H)),
         variance=after.variance,
         cost_initial=before.cost,
         cost_final=torch.where(ok, after.cost, before.cost),

@@ -27,10 +27,17 @@ from sdepth.shapes import check_shape
 
 @dataclass(frozen=True)
 class DepthMap:
-    """Depth (h, w), metres along the optical axis, and the camera of that image."""
+    """Depth of an image.
+
+    Attributes:
+        depth: (h, w), metres along the optical axis.
+        camera: of an image of that size.
+        seen: RGB (h, w, 3), the image as the network saw it, where one did.
+    """
 
     depth: NDArray[np.float32]
     camera: Camera
+    seen: NDArray[np.uint8] | None = None
 
 
 class Estimator(Protocol):
@@ -140,7 +147,7 @@ class DepthEstimator:
         elif depth.shape != (camera.height, camera.width):
             inv_depth = cv2.resize(np.reciprocal(depth), (camera.width, camera.height))
             depth = np.asarray(np.reciprocal(inv_depth, out=inv_depth), np.float32)
-        return DepthMap(depth, camera)
+        return DepthMap(depth, camera, image)
 
     def answer(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
         """Return what a network of others answers, in the place of depth: its card says what.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -85,7 +86,7 @@ class Handover:
         if self._returns:
             step = config.scale_return_per_s * seconds
             self._log_scale -= float(np.clip(self._log_scale, -step, step))
-        return DepthMap(np.multiply(seen.depth, np.float32(self.scale)), seen.camera)
+        return replace(seen, depth=np.multiply(seen.depth, np.float32(self.scale)))
 
     def _fade(
         self,
@@ -106,7 +107,7 @@ class Handover:
             self._before = None
         share = np.float32(len(self._log_ratios) / (frames + 1))
         blend = (1 - share) * old + share * (new + np.float32(self._log_scale))
-        return DepthMap(np.exp(blend), seen.camera)
+        return replace(seen, depth=np.exp(blend))
 
 
 def _log(depth: Depth, like: Depth) -> Depth:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,13 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.alignment.frame import View, levels, make_view
+from sdepth.alignment.frame import View, Viewer, levels
 from sdepth.alignment.refiner import Refiner, fixed_refiner
 from sdepth.alignment.search import search
 from sdepth.alignment.solver import RefineConfig, Refinement
-from sdepth.checkpoint import load_pose, load_refiner, read_card
+from sdepth.checkpoint import load_refiner, read_card
 from sdepth.depth.estimator import pick_device
+from sdepth.engines import FEATURES, POSE, Engine, Source, choose
 from sdepth.geometry.camera import Camera
+from sdepth.odometry.covariance import propagate, step_covariance
 from sdepth.shapes import check_shape
 
 Matrix = NDArray[np.float64]
@@ -25,6 +27,8 @@ Tracking = Literal["ok", "degraded", "lost"]
 
 LOST_VARIANCE = 9999.0
 """Variance, m^2 and rad^2, of a pose that is not known."""
+BY_ENGINE = ("unet", "random")
+"""Features that engines run; the others are too small, or the depth network's."""
 FIRST_STEPS = (0.04, 0.08, 0.16)
 """Steps forward, in median depths, that are tried beside "no motion" while speed is unknown."""
 
@@ -97,29 +101,51 @@ class Odometry:
         device: str = "auto",
         config: OdometryConfig | None = None,
         refiner: Refiner | None = None,
+        engine: str = "torch",
+        precision: str = "fp32",
     ) -> None:
         """Load the pose network and the features that refine its motion.
-
-        Without a ``refiner`` of one's own, the checkpoint's is used.
 
         Without a pose network only the last velocity guesses the motion; without features of its
         own in the checkpoint, features that need no training refine it.
 
+        Args:
+            checkpoint: a .safetensors file with its card beside it.
+            device: ``auto``, ``cpu`` or ``cuda:N``.
+            config: None for the defaults.
+            refiner: features instead of the checkpoint's.
+            engine: of the networks, as ``DepthEstimator`` takes it.
+            precision: likewise.
+
         Raises:
             CheckpointError: the checkpoint cannot be used.
-            ConfigError: no such device.
+            ConfigError: no such device, engine or precision here.
+            EngineError: the engine does not answer as PyTorch does.
         """
         self.device = pick_device(device)
         self.config = config or OdometryConfig()
-        self._net, self._rgb_size = None, None
-        if checkpoint and read_card(checkpoint).pose_architecture:
-            self._net, card = load_pose(checkpoint, self.device)
-            self._rgb_size = card.input_size
-        if refiner is None and checkpoint:
-            refiner = load_refiner(checkpoint, self.device)[0]
+        self.engines: dict[str, str] = {}
+        pose_size = None
+        self._pose: Engine | None = None
+        features: Engine | None = None
+        if checkpoint:
+            card = read_card(checkpoint)
+            source = Source(checkpoint, card, self.device, precision)
+            if card.pose_architecture:
+                pose_size, self._pose = card.input_size, self._choose(source, POSE, engine)
+            if refiner is None:
+                refiner = load_refiner(checkpoint, self.device)[0]
+                if card.features in BY_ENGINE and self.device.type == "cpu":
+                    features = self._choose(source, FEATURES, engine)
         self._refiner = (refiner or fixed_refiner()).to(self.device).eval()
         self._damping = self._refiner.damping().detach()
+        self._viewer = Viewer(self._refiner, self.config.refine.cell, pose_size, features)
         self.reset()
+
+    def _choose(self, source: Source, part: str, engine: str) -> Engine:
+        """Return the engine of a part of the checkpoint; keep which and why."""
+        chosen, self.engines[part] = choose(replace(source, part=part), engine)
+        return chosen
 
     def reset(self) -> None:
         """Forget everything: the next frame is the origin."""
@@ -138,6 +164,7 @@ class Odometry:
         depth: NDArray[np.float32],
         camera: Camera,
         stamp_ns: int,
+        small: NDArray[np.uint8] | None = None,
     ) -> OdometryState:
         """Return where the camera is at a frame; the first frame is the origin.
 
@@ -150,6 +177,7 @@ class Odometry:
                 where unknown.
             camera: intrinsics of the image; lens distortion must be gone.
             stamp_ns: time of exposure.
+            small: the image as a depth network saw it, where one did: it is not made again.
 
         Raises:
             ShapeError: the image is not (camera.height, camera.width, 3), the depth not (h, w).
@@ -157,7 +185,7 @@ class Odometry:
         check_shape("image", image, f"{camera.height} {camera.width} 3")
         check_shape("depth", depth, "h w")
         # 1. Features, depth and intrinsics of the frame, from coarse to fine.
-        view = make_view(image, depth, camera, stamp_ns, self._refiner, self._rgb_size)
+        view = self._viewer.look(image, depth, camera, stamp_ns, small)
         last, self._last = self._last, view
         # 2. The first frame is the origin, and the first keyframe.
         if last is None:
@@ -184,10 +212,11 @@ class Odometry:
         # Every guess at the coarse levels, the best of them at the finest.
         first = max(1, len(self._damping) - 1)
         pair, config = levels(self._key, view), self.config.refine
-        coarse = search(pair[:first], T_cam_key, config, self._damping[:first])
+        pixels = self._key.pixels if self.device.type == "cpu" else [None] * len(pair)
+        coarse = search(pair[:first], T_cam_key, config, self._damping[:first], pixels[:first])
         best = coarse.agreement.argmax()
         T_best = coarse.T_src_tgt[best][None]
-        found = search(pair[-1:], T_best, config, self._damping[-1:])
+        found = search(pair[-1:], T_best, config, self._damping[-1:], pixels[-1:])
         if not found.ok[0] or float(found.agreement[0]) < self.config.min_agreement:
             return None
         return _Found(found, float(coarse.cost_ratio[best] * found.cost_ratio[0]))
@@ -195,8 +224,9 @@ class Odometry:
     def _guesses(self, view: View, last: View, seconds: float) -> list[Matrix]:
         """Return guesses of T_cam_last: the last velocity's, the network's, or a few speeds."""
         guesses = [self._extrapolate(seconds)]
-        if self._net is not None and last.rgb is not None and view.rgb is not None:
-            guesses.append(self._net(last.rgb, view.rgb)[0].double().cpu().numpy())
+        if self._pose is not None and last.image is not None and view.image is not None:
+            (motion,) = self._pose.run(last.image[None], view.image[None])
+            guesses.append(_transform(motion[0].astype(np.float64)))
         if self._velocity is None:
             for share in FIRST_STEPS:
                 ahead = np.eye(4)
@@ -206,11 +236,7 @@ class Odometry:
 
     def _extrapolate(self, seconds: float) -> Matrix:
         """Return T_cam_last at the last velocity; no motion where it is unknown."""
-        T = np.eye(4)
-        if self._velocity is not None:
-            T[:3, 3] = self._velocity[:3] * seconds
-            T[:3, :3] = cv2.Rodrigues(self._velocity[3:] * seconds)[0]
-        return T
+        return np.eye(4) if self._velocity is None else _transform(self._velocity * seconds)
 
     def _move(self, view: View, aligned: _Found, seconds: float) -> OdometryState:
         """Return the aligned pose; take a new keyframe where the old one is left behind."""
@@ -223,11 +249,12 @@ class Odometry:
         T_cam_last = np.linalg.inv(T_world_cam) @ self._T_world_cam
         turn = cv2.Rodrigues(T_cam_last[:3, :3])[0][:, 0]
         if seconds > 0:
-            self._velocity = np.concatenate([T_cam_last[:3, 3], turn]) / seconds
-            self._speed = float(np.linalg.norm(self._velocity[:3]))
+            self._velocity = np.concatenate([turn, T_cam_last[:3, 3]]) / seconds
+            self._speed = float(np.linalg.norm(self._velocity[3:]))
         self._T_world_cam, self._missed, self._missed_m = T_world_cam, 0, 0.0
-        step = _step_covariance(found, T_cam_key, self.config)
-        self._covariance = _propagate(self._covariance_key, self._T_world_key, T_world_cam, step)
+        sigmas = self.config.scale_sigma, self.config.correlation
+        step = step_covariance(found, T_cam_key, *sigmas)
+        self._covariance = propagate(self._covariance_key, self._T_world_key, T_world_cam, step)
         moved = float(np.linalg.norm(T_cam_key[:3, 3])) / self._key.median_depth
         moved = max(moved, float(np.linalg.norm(rotvec)))
         seen = float(found.valid[0])
@@ -262,22 +289,8 @@ class Odometry:
             self._T_world_key, self._covariance_key = self._T_world_cam, self._covariance
 
 
-def _step_covariance(found: Refinement, T_cam_key: Matrix, config: OdometryConfig) -> Matrix:
-    """Return the covariance (6, 6) of a motion in the camera's axes: noise and scale of depth."""
-    hessian = found.hessian[0].double().cpu().numpy()
-    noise = np.linalg.inv(hessian) * float(found.variance[0]) * config.correlation
-    t = T_cam_key[:3, 3] * config.scale_sigma
-    noise[:3, :3] += np.outer(t, t)
-    return np.asarray((noise + noise.T) / 2 + np.eye(6) * 1e-10, np.float64)
-
-
-def _propagate(
-    covariance: Matrix, T_world_key: Matrix, T_world_cam: Matrix, step: Matrix
-) -> Matrix:
-    """Return the covariance after a step: the keyframe's, levered by it, and the step's own."""
-    x, y, z = T_world_cam[:3, 3] - T_world_key[:3, 3]
-    lever = np.eye(6)
-    lever[:3, 3:] = [[0, z, -y], [-z, 0, x], [y, -x, 0]]
-    turn = np.kron(np.eye(2), T_world_cam[:3, :3])
-    moved = lever @ covariance @ lever.T + turn @ step @ turn.T
-    return np.asarray((moved + moved.T) / 2, np.float64)
+def _transform(motion: Matrix) -> Matrix:
+    """Return T (4, 4) of a rotation vector and a translation (6,)."""
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = cv2.Rodrigues(motion[:3])[0], motion[3:]
+    return T

@@ -15,11 +15,13 @@ from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
 from sdepth.config import param
 from sdepth.depth.daynight import DAY
+from sdepth.engines import AUTO
 from sdepth.errors import ImageError
 from sdepth.geometry.camera import Camera
 from sdepth.odometry.motion import Motion, MotionTracker, up_to_scale
 from sdepth.odometry.odometry import Odometry, OdometryState
 from sdepth.stamp_order import StampOrder, fault
+from sdepth.threads import torch_threads
 
 THREADS = 1
 """Of torch, for odometry: on images this small a second thread mostly waits."""
@@ -97,6 +99,7 @@ class OdometryPipeline:
         stamp_ns: int,
         T_base_cam: NDArray[np.float64] | None = None,
         metric: bool = True,
+        small: NDArray[np.uint8] | None = None,
     ) -> OdometryResult:
         """Return the motion up to a frame.
 
@@ -108,6 +111,7 @@ class OdometryPipeline:
             T_base_cam: (4, 4) mounting of the camera at that time, or None: the camera itself
                 is followed.
             metric: whether depth is in metres; otherwise nothing is promised of lengths.
+            small: the image as a depth network saw it, where one did: it is not made again.
 
         Raises:
             ImageError: the frame is late or comes twice.
@@ -119,7 +123,7 @@ class OdometryPipeline:
             # 2. Leave out depth that may be where a source clips its sky.
             depth = np.where(depth < self.config.max_depth_m, depth, np.float32(np.nan))
             # 3. Align with the keyframe: the camera's pose.
-            state = self._odometry.update(image, depth, camera, stamp_ns)
+            state = self._odometry.update(image, depth, camera, stamp_ns, small)
         # 4. Accumulate: pose and twist of what carries the camera.
         with self._timer("pose"):
             motion = self._tracker.update(
@@ -144,15 +148,36 @@ class OdometryPipeline:
             self.reset()
 
 
-def load_odometry(config: AlignmentConfig, checkpoint: Path | None, device: str) -> Odometry:
-    """Return what aligns frames by the configured features; None: the checkpoint that ships.
+def load_odometry(
+    config: AlignmentConfig,
+    checkpoint: Path | None,
+    device: str,
+    engine: str = "torch",
+    precision: str = "fp32",
+) -> Odometry:
+    """Return what aligns frames by the configured features, on ``THREADS``.
+
+    Args:
+        config: which features.
+        checkpoint: None: the one that ships.
+        device: as ``Odometry`` takes it, like the others.
+        engine: library that runs the networks; one for depth networks alone: ``auto``.
+        precision: of the networks; ``int8``, which depth networks alone have: ``auto``.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        ConfigError: no such device.
+        ConfigError: no such device, engine or precision here.
+        EngineError: an engine does not answer as PyTorch does.
     """
     fixed = fixed_refiner() if config.features == "fixed" else None
-    return Odometry(checkpoint or bundled(DAY), device, refiner=fixed)
+    path = checkpoint or bundled(DAY)
+    engine = AUTO if engine == "tensorrt" else engine
+    precision = AUTO if precision == "int8" else precision
+    with torch_threads(THREADS):  # engines take as many as PyTorch has
+        odometry = Odometry(path, device, refiner=fixed, engine=engine, precision=precision)
+    for part, why in odometry.engines.items():
+        logging.getLogger(__name__).info("%s: engine %s", part, why)
+    return odometry
 
 
 def warm_up(odometry: Odometry) -> None:
