@@ -108,7 +108,7 @@ def timings(checkpoint: Path, runs: int) -> tuple[str, dict[str, Timing]]:
     depth = network.infer(frame, 1.0)
     estimator = DepthEstimator(checkpoint, "cpu", resolution="model")
     # The network takes no time here.
-    estimator._engine = SimpleNamespace(infer=lambda *_: depth.copy())
+    estimator._engine = SimpleNamespace(infer=lambda *_: depth.copy())  # type: ignore[assignment]
     msg, stride = message(), params.cloud.stride
     calls: dict[str, Callable[[], object]] = {
         OURS: partial(ours, msg, estimator, params),
