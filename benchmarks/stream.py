@@ -30,6 +30,7 @@ ANSWERS = {"depth": (Image, "/depth/image_rect"), "odometry": (Odometry, "/odom"
 """Per node, the topic whose message answers an image."""
 _ALSO_HEARD = ((PointCloud2, "/points"), (Image, "/depth/color"), (PathMsg, "/path"))
 _PATIENCE_S = 180.0
+_FOLLOWING_S = 2.0  # in which subscriptions follow the camera's reliability
 
 
 class Stream(Watcher):
@@ -41,10 +42,19 @@ class Stream(Watcher):
         work_ms: per node, what it took for each frame.
     """
 
-    def __init__(self, domain: int, camera: Camera, nodes: Sequence[str] = NODES) -> None:
-        """Join the domain; nothing is sent yet."""
+    def __init__(
+        self, domain: int, camera: Camera, nodes: Sequence[str] = NODES, processes: int = 0
+    ) -> None:
+        """Join the domain; nothing is sent yet.
+
+        Args:
+            domain: of the nodes.
+            camera: of the images.
+            nodes: which.
+            processes: that they run in, each of which hears the camera; 0: one per node.
+        """
         super().__init__(domain, nodes)
-        self._camera = camera
+        self._camera, self._processes = camera, processes or len(nodes)
         self.sent: list[int] = []
         self.ages_ms: dict[str, dict[int, list[float]]] = {name: {} for name in nodes}
         self.work_ms: dict[str, list[float]] = {name: [] for name in nodes}
@@ -65,7 +75,7 @@ class Stream(Watcher):
     def listened_to(self) -> bool:
         """Tell whether all nodes are there, and hear the camera."""
         heard = (self._image.get_subscription_count(), self._info.get_subscription_count())
-        return self.alive() and min(heard) >= len(self.nodes)
+        return self.alive() and min(heard) >= self._processes
 
     def send(self, image: NDArray[np.uint8]) -> int:
         """Publish an image (H, W, 3), RGB, or (H, W), grey, taken now; return its stamp."""
@@ -105,28 +115,30 @@ class Stream(Watcher):
 
 @contextmanager
 def streaming(
-    camera: Camera, *depth_params: str, nodes: Sequence[str] = NODES
+    camera: Camera, *params: str, nodes: Sequence[str] = NODES, together: bool = False
 ) -> Iterator[tuple[Stream, Processes]]:
     """Run nodes, and give a camera they hear, while the block runs.
 
     Args:
         camera: of the images.
-        depth_params: ``NAME:=VALUE`` of the depth node's parameters.
+        params: ``NAME:=VALUE`` of the nodes' parameters; each takes those that it has.
         nodes: which.
+        together: in one process, ``vision_node``, which has all nodes.
 
     Raises:
         ProcessError: a node failed, or did not come up.
     """
-    settings = [word for value in depth_params for word in ("-p", value)]
+    settings = [word for value in params for word in ("-p", value)]
+    names = ["vision"] if together else nodes
     with (
         free_domain() as domain,
-        closing(Stream(domain, camera, nodes)) as stream,
+        closing(Stream(domain, camera, nodes, len(names))) as stream,
         tempfile.TemporaryDirectory() as logs,
         processes(Path(logs), environment(domain)) as group,
     ):
-        more = {"depth": settings, "odometry": []}
-        for name in nodes:
+        for name in names:
             module = f"sdepth_ros.{name}_node"
-            group.start(name, module, "--ros-args", *CAMERA_ARGS, *more[name])
+            group.start(name, module, "--ros-args", *CAMERA_ARGS, *settings)
         stream.wait_until(stream.listened_to, _PATIENCE_S, group, "all nodes listening")
+        stream.spin_to(time.monotonic() + _FOLLOWING_S)
         yield stream, group

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 class OdometryNode(FrameNode[OdometryParams]):
     """Publishes where the base frame is, under the stamp of the image."""
 
-    SLOTS = 5  # each pose builds on the one before: a short wait is better than a gap
+    SLOTS = 2  # each pose builds on the one before: a short wait is better than a gap
     THREADS = THREADS
     _pipeline: OdometryPipeline
 
