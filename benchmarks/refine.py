@@ -22,8 +22,11 @@ from sdepth.alignment.refiner import make_levels, split
 from sdepth.alignment.residual import TINY, Level, Problem
 from sdepth.alignment.search import search
 from sdepth.alignment.solver import RefineConfig, refine
+from sdepth.checkpoint import bundled, load_pose, read_card
 from sdepth.cli import image_size
 from sdepth.config import load_config
+from sdepth.engines import FEATURES, POSE, Engine, Source, choose
+from sdepth.engines.golden import golden_inputs
 from sdepth.engines.graph import fuse
 from sdepth.files import write_json
 from sdepth.geometry import projection, se3
@@ -38,6 +41,8 @@ CONFIG = Path(__file__).parents[1] / "training/configs/sa4depth.yaml"
 DEPTH_M = 8.0
 NETWORK, SEARCH = "depth network, light", "search 8 4, 3 steps"
 AUTOGRAD = "search 8 4, autograd"
+UNET, ENGINE_FEATURES = "U-Net features 8 4 2, a frame", "the same, fastest engine in fp32"
+POSE_NET, ENGINE_POSE = "pose network of the day", "pose network of the day, fastest engine"
 TENSORS, COMPILED = "search 8 4 2, 1 pixel in 4", "the same, compiled"
 Calls = dict[str, Callable[[], object]]
 
@@ -112,6 +117,16 @@ def residual(T: Tensor, problem: Problem, delta: Tensor) -> Tensor:
     return plain_sample(problem.source[:, : problem.channels], uv).flatten(1) - problem.target[0]
 
 
+def by_engine(part: str, size: tuple[int, int]) -> tuple[Engine, tuple[Any, ...]]:
+    """Return the engine that ``auto`` takes for a part of the day's weights, and its inputs."""
+    card = read_card(bundled("day"))
+    source = Source(bundled("day"), card, torch.device("cpu"), part=part)
+    if part != FEATURES:
+        return choose(source)[0], golden_inputs(source)
+    sized = replace(source, card=replace(card, input_size=(size[0] // 2, size[1] // 2)))
+    return choose(source)[0], golden_inputs(sized)
+
+
 def inference_calls(size: tuple[int, int], device: str) -> Calls:
     """Return what to time of one frame; the depth network comes first."""
     layout = torch.channels_last  # as the estimator and load_refiner have it
@@ -123,12 +138,18 @@ def inference_calls(size: tuple[int, int], device: str) -> Calls:
         for k, s in (("unet", (8, 4, 2)), ("unet", (8, 4)), ("intensity", (8, 4, 2)))
     )
     two, three = (levels_of(s, size, device) for s in ((8, 4), (8, 4, 2)))
+    (see, even), (guess, pair) = (by_engine(part, size) for part in (FEATURES, POSE))
+    pose = load_pose(bundled("day"))[0]
+    earlier, later = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 for x in pair)
     fixed = RefineConfig(iterations=3, stop_below=0)
     return {
         NETWORK: partial(depth, image, 1),
-        "U-Net features 8 4 2, a frame": partial(unet, image),
+        UNET: partial(unet, image),
+        ENGINE_FEATURES: partial(see.run, *even),
         "U-Net features 8 4, a frame": partial(small_unet, image),
         "fixed features 8 4 2, a frame": partial(fixed_net, image),
+        POSE_NET: partial(pose, earlier, later),
+        ENGINE_POSE: partial(guess.run, *pair),
         SEARCH: partial(refine, two, start, fixed),
         AUTOGRAD: partial(naive, two, start, 3, fixed.damping),
         "search 8 4, 3 steps, 1 pixel in 4": partial(refine, two, start, replace(fixed, cell=2)),
@@ -147,7 +168,9 @@ def tables(size: tuple[int, int], runs: int) -> dict[str, Any]:
         found = measure({name: synchronised(c, device) for name, c in calls.items()}, runs)
     title = f"pose refinement of a frame of {size[1]}x{size[0]}, beside its depth network"
     ours = [name for name in found if name not in (NETWORK, AUTOGRAD)]
-    return {"frame": show(title, found, {NETWORK: ours, AUTOGRAD: [SEARCH], TENSORS: [COMPILED]})}
+    over = {NETWORK: ours, AUTOGRAD: [SEARCH], TENSORS: [COMPILED]}
+    over |= {UNET: [ENGINE_FEATURES], POSE_NET: [ENGINE_POSE]}
+    return {"frame": show(title, found, over)}
 
 
 def training_step(refinement: list[str], device: str) -> tuple[Callable[[], object], int]:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
 from sdepth.depth.estimator import DepthEstimator
+from sdepth.engines import AUTO, ENGINES, PRECISIONS
 from sdepth.errors import DataError
 from sdepth.files import write_json
 from sdepth.markdown import table
@@ -96,6 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, default=bundled("day"))
     parser.add_argument("--depth", choices=("true", "predicted"), default="true")
     parser.add_argument("--threads", type=int, default=1, help="as odometry_node (%(default)s)")
+    parser.add_argument("--engine", choices=(AUTO, *ENGINES), default="torch",
+                        help="of odometry's networks (%(default)s)")  # fmt: skip
+    parser.add_argument("--precision", choices=(AUTO, *PRECISIONS), default="fp32",
+                        help="of odometry's networks (%(default)s)")  # fmt: skip
     parser.add_argument("--json", type=Path)
 
 
@@ -105,9 +110,10 @@ def score(o: argparse.Namespace) -> None:
     drives = [read_drive(folder) for folder in find_drives(o.data)]
     estimator = DepthEstimator(o.checkpoint) if o.depth == "predicted" else None
     fixed = fixed_refiner()
+    how = {"engine": o.engine, "precision": o.precision}
     rows = {
-        "the checkpoint's": measure(Odometry(o.checkpoint), drives, estimator),
-        "fixed": measure(Odometry(o.checkpoint, refiner=fixed), drives, estimator),
+        "the checkpoint's": measure(Odometry(o.checkpoint, **how), drives, estimator),
+        "fixed": measure(Odometry(o.checkpoint, refiner=fixed, **how), drives, estimator),
     }
     print(f"{o.data}: {len(drives)} drives, {o.depth} depth, {o.threads} threads")
     head = ["features", "path length off, mean", "worst", "ATE, m", "7-DoF", "not ok", "ms"]
