@@ -25,7 +25,7 @@ from sdepth.models.feature_net import FeatureMap
 
 Image = NDArray[np.uint8]
 
-_FARTHEST_M = 1e4
+FARTHEST_M = 1e4
 """Metres; what is farther tells nothing of a motion, and is more likely an error."""
 
 
@@ -87,16 +87,17 @@ class Viewer:
         camera: Camera,
         stamp_ns: int,
         small: Image | None = None,
+        below_m: float = FARTHEST_M,
     ) -> View:
         """Return a frame ready to be aligned.
 
         Args:
             image: RGB (H, W, 3).
-            depth: (h, w) of the same view at any size, metres; not finite, <= 0 or beyond
-                ``_FARTHEST_M`` where unknown.
+            depth: (h, w) of the same view at any size, metres; not finite or <= 0 where unknown.
             camera: intrinsics of the image.
             stamp_ns: time of exposure.
             small: the same image at another size, where there is one already.
+            below_m: depth from here on is unknown, metres.
         """
         known = [x for x in (image, small) if x is not None]
         seen_size = self._refiner.input_size(camera.height, camera.width)
@@ -105,8 +106,8 @@ class Viewer:
         maps = self._features([*known, *([] if posed is None else [posed])], seen_size)
         size = min(seen_size[0], depth.shape[0]), min(seen_size[1], depth.shape[1])
         # Once: the levels' depth comes from this.
-        metres = torch.from_numpy(np.ascontiguousarray(depth, np.float32))[None, None]
-        near = _shrunk(metres.to(self._device), size, _FARTHEST_M)
+        metres = torch.from_numpy(np.require(depth, np.float32, ["C", "W"]))[None, None]
+        near = _shrunk(metres.to(self._device), size, below_m)
         sizes = [(m.features.shape[2], m.features.shape[3]) for m in maps]
         depths = [_shrunk(near, size, np.inf) for size in sizes]
         K = [torch.from_numpy(camera.resized(w, h).K).float()[None] for h, w in sizes]

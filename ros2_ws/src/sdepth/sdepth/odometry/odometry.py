@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.alignment.frame import View, Viewer, levels
+from sdepth.alignment.frame import FARTHEST_M, View, Viewer, levels
 from sdepth.alignment.refiner import Refiner, fixed_refiner
 from sdepth.alignment.search import search
 from sdepth.alignment.solver import RefineConfig, Refinement
@@ -165,6 +165,7 @@ class Odometry:
         camera: Camera,
         stamp_ns: int,
         small: NDArray[np.uint8] | None = None,
+        below_m: float = FARTHEST_M,
     ) -> OdometryState:
         """Return where the camera is at a frame; the first frame is the origin.
 
@@ -178,6 +179,7 @@ class Odometry:
             camera: intrinsics of the image; lens distortion must be gone.
             stamp_ns: time of exposure.
             small: the image as a depth network saw it, where one did: it is not made again.
+            below_m: depth from here on counts as unknown, metres.
 
         Raises:
             ShapeError: the image is not (camera.height, camera.width, 3), the depth not (h, w).
@@ -185,7 +187,7 @@ class Odometry:
         check_shape("image", image, f"{camera.height} {camera.width} 3")
         check_shape("depth", depth, "h w")
         # 1. Features, depth and intrinsics of the frame, from coarse to fine.
-        view = self._viewer.look(image, depth, camera, stamp_ns, small)
+        view = self._viewer.look(image, depth, camera, stamp_ns, small, below_m)
         last, self._last = self._last, view
         # 2. The first frame is the origin, and the first keyframe.
         if last is None:

@@ -120,11 +120,10 @@ class OdometryPipeline:
         # 1. Once each, in order; where time begins anew, so does the path.
         self._check_order(stamp_ns)
         with self._timer("align"):
-            # 2. Leave out depth that may be where a source clips its sky.
-            depth = np.where(depth < self.config.max_depth_m, depth, np.float32(np.nan))
-            # 3. Align with the keyframe: the camera's pose.
-            state = self._odometry.update(image, depth, camera, stamp_ns, small)
-        # 4. Accumulate: pose and twist of what carries the camera.
+            # 2. Align with the keyframe, by depth nearer than where a source may clip its sky.
+            below_m = self.config.max_depth_m
+            state = self._odometry.update(image, depth, camera, stamp_ns, small, below_m)
+        # 3. Accumulate: pose and twist of what carries the camera.
         with self._timer("pose"):
             motion = self._tracker.update(
                 state.T_world_cam, state.covariance, T_base_cam, stamp_ns
