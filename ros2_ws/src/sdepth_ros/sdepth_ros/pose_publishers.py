@@ -69,9 +69,10 @@ class PosePublishers:
         self._extend(PoseStamped(header=header, pose=pose))
 
     def _extend(self, pose: PoseStamped) -> None:
-        """Publish the trail, not too often: it grows."""
+        """Publish the trail, not too often and only where heard: it grows, to 5 ms a message."""
         self._trail.append(pose)
         stamp = stamp_ns(pose.header)
-        if stamp - self._path_ns >= self._period_ns:
+        due = stamp - self._path_ns >= self._period_ns
+        if due and self._path.get_subscription_count() > 0:
             self._path_ns = stamp
             self._path.publish(Path(header=pose.header, poses=list(self._trail)))
