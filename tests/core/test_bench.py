@@ -56,6 +56,21 @@ def test_every_engine_and_precision_is_timed_or_says_why_not(
     assert rows["torch", "bf16"]["off"] > 1e-5
 
 
+def test_a_pose_network_is_timed_like_a_depth_network(
+    source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(source, "--part", "pose", "--json") == 0
+
+    (result,) = json.loads(capsys.readouterr().out)
+    assert result["about"].startswith("tiny, 96x64, ")
+    rows = {f"{row['engine']} {row['precision']}": row for row in result["rows"]}
+    assert "tensorrt fp32" not in rows
+    assert rows["torch fp32"]["off"] == 0
+    for name in set(installed()) & {"onnxruntime", "openvino"}:
+        assert rows[f"{name} fp32"]["off"] < 1e-3
+        assert "does not do int8 on cpu" in rows[f"{name} int8"]["problem"]
+
+
 def test_an_engine_that_is_not_installed_says_how_to_get_it(
     source: Source, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 They take turns on one image of the network's size. "load" is a start with all that can be kept
 in the cache. "off" is the largest difference of a pixel's depth from PyTorch's in fp32, as a share
-of it. What a node does beside its network is not in here: its diagnostics tell that.
+of it; of odometry's networks (--part), which odometry_node runs on one thread, the largest
+difference of an output, as a share of the largest. What a node does beside its network is not in
+here: its diagnostics tell that.
 """
 
 from __future__ import annotations
@@ -22,7 +24,19 @@ from sdepth import cli
 from sdepth.checkpoint import bundled, read_card
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import pick_device
-from sdepth.engines import AUTO, ENGINES, Engine, Source, auto, candidates, choose, golden
+from sdepth.engines import (
+    AUTO,
+    DEPTH,
+    ENGINES,
+    FEATURES,
+    POSE,
+    Engine,
+    Source,
+    auto,
+    candidates,
+    choose,
+    golden,
+)
 from sdepth.engines.source import device_name
 from sdepth.errors import ConfigError, SdepthError
 
@@ -31,6 +45,7 @@ EXAMPLES = """examples:
   python -m sdepth.bench                              the weights that ship
   python -m sdepth.bench my.safetensors --threads 2   on two cores: the others have other work
   python -m sdepth.bench --again                      engine auto goes by these times from now on
+  python -m sdepth.bench --part pose --threads 1      what odometry_node runs for each image
   python -m sdepth.bench --json > speed.json
 """
 HEAD = "  engine              load s  median ms   p95 ms  images/s       off"
@@ -87,8 +102,7 @@ def load(source: Source, name: str) -> tuple[Row, Engine | None]:
         return row, None
     row.load_s = time.perf_counter() - built
     _say(f"{built - since:.1f} s, then {row.load_s:.1f} s\n")
-    (found,), (expected,) = engine.run(*golden.golden_inputs(source)), golden.reference(source)
-    row.off = float(np.abs(found / expected - 1).max())
+    row.off = golden.furthest(engine, source)
     return row, engine
 
 
@@ -96,6 +110,8 @@ def time_all(sources: list[Source], runs: int) -> list[Row]:
     """Return a row for every engine with every precision, those that run with their times."""
     rows, engines = [], {}
     for name, kind in ENGINES.items():
+        if sources[0].part not in kind.parts:
+            continue
         own = kind.precisions(sources[0].device)
         for source in [s for s in sources if s.precision in own] or sources[:1]:
             row, engine = load(source, name)
@@ -130,13 +146,17 @@ def choices(sources: list[Source], rows: list[Row], again: bool) -> Iterator[Cho
 def bench(checkpoint: Path, options: Namespace) -> dict[str, object]:
     """Time a checkpoint; print it, or return it for JSON."""
     card, device = read_card(checkpoint), pick_device(options.device)
-    precisions = dict.fromkeys(p for kind in ENGINES.values() for p in kind.precisions(device))
+    kinds = [kind for kind in ENGINES.values() if options.part in kind.parts]
+    precisions = dict.fromkeys(p for kind in kinds for p in kind.precisions(device))
     if not precisions:
         raise ConfigError(f"device {options.device!r}: no engine runs there; use auto or cpu")
-    sources = [Source(checkpoint, card, device, precision) for precision in precisions]
-    height, width = card.input_size
+    sources = [
+        Source(checkpoint, card, device, precision, options.part) for precision in precisions
+    ]
+    height, width = sources[0].example_size
     where = f"{device_name(device)}, {torch.get_num_threads()} threads"
-    about = f"{card.depth_architecture}, {width}x{height}, {where}"
+    names = {DEPTH: card.depth_architecture, FEATURES: card.features, POSE: card.pose_architecture}
+    about = f"{names[options.part]}, {width}x{height}, {where}"
     _say(f"{checkpoint.name}:\n")
     golden.reference(sources[0])
     rows = time_all(sources, options.runs)
@@ -198,6 +218,8 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="of each engine (as PyTorch has)")
     parser.add_argument("--runs", type=int, default=30, help="images each engine sees (30)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parts = (DEPTH, FEATURES, POSE)
+    parser.add_argument("--part", choices=parts, default=DEPTH, help="of the checkpoint (depth)")
     parser.add_argument("--again", action="store_true", help="auto goes by today's times")
     options = parser.parse_args(args)
     return cli.run(PROG, lambda: command(options))

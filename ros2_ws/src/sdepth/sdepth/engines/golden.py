@@ -85,6 +85,14 @@ def check(engine: Engine, source: Source, name: str) -> float:
     return error
 
 
+def furthest(engine: Engine, source: Source) -> float:
+    """Return the largest difference: of depth as a share of itself, of all else of the largest."""
+    pairs = zip(engine.run(*golden_inputs(source)), reference(source), strict=True)
+    if source.part == DEPTH and not source.foreign:
+        return max(float(np.abs(found / exact - 1).max()) for found, exact in pairs)
+    return max(float(np.abs(found - exact).max() / np.abs(exact).max()) for found, exact in pairs)
+
+
 def _off(found: NDArray[np.float32], expected: NDArray[np.float32], source: Source) -> float:
     """Return how far an output is from what is expected, as ``TOLERANCE`` counts it."""
     if source.part != DEPTH or source.foreign:

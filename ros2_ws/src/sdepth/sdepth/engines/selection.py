@@ -117,6 +117,8 @@ def _able(source: Source) -> list[str]:
     kinds = {n: kind for n, kind in ENGINES.items() if source.part in kind.parts}
     if source.foreign:
         del kinds["torch"]
+    if source.part != DEPTH and source.precision == "int8":
+        return []  # only depth networks are quantised
     return [n for n, kind in kinds.items() if source.precision in kind.precisions(source.device)]
 
 
