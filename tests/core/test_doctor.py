@@ -21,6 +21,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_with_what_to_do(
     text = capsys.readouterr().out
     assert wrong == 1
     height, width = read_card(bundled("day")).input_size
-    assert f"  day network              lite0, {width}x{height}, metric" in text
+    known = f"lite0, {width}x{height}, metres, licence Apache-2.0, "
+    assert f"  day network              {known}" in text
     assert "! night network" in text
     assert "bad.safetensors" in text

@@ -40,6 +40,20 @@ def peer(domain: int) -> Iterator[Peer]:
 
 
 @pytest.fixture(scope="session")
+def foreign_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a network of others of 128x64: 30 m in the dark to 5 m in the light."""
+    from tests import networks
+    from training.weights.import_network import import_network
+
+    folder = tmp_path_factory.mktemp("foreign")
+    net = networks.brightness(folder / "net.onnx", gain=-25.0, offset=30.0, shape=(1, 3, 64, 128))
+    fields = {"output": "metric", "depth_range_m": (0.1, 80.0), "licence": "CC0-1.0"}
+    plain = {"channel_mean": (0.0,) * 3, "channel_std": (1.0,) * 3}
+    import_network(net, folder / "foreign.onnx", fields | plain)
+    return folder / "foreign.onnx"
+
+
+@pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small untrained checkpoint of 128x64."""
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"

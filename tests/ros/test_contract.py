@@ -83,13 +83,19 @@ class Heard(NamedTuple):
     camera: FakeCamera
 
 
-@pytest.fixture(scope="module")
-def heard(weights: Path) -> Iterator[Heard]:
-    """Return what both nodes, in the namespace /front, say of three red images."""
+@pytest.fixture(scope="module", params=["ours", "foreign"])
+def heard(weights: Path, request: pytest.FixtureRequest) -> Iterator[Heard]:
+    """Return what both nodes, in the namespace /front, say of three red images.
+
+    The network of the day is ours, or that of others.
+    """
     with own_domain() as domain:
         peer = Peer(domain)
         namespace = ["-r", "__ns:=/front"]
         depth = test_depth_node.arguments(weights, "depth.resolution:=model", "cloud.stride:=4")
+        if request.param == "foreign":
+            day = request.getfixturevalue("foreign_weights")
+            depth = [word.replace(f"day_path:={weights}", f"day_path:={day}") for word in depth]
         odometry = [*test_odometry_node.arguments(weights), "-p", "path.period_s:=0.0"]
         with (
             processes.running("depth_node", *depth, *namespace),

@@ -52,6 +52,7 @@ def test_it_tells_what_a_frame_takes(peer: Peer, weights: Path) -> None:
         camera.send_and_wait(1, depths)
         _, output = processes.outcome("doctor", "--graph")
 
+    assert "day network: tiny, 128x64, metres, licence Apache-2.0" in output
     assert re.search(r"ms, median: decode [\d.]+, .*network [\d.]+, .*processing [\d.]+", output)
 
 

@@ -115,3 +115,17 @@ class ForeignCard(Card):
             )
         if self.metric != (self.output in (METRIC, CANONICAL)):
             raise ConfigError(f"metric {self.metric}: {self.output} output says the contrary")
+
+
+def in_words(card: Card) -> str:
+    """Return what a network is: its size, the unit of what it gives, and whose licence holds."""
+    height, width = card.input_size
+    unit = "metres" if card.metric else "depth up to one factor"
+    licence = "that of its source" if card.commit == "imported" else "Apache-2.0"
+    if isinstance(card, ForeignCard):
+        relative = {
+            INVERSE: "inverse depth up to scale",
+            AFFINE: "inverse depth up to scale, shift",
+        }
+        unit, licence = relative.get(card.output, unit), card.licence
+    return f"{card.depth_architecture}, {width}x{height}, {unit}, licence {licence}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sdepth.card import in_words
 from sdepth.checkpoint import bundled
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import DepthEstimator
@@ -81,12 +82,9 @@ def models(checkpoints: dict[str, Path] | None = None) -> Iterator[Finding]:
         except SdepthError as err:
             yield Finding(f"{name} network", str(err), "git checkout the weights, or train them")
             continue
-        card = estimator.card
-        height, width = card.input_size
-        scale = "metric" if card.metric else "up to one factor"
         yield Finding(
             f"{name} network",
-            f"{card.depth_architecture}, {width}x{height}, {scale}, "
+            f"{in_words(estimator.card)}, "
             f"{_milliseconds(estimator):.1f} ms an image on {estimator.device} "
             f"({estimator.engine})",
         )

@@ -11,6 +11,7 @@ from typing import Any
 
 from std_msgs.msg import Float64, String
 
+from sdepth.card import in_words
 from sdepth.depth.daynight import AUTO, DAY, TOPIC
 from sdepth.depth.estimator import DepthEstimator, load_estimators
 from sdepth.pipeline import DepthPipeline
@@ -98,11 +99,12 @@ class DepthNode(FrameNode[DepthParams]):
                 estimator.warm_up()
 
     def describe(self) -> dict[str, str]:
-        """Return the mode, and whether and why depth is in metres."""
+        """Return the networks, the mode, and whether and why depth is in metres."""
+        networks = {f"{m} network": in_words(e.card) for m, e in self._estimators.items()}
         if not self._mode or self._scale is None:
-            return {}
+            return networks
         scale, pipeline = self._scale, self._pipeline
-        values = {
+        values = networks | {
             "mode": self._mode,
             "mode because": self._reason(),
             "mode changes": str(pipeline.selector.changes),

@@ -2,6 +2,7 @@
 
 sdepth-doctor
 sdepth-doctor --graph      # while the camera and the nodes run
+sdepth-doctor --weights day.onnx night.safetensors
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -108,6 +110,9 @@ def _of_node(name: str, status: DiagnosticStatus) -> Iterator[Finding]:
     ending = " p50 ms"
     if times := [f"{k.removesuffix(ending)} {values[k]}" for k in values if k.endswith(ending)]:
         yield Finding("", f"ms, median: {', '.join(times)}")
+    for key in values:
+        if key.endswith(" network"):
+            yield Finding("", f"{key}: {values[key]}")
     error = values.get("last error", "")
     if error and error not in status.message:
         yield Finding("", f"last bad frame: {error}")
@@ -140,8 +145,10 @@ def main(args: list[str] | None = None) -> int:
         parser = make_parser("sdepth-doctor", __doc__)
         parser.add_argument("--graph", action="store_true", help="look at the running nodes, too")
         parser.add_argument("--seconds", type=float, default=3.0, help="to listen (3)")
+        parser.add_argument("--weights", type=Path, nargs="+", help="instead of those that ship")
         options = parser.parse_args(own)
-        wrong = report(chain(machine(), models(), middleware()))
+        given = {path.stem: path for path in options.weights or []}
+        wrong = report(chain(machine(), models(given), middleware()))
         if options.graph:
             node = Node("sdepth_doctor")
             wrong += report(graph(node, options.seconds))
