@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from bags import from_kitti
 from sdepth.checkpoint import load_depth, load_pose, read_card
+from sdepth.config import load_config
 from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.errors import DataError
 from tests.helpers import write_drive
 from tests.training.test_datasets_custom import write_calib
 from training.adapt.__main__ import NOT_BETTER, main
@@ -179,6 +182,33 @@ def test_day_and_night_are_told_apart_and_a_cut_parts(tmp_path: Path) -> None:
     names = [[frame.name for frame in s.frames] for s in day.train]
     assert len(names) > 1
     assert not any("000009" in run and "000013" in run for run in names)
+
+
+def test_night_learns_with_the_day_as_prior(start: Path, tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "data", 48, SIZE, step_m=0.18, name="00")
+    write_drive(root, 48, SIZE, step_m=0.18, name="01")
+    change(root, "01", range(48), lambda image: (image * 0.3).astype(np.uint8))
+
+    adapted(start, tmp_path, root, "--force", steps=2)
+
+    config = load_config(TrainConfig, tmp_path / "run/night/run/config.yaml")
+    assert config.prior.weight > 0
+    assert config.prior.day == (str(tmp_path / "run/day/drives"),)
+    assert Path(config.prior.day_weights) in {start, *(tmp_path / "run/day").glob("candidate*")}
+    assert read_card(tmp_path / "day_night.safetensors").domain == NIGHT
+    page = (tmp_path / "run/report.html").read_text()
+    assert "By day" in page
+    assert "By night" in page
+
+
+def test_bags_are_drives_too(tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "data", 6, SIZE, step_m=0.3)
+    assert from_kitti.main([str(root / "sequences/00"), str(tmp_path / "bag")]) == 0
+    (source,) = open_sources([tmp_path / "bag"], Options(), tmp_path / "scratch")
+    assert source.recording.count == 6
+    assert len(sift(source, SIZE).frames) == 6
+    with pytest.raises(DataError, match="no such"):
+        open_sources([tmp_path / "none.mcap"], Options(), tmp_path / "scratch")
 
 
 def seen(depth: float, photometric: float, apart: float = 0.05) -> Seen:

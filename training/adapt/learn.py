@@ -28,7 +28,7 @@ from training.trainer import build_critic, load_batches, take_step, train
 log = logging.getLogger(__name__)
 CONFIG = Path(__file__).parents[1] / "configs" / "adapt.yaml"
 PLAN = "plan.json"
-FEWEST, TIMES_SEEN = 40, 60
+FEWEST, TIMES_SEEN = 40, 30
 """Steps of a run at least; and how often it may see a frame."""
 
 
