@@ -239,3 +239,5 @@ def test_less_error_is_better_and_metres_may_move_the_scale() -> None:
     assert decide([seen(10, 0.1)], [seen(10, 0.09)], metres_known=False).better
     moved = [dataclasses.replace(seen(14, 0.09))]
     assert decide([seen(10, 0.1)], moved, metres_known=True).better
+    lost = [dataclasses.replace(seen(5, 0.09))]
+    assert not decide([seen(10, 0.1)], lost, metres_known=True).better

@@ -18,6 +18,8 @@ LESS_ABS_REL = 0.98
 """Where truth is known it decides: AbsRel must fall by 2 %."""
 SCALE_HELD = 0.15
 """Where no one knows metres depth as a whole may not become larger or smaller than by this."""
+SCALE_KNOWN = 0.5
+"""Where poses say them it may, but by more only if something is wrong: both of a logarithm."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def decide(before: Sequence[Seen], after: Sequence[Seen], metres_known: bool) ->
         reasons.append(f"photometric error {a.photometric:.4f} became {b.photometric:.4f}")
     if b.apart > MORE_APART * a.apart:
         reasons.append(f"neighbours' depths disagree by {b.apart:.4f}, before {a.apart:.4f}")
-    if not metres_known and abs(np.log(scale)) > SCALE_HELD:
+    if abs(np.log(scale)) > (SCALE_KNOWN if metres_known else SCALE_HELD):
         reasons.append(f"depth as a whole became {scale:.2f} times what it was")
     if a.abs_rel is not None and b.abs_rel is not None and b.abs_rel > LESS_ABS_REL * a.abs_rel:
         reasons.append(f"AbsRel {a.abs_rel:.3f} became {b.abs_rel:.3f}")
