@@ -14,6 +14,7 @@ from sdepth.checkpoint import load_depth, load_pose, read_card
 from sdepth.config import load_config
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.errors import DataError
+from sdepth.metrics.depth import DepthErrors
 from tests.helpers import write_drive
 from tests.training.test_datasets_custom import write_calib
 from training.adapt.__main__ import NOT_BETTER, main
@@ -233,6 +234,17 @@ def test_what_is_worse_is_said(after: Seen, why: str) -> None:
     verdict = decide([seen(10, 0.1)], [after], metres_known=False)
     assert not verdict.better
     assert why in verdict.reasons[0]
+
+
+def test_metres_that_get_worse_are_said() -> None:
+    def errors(abs_rel: float) -> tuple[DepthErrors, ...]:
+        return (DepthErrors(abs_rel, 1, 1, 1, 1, 1, 1, 1.0),) * 6
+
+    before = dataclasses.replace(seen(10, 0.1), scaled=errors(0.2), metres=errors(0.2))
+    after = dataclasses.replace(seen(10, 0.09), scaled=errors(0.18), metres=errors(0.22))
+    assert decide([before], [after], metres_known=True).reasons == (
+        "AbsRel in metres 0.200 became 0.220",
+    )
 
 
 def test_less_error_is_better_and_metres_may_move_the_scale() -> None:

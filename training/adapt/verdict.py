@@ -16,6 +16,8 @@ LESS_PHOTOMETRIC = 0.995
 MORE_APART = 1.05
 LESS_ABS_REL = 0.98
 """Where truth is known it decides: AbsRel must fall by 2 %."""
+MORE_METRES = 1.02
+"""AbsRel in metres may rise no more."""
 SCALE_HELD = 0.15
 """Where no one knows metres depth as a whole may not become larger or smaller than by this."""
 SCALE_KNOWN = 0.5
@@ -131,6 +133,11 @@ def decide(before: Sequence[Seen], after: Sequence[Seen], metres_known: bool) ->
         reasons.append(f"neighbours' depths disagree by {b.apart:.4f}, before {a.apart:.4f}")
     if abs(np.log(scale)) > (SCALE_KNOWN if metres_known else SCALE_HELD):
         reasons.append(f"depth as a whole became {scale:.2f} times what it was")
-    if a.abs_rel is not None and b.abs_rel is not None and b.abs_rel > LESS_ABS_REL * a.abs_rel:
-        reasons.append(f"AbsRel {a.abs_rel:.3f} became {b.abs_rel:.3f}")
+    for name, told, most in (
+        ("abs_rel", "AbsRel", LESS_ABS_REL),
+        ("abs_rel_metres", "AbsRel in metres", MORE_METRES),
+    ):
+        old, new = getattr(a, name), getattr(b, name)
+        if old is not None and new > most * old:
+            reasons.append(f"{told} {old:.3f} became {new:.3f}")
     return Verdict(a, b, scale, tuple(reasons))
