@@ -18,6 +18,7 @@ from sdepth.alignment.pyramid import NOISE, WINDOW
 from sdepth.alignment.refiner import Refiner, make_level
 from sdepth.alignment.residual import Level
 from sdepth.alignment.search import take_pixels
+from sdepth.alignment.traffic import believed_still
 from sdepth.engines import Engine
 from sdepth.geometry.camera import Camera
 from sdepth.luma import RGB_WEIGHTS
@@ -57,6 +58,20 @@ class View:
     def pixels(self) -> list[Pixels]:
         """What the compiled search takes of a target, per level: a keyframe's is taken once."""
         return [take_pixels(level, self.cell) for level in levels(self, self)]
+
+    @cached_property
+    def target_maps(self) -> list[FeatureMap]:
+        """The maps as a target's: what may drive along is trusted less."""
+        height, width = self.depth[-1].shape[2:]
+        (fx, _, cx), (_, fy, cy), _ = self.K[-1][0].tolist()
+        camera = Camera(fx, fy, cx, cy, width, height)
+        still = believed_still(self.depth[-1][0, 0].cpu().numpy(), camera)
+        sizes = ((m.features.shape[3], m.features.shape[2]) for m in self.maps)
+        small = (cv2.resize(still, size, interpolation=cv2.INTER_AREA) for size in sizes)
+        trust = (torch.from_numpy(np.asarray(w))[None, None].to(self.depth[-1]) for w in small)
+        return [
+            FeatureMap(m.features, w * _trust(m)) for m, w in zip(self.maps, trust, strict=True)
+        ]
 
 
 class Viewer:
@@ -155,8 +170,16 @@ def _channels_first(x: NDArray[np.float32]) -> Tensor:
 
 def levels(target: View, source: View) -> list[Level]:
     """Return the levels of an alignment of two views."""
-    parts = zip(target.maps, source.maps, target.depth, target.K, strict=True)
+    sources = [FeatureMap(m.features, _trust(m)) for m in source.maps]
+    parts = zip(target.target_maps, sources, target.depth, target.K, strict=True)
     return [make_level(*part) for part in parts]
+
+
+def _trust(seen: FeatureMap) -> Tensor:
+    """Return the confidence (1, 1, h, w) in a map, 1 where it has none."""
+    if seen.confidence is None:
+        return torch.ones_like(seen.features[:, :1])
+    return seen.confidence
 
 
 def _shrunk(depth: Tensor, size: tuple[int, int], below: float) -> Tensor:
