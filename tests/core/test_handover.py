@@ -14,6 +14,7 @@ from sdepth.depth.daynight import DAY, NIGHT, DayNightConfig
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.depth.handover import Handover
 from sdepth.geometry.camera import Camera
+from tests.conftest import ROOT
 
 CONFIG = DayNightConfig(crossfade_frames=4, scale_return_per_s=0.05)
 CAMERA = Camera(190.0, 190.0, 159.5, 47.5, 320, 96)
@@ -22,8 +23,9 @@ SECOND = 1_000_000_000
 
 @pytest.fixture(scope="module")
 def estimators() -> dict[str, DepthEstimator]:
-    """The networks that ship."""
-    return {mode: DepthEstimator(bundled(mode), "cpu") for mode in (DAY, NIGHT)}
+    """Two networks; those that ship for day and night are one."""
+    paths = {DAY: bundled(DAY), NIGHT: ROOT / "training/weights/light.safetensors"}
+    return {mode: DepthEstimator(path, "cpu") for mode, path in paths.items()}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def test_scale_returns_to_the_networks_own_at_the_given_rate(
 def test_what_is_not_metric_keeps_the_scale_it_took_over(
     estimators: dict[str, DepthEstimator], image: np.ndarray
 ) -> None:
-    night = DepthEstimator(bundled(NIGHT), "cpu")
+    night = DepthEstimator(ROOT / "training/weights/light.safetensors", "cpu")
     night.card = replace(night.card, metric=False)
     handover = _switched({DAY: estimators[DAY], NIGHT: night}, image)
     before = handover.scale

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sdepth.alignment.traffic import TRAFFIC_TRUST, believed_still
 from sdepth.geometry.camera import Camera
 from sdepth.odometry.odometry import Odometry
-from sdepth.alignment.traffic import TRAFFIC_TRUST, believed_still
 
 WIDTH, HEIGHT = 320, 96
 CAMERA = Camera(200, 200, 159.5, 40.5, WIDTH, HEIGHT)

@@ -18,6 +18,7 @@ from std_msgs.msg import Float64, String
 
 from sdepth.checkpoint import bundled
 from sdepth_ros.conversions import stamp_ns, to_depth, to_lens
+from tests.conftest import ROOT
 from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera, values_of
 from tests.ros.manager import Manager
@@ -153,7 +154,9 @@ def test_a_change_of_mode_drops_no_frame_and_makes_no_step_in_depth(peer: Peer) 
     modes = peer.listen(String, "/depth/mode", LATCHED)
     reports = peer.listen(DiagnosticArray, "/diagnostics")
     camera = FakeCamera(peer)
-    with processes.running("depth_node", "--ros-args", *REMAP, "-p", "depth.max_m:=1000.0"):
+    another = f"model.night_path:={ROOT / 'training/weights/light.safetensors'}"
+    args = ("--ros-args", *REMAP, "-p", "depth.max_m:=1000.0", "-p", another)
+    with processes.running("depth_node", *args):
         camera.send_and_wait(2, depths)
         assert not Manager(peer, "depth").set("mode", "night")
         camera.send_and_wait(6, depths)

@@ -65,7 +65,7 @@ def test_from_their_day_to_our_night_depth_makes_no_step(
     assert max(steps) < 0.03
     assert np.abs(logs[-1] - logs[0]).max() > 0.05  # it is another network's
     assert values["day network"] == "net, 128x64, metres, licence CC0-1.0"
-    assert values["night network"].startswith("lite0, 320x96, metres")
+    assert values["night network"].startswith("lite0, 416x128, metres")
     assert "shift 1/m" not in values
 
 

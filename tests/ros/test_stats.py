@@ -113,7 +113,9 @@ def test_the_parts_add_up_to_the_time_of_a_frame(
         assert set(found) == names | {"other", "processing", "latency"}
         processing = sum(m.data for m in took[node]) / 2
         assert found["processing"] == pytest.approx(processing, abs=0.01)
-        assert sum(found[name] for name in names) == pytest.approx(processing, rel=0.05)
+        assert found["other"] < 0.2 * processing
+        whole = sum(found[name] for name in names | {"other"})
+        assert whole == pytest.approx(processing, rel=0.05)
         assert found["latency"] >= found["processing"]
 
 

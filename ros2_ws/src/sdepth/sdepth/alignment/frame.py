@@ -114,7 +114,8 @@ class Viewer:
             small: the same image at another size, where there is one already.
             below_m: depth from here on is unknown, metres.
         """
-        known = [x for x in (image, small) if x is not None]
+        # An enlarged image is made otherwise here.
+        known = [x for x in (image, small) if x is not None and len(x) <= len(image)]
         seen_size = self._refiner.input_size(camera.height, camera.width)
         pose_size = self._pose_size
         posed = _resized(known, pose_size) if pose_size else None

@@ -17,6 +17,7 @@ stands still, the weights change nothing. From 0.2 to 0.5 all find the motion on
 motorway where 1 does not; less makes more of the depth's errors far from the road.
 """
 _LOW, _HIGH, _ASIDE = 0.15, 2.8, 2.8  # camera heights: a kerb, a lorry, the lane beside ours
+_EDGE = 0.1  # camera heights over which the weight changes: rounding must not move the path
 
 
 def believed_still(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
@@ -33,14 +34,14 @@ def believed_still(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.flo
     Raises:
         ShapeError: the depth is not of the camera's size.
     """
-    weight = np.ones(depth.shape, np.float32)
     ground = find_ground(depth, camera)
     if ground is None:
-        return weight
+        return np.ones(depth.shape, np.float32)
     x = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
     y = (np.arange(camera.height, dtype=np.float32)[:, None] - camera.cy) / camera.fy
     right, down, ahead = (-ground.up / ground.height).astype(np.float32)
     above = 1 - depth * (right * x + down * y + ahead)
     aside = np.abs(depth * x) / np.float32(ground.height)
-    weight[(above > _LOW) & (above < _HIGH) & (aside < _ASIDE) & (depth > 0)] = TRAFFIC_TRUST
-    return weight
+    inside = np.minimum(np.minimum(above - _LOW, _HIGH - above), _ASIDE - aside) / _EDGE
+    traffic = np.where(depth > 0, np.clip(inside, 0, 1), 0)
+    return (1 - (1 - TRAFFIC_TRUST) * traffic).astype(np.float32)
