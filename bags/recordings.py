@@ -20,7 +20,7 @@ from sdepth.geometry.rectify import Lens, Rectify
 from sdepth_ros.conversions import to_lens
 from training.data.check import check_lens, rectification
 from training.data.crop_resize import CropResize, cropped
-from training.data.drive import Drive, Frame, read_image
+from training.data.drive import Drive, Frame
 from training.data.recording import RecordedFrame, Recording, split
 
 
@@ -99,8 +99,7 @@ def read_frames(
     count = 0
     for frame in recording.frames():
         try:
-            given = frame.image
-            raw = read_image(given) if isinstance(given, Path) else given()
+            raw = frame.pixels()
             image = recording.rectified(raw, frame.name)
         except DataError:
             if skip_broken:

@@ -24,6 +24,7 @@ from training.adapt.sift import sift
 from training.adapt.sources import Options, open_sources
 from training.adapt.verdict import decide
 from training.config import ModelConfig, OptimConfig, TrainConfig
+from training.data.custom import read_folder
 from training.data.drive import image_files
 from training.data.triplets import DataConfig
 from training.run_folder import WEIGHTS
@@ -166,6 +167,20 @@ def test_images_ask_for_their_calibration(start: Path, tmp_path: Path, capsys) -
     calib = write_calib(tmp_path / "camera.yaml", [0.0] * 5)
     (source,) = open_sources([folder], Options(calib), tmp_path)
     assert len(sift(source, SIZE).frames) > 40
+
+
+def test_images_are_rectified_before_anything_is_learned(tmp_path: Path) -> None:
+    root = write_drive(tmp_path / "data", 12, (64, 128), step_m=0.15)
+    folder = root / "sequences/00/image_2"
+    calib = write_calib(tmp_path / "camera.yaml", [-0.3, 0.1, 0.0, 0.0, 0.0])
+    (source,) = open_sources([folder], Options(calib), tmp_path)
+
+    found = sift(source, (64, 128))
+
+    drive = read_folder(folder, calib, Options().fps)
+    assert len(found.images) == 12
+    for image, frame in zip(found.images, drive.frames, strict=True):
+        assert np.array_equal(image, drive.read(frame))
 
 
 def test_day_and_night_are_told_apart_and_a_cut_parts(tmp_path: Path) -> None:

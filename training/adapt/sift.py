@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,8 +11,6 @@ from numpy.typing import NDArray
 
 from sdepth.depth.daynight import DAY, NIGHT, ModeSelector, mean_luminance
 from training.adapt.sources import Source
-from training.data.check import check_size
-from training.data.drive import read_image
 from training.data.recording import RecordedFrame
 
 Image = NDArray[np.uint8]
@@ -89,12 +85,14 @@ def sift(source: Source, size: tuple[int, int]) -> Sifted:
     shares: list[float] = []
     before: Image | None = None
     last_ns = 0
-    for frame, raw in read(source):
-        mode = selector.update(mean_luminance(raw), frame.stamp_ns)
+    for frame in source.recording.frames():
+        pixels = frame.pixels()
+        whole = source.recording.rectified(pixels, frame.name)
+        mode = selector.update(mean_luminance(pixels), frame.stamp_ns)
         if before is not None and 0 <= frame.stamp_ns - last_ns < LEAST_PERIOD_S * 1e9:
             found.left_out["too soon after another"] += 1
             continue
-        image = np.asarray(cv2.resize(raw, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        image = np.asarray(cv2.resize(whole, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
         points = corners(grey)
         if len(points) < LEAST_POINTS:
@@ -115,18 +113,6 @@ def sift(source: Source, size: tuple[int, int]) -> Sifted:
         before, last_ns = grey, frame.stamp_ns
     found.dirt = still_share(found.images)
     return found
-
-
-def read(source: Source) -> Iterator[tuple[RecordedFrame, Image]]:
-    """Yield each frame with its image, RGB (H, W, 3).
-
-    Raises:
-        DataError: an image is missing, damaged, or of another camera.
-    """
-    for frame in source.recording.frames():
-        image = read_image(frame.image) if isinstance(frame.image, Path) else frame.image()
-        check_size(image, source.recording.camera, f"{source.recording.name}/{frame.name}")
-        yield frame, image
 
 
 def corners(grey: Image) -> NDArray[np.float32]:

@@ -42,6 +42,14 @@ class RecordedFrame:
     depth: Path | Callable[[], NDArray[np.float32]] | None = None
     T_world_cam: NDArray[np.float64] | None = None
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return the pixels (H, W, 3), RGB, as they came: ``Recording.rectified`` makes an image.
+
+        Raises:
+            DataError: missing or damaged.
+        """
+        return read_image(self.image) if isinstance(self.image, Path) else self.image()
+
 
 @dataclass(frozen=True)
 class Recording:
