@@ -152,9 +152,7 @@ def _road_below(depth: NDArray[np.float32], own: NDArray, camera: Camera) -> NDA
     ground = find_ground(depth, camera)
     if ground is None:
         return depth
-    v, u = np.mgrid[: camera.height, : camera.width].astype(np.float32)
-    x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
-    down = -(ground.up[0] * x + ground.up[1] * y + ground.up[2])
+    down = ground.descent(camera)
     road = ground.height / np.maximum(down, 1e-3)
     return np.where(own & (down > 0.02), road, depth).astype(np.float32)
 

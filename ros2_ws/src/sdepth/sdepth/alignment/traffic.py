@@ -38,10 +38,8 @@ def believed_still(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.flo
     if ground is None:
         return np.ones(depth.shape, np.float32)
     x = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
-    y = (np.arange(camera.height, dtype=np.float32)[:, None] - camera.cy) / camera.fy
-    right, down, ahead = (-ground.up / ground.height).astype(np.float32)
-    above = 1 - depth * (right * x + down * y + ahead)
-    aside = np.abs(depth * x) / np.float32(ground.height)
+    above = 1 - depth * ground.descent(camera) / ground.height
+    aside = np.abs(depth * x) / ground.height
     inside = np.minimum(np.minimum(above - _LOW, _HIGH - above), _ASIDE - aside) / _EDGE
     traffic = np.where(depth > 0, np.clip(inside, 0, 1), 0)
     return (1 - (1 - TRAFFIC_TRUST) * traffic).astype(np.float32)

@@ -33,6 +33,18 @@ class Ground(NamedTuple):
     up: Array
     share: float
 
+    def descent(self, camera: Camera) -> Array:
+        """Return how far each pixel's ray goes down (H, W), per unit of depth.
+
+        What is at a depth is ``height - depth * descent`` above the plane.
+
+        Args:
+            camera: intrinsics of the image.
+        """
+        x = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
+        y = (np.arange(camera.height, dtype=np.float32)[:, None] - camera.cy) / camera.fy
+        return -(self.up[0] * x + self.up[1] * y + self.up[2])
+
 
 def find_ground(depth: NDArray[np.float32], camera: Camera) -> Ground | None:
     """Return the plane of the road in front of the camera, or None where none is seen.
