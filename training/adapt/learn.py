@@ -15,7 +15,7 @@ import torch
 from torch import optim
 
 from sdepth.checkpoint import Card, load_depth, load_pose, load_refiner, read_card, save
-from sdepth.config import load_config
+from sdepth.config import load_config, read_values
 from sdepth.depth.daynight import NIGHT
 from sdepth.files import write_json
 from sdepth.models.efficientnet_lite import LITE
@@ -97,18 +97,14 @@ def configure(
 
 def _by_night(day: Day | None) -> dict[str, Any]:
     """Return what nights take besides, as ``configs/night_dasp.yaml`` has it."""
-    values: dict[str, Any] = {"night.static_quantile": 0.1}
+    dasp = read_values(CONFIG.with_name("night_dasp.yaml"))
+    values: dict[str, Any] = {"night.static_quantile": dasp["night"]["static_quantile"]}
     if day is None:
         return values
+    drives = {"day": [str(day.drives)], "day_weights": str(day.weights)}
     return values | {
-        "loss.projection_weight": 0.01,
-        "prior.weight": 0.05,
-        "prior.day": [str(day.drives)],
-        "prior.day_weights": str(day.weights),
-        "prior.cell": 2,
-        "prior.noise": 0.2,
-        "prior.discriminator.kind": "clip",
-        "prior.discriminator.width": 16,
+        "loss.projection_weight": dasp["loss"]["projection_weight"],
+        "prior": dasp["prior"] | drives,
     }
 
 
