@@ -57,7 +57,19 @@ class InputParams:
 
 
 @dataclass(frozen=True)
-class DepthModelParams:
+class EngineParams:
+    """Where networks run."""
+
+    device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
+    engine: str = param(
+        AUTO,
+        "Library that runs the networks; auto: the fastest installed, timed at the first start",
+        choices=(AUTO, *ENGINES),
+    )
+
+
+@dataclass(frozen=True)
+class DepthModelParams(EngineParams):
     """Which networks, and where they run."""
 
     day_path: str = param(
@@ -66,12 +78,6 @@ class DepthModelParams:
         "empty: the one that ships",
     )
     night_path: str = param("", "Checkpoint for the night; empty: the one that ships")
-    device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
-    engine: str = param(
-        AUTO,
-        "Library that runs the networks; auto: the fastest installed, timed at the first start",
-        choices=(AUTO, *ENGINES),
-    )
     precision: str = param(
         AUTO,
         "Of the networks; auto: the fastest that costs less than 1 % of accuracy, as their card "
@@ -168,16 +174,10 @@ class DepthParams(InputParams, DepthConfig):
 
 
 @dataclass(frozen=True)
-class OdometryModelParams:
+class OdometryModelParams(EngineParams):
     """Which networks, and where they run."""
 
     path: str = param("", "Checkpoint (.safetensors); empty: the one that ships")
-    device: str = param(AUTO, "auto, cpu, cuda or cuda:N")
-    engine: str = param(
-        AUTO,
-        "Library that runs the networks; auto: the fastest installed, timed at the first start",
-        choices=(AUTO, *ENGINES),
-    )
     precision: str = param(
         AUTO,
         "Of the networks, whose answers are a first guess and features; auto, and int8: the "
