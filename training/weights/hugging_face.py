@@ -47,6 +47,7 @@ def export(
         folder: with config.json, preprocessor_config.json and model.safetensors.
         out: where to.
         size: (height, width) the network is to take; None: what its own code makes of
+            the camera's images.
         image_size: (height, width) of the camera's images.
 
     Raises:

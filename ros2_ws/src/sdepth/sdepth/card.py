@@ -1,4 +1,4 @@
-"""The JSON card beside them, of ours and of others' networks."""
+"""Cards: the NAME.json beside a network, ours or that of others, that says what it is."""
 
 from __future__ import annotations
 

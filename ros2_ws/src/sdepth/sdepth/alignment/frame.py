@@ -196,6 +196,5 @@ def _resized(images: Sequence[Image], size: tuple[int, int]) -> Image:
     how = cv2.INTER_AREA if size[0] <= image.shape[0] else cv2.INTER_LINEAR
     if image.shape[:2] != size:
         image = np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)
-    return np.require(
-        image, requirements=["C", "W"]
-    )  # for other kinds loops would be compiled anew
+    # For other kinds of memory, compiled loops would be compiled anew.
+    return np.require(image, requirements=["C", "W"])

@@ -79,7 +79,8 @@ def _compiled(
         for at in (start, T)
     )
     z = pixels.points[:, 2]
-    z, middle = z[z > 0], (np.count_nonzero(z > 0) - 1) // 2
+    z = z[z > 0]
+    middle = (len(z) - 1) // 2
     median = guesses.new_full((len(guesses),), np.partition(z, middle)[middle] if len(z) else 0.0)
     T_levels, H = _back(np.stack(ends), guesses), _back(H, guesses)
     return settle(guesses, T_levels, H, before, after, finite, median, config)
