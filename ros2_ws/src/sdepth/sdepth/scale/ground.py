@@ -43,7 +43,7 @@ class Ground(NamedTuple):
         """
         x = (np.arange(camera.width, dtype=np.float32) - camera.cx) / camera.fx
         y = (np.arange(camera.height, dtype=np.float32)[:, None] - camera.cy) / camera.fy
-        return -(self.up[0] * x + self.up[1] * y + self.up[2])
+        return np.asarray(-(self.up[0] * x + self.up[1] * y + self.up[2]), np.float64)
 
 
 def find_ground(depth: NDArray[np.float32], camera: Camera) -> Ground | None:
