@@ -53,3 +53,33 @@ def brightness(path: Path, gain: float = 1.0, offset: float = 0.0, **more: objec
         helper.make_node("Add", ["scaled", "offset"], ["out"]),
     ]
     return write(path, nodes, values=values, **more)  # type: ignore[arg-type]
+
+
+def with_beside(
+    path: Path,
+    names: Sequence[str] = ("depth", "depth_conf", "sky"),
+    gain: float = 1.0,
+    offset: float = 0.0,
+    **more: object,
+) -> Path:
+    """Return the path of a network of three outputs (1, H, W): depth, confidence and sky.
+
+    Depth is red as it takes it, confidence gain * green + offset, sky blue.
+
+    Args:
+        path: where to.
+        names: of the outputs.
+        gain: of confidence.
+        offset: added to confidence.
+        more: as ``brightness`` takes.
+    """
+    values = {str(c): np.int64(c) for c in range(3)}
+    values |= {"gain": np.float32([gain]), "offset": np.float32([offset])}
+    nodes = [
+        helper.make_node("Gather", ["pixels", "0"], [names[0]], axis=1),
+        helper.make_node("Gather", ["pixels", "1"], ["green"], axis=1),
+        helper.make_node("Mul", ["green", "gain"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "offset"], [names[1]]),
+        helper.make_node("Gather", ["pixels", "2"], [names[2]], axis=1),
+    ]
+    return write(path, nodes, outputs=names, values=values, **more)  # type: ignore[arg-type]

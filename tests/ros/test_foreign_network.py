@@ -69,6 +69,30 @@ def test_from_their_day_to_our_night_depth_makes_no_step(
     assert "shift 1/m" not in values
 
 
+def test_its_confidence_and_sky_come_out(peer: Peer, tmp_path: Path) -> None:
+    net = networks.with_beside(tmp_path / "net.onnx", shape=(1, 3, 96, 256))
+    fields = {"output": "metric", "depth_range_m": (0.1, 80.0), "licence": "none"}
+    plain = {"channel_mean": (0.0,) * 3, "channel_std": (0.1, 1.0, 0.1)}  # red 255: 10 m
+    import_network(net, tmp_path / "day.onnx", {**fields, **plain, "sky_above": 5.0})
+    depths = peer.listen(Image, "/depth/image_rect")
+    sures = peer.listen(Image, "/depth/confidence")
+    reports = peer.listen(DiagnosticArray, "/diagnostics")
+    camera = FakeCamera(peer, colour=(204, 130, 0))
+    camera._pixels[:48] = (204, 255, 255)
+    args = arguments(tmp_path / "day.onnx", "mode:=day", "confidence.min:=0.7")
+    with processes.running("depth_node", *args):
+        camera.send_and_wait(2, depths)
+        assert peer.spin_until(lambda: sures and values_of(reports).get("frames out") == "2")
+
+    depth, sure = to_depth(depths[-1]), to_depth(sures[-1])
+    assert sure[:48] == pytest.approx(1, abs=1e-5)
+    assert sure[48:] == pytest.approx(0.51, abs=0.01)
+    assert np.isposinf(depth[:48]).all()
+    assert np.isnan(depth[48:]).all()
+    said = values_of(reports)["day network"]
+    assert said == "net, 256x96, metres, confidence, sky, licence none"
+
+
 def test_a_relative_network_without_a_source_of_metres_is_refused(
     domain: int, relative: Path
 ) -> None:

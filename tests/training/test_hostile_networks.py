@@ -138,6 +138,10 @@ def answers_that_are_no_numbers(path: Path) -> None:
     networks.brightness(path, gain=float("nan"))
 
 
+def a_confidence_that_is_no_number(path: Path) -> None:
+    networks.with_beside(path, gain=float("nan"))
+
+
 def an_answer_that_is_a_class(path: Path) -> None:
     node = helper.make_node("ReduceMax", ["pixels"], ["out"], axes=[2, 3], keepdims=0)
     networks.write(path, [node])
@@ -169,6 +173,7 @@ KINDS = {
     an_absurd_tensor: "values at most",
     an_absurd_value_within: "'vast' would be of shape",
     answers_that_are_no_numbers: "answers NaN or infinity",
+    a_confidence_that_is_no_number: "output depth_conf answers NaN or infinity",
     an_answer_that_is_a_class: "expected one dense map",
     a_division_by_zero: "ONNX Runtime cannot run it",
 }

@@ -176,11 +176,13 @@ def test_one_of_several_outputs_is_depth(tmp_path: Path) -> None:
     ]
     net = networks.write(tmp_path / "net.onnx", nodes, outputs=("class", "depth"))
 
-    with pytest.raises(CheckpointError, match="expected one dense map; --depth-output takes"):
+    with pytest.raises(
+        CheckpointError, match="expected one dense map of depth; --depth-output takes"
+    ):
         import_network(net, tmp_path / "day.onnx", FIELDS, SIZE)
     with pytest.raises(CheckpointError, match="no output 'sky', it has class, depth"):
-        import_network(net, tmp_path / "day.onnx", FIELDS, SIZE, "sky")
-    import_network(net, tmp_path / "day.onnx", FIELDS, SIZE, "depth")
+        import_network(net, tmp_path / "day.onnx", FIELDS | {"depth_output": "sky"}, SIZE)
+    import_network(net, tmp_path / "day.onnx", FIELDS | {"depth_output": "depth"}, SIZE)
 
 
 def test_what_needs_a_network_of_ours_says_so(net: Path, tmp_path: Path) -> None:

@@ -1,25 +1,22 @@
-"""An ONNX network of others, put between image bytes and one dense map: what engines run of it."""
+"""An ONNX network of others, put between image bytes and dense maps: what engines run of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-import onnxruntime
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper
 
-from sdepth.engines.graph import INPUTS, OUTPUT
+from sdepth.engines.graph import INPUTS
 from sdepth.engines.onnx_file import MAX_SIDE, check_shapes, dims
 from sdepth.errors import CheckpointError
+from training.weights import foreign_outputs
+from training.weights.foreign_outputs import PREFIX
+from training.weights.presets import Fields
 
-_PREFIX = "network/"
-_KINDS: dict[int, Any] = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16,
-          TensorProto.UINT8: np.uint8}  # fmt: skip
+_KINDS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8)
 
 
 class ImageInput(NamedTuple):
@@ -74,62 +71,49 @@ def fix_size(model: ModelProto, seen: ImageInput, size: tuple[int, int], path: P
 
 
 def wrap(
-    model: ModelProto,
-    seen: ImageInput,
-    size: tuple[int, int],
-    look: tuple[str, Sequence[float], Sequence[float]],
-    output: str,
-    path: Path,
-) -> ModelProto:
-    """Return a network from image bytes (1, h, w, 3) and focal_scale (1,) to (1, 1, h', w').
+    model: ModelProto, seen: ImageInput, size: tuple[int, int], fields: Fields, path: Path
+) -> tuple[ModelProto, Fields]:
+    """Return a network from image bytes (1, h, w, 3) and focal_scale (1,) to maps (1, 1, h', w').
+
+    Also return ``fields`` with what its outputs turned out to be.
 
     Args:
         model: of one size; it is used up.
         seen: its input.
         size: (height, width) of it.
-        look: channels, and mean and standard deviation of each, in their order, of 0..1.
-        output: name of the output that is depth; "" for the first.
+        fields: ``channels``, and mean and standard deviation of each, in their order, of 0..1;
+            and of outputs what ``foreign_outputs.find`` takes.
         path: of the network, for errors.
 
     Raises:
-        CheckpointError: there is no such output, or it is no dense map.
+        CheckpointError: it cannot be run, or no output of it is a dense map.
+        ConfigError: there is no such output, or it is not known how to read it.
     """
-    names = [value.name for value in model.graph.output]
-    if output and output not in names:
-        raise CheckpointError(f"{path}: no output {output!r}, it has {', '.join(names)}")
-    chosen = output or names[0]
-    shape = _try(model, seen, size, chosen, path).shape
-    dense = [side for side in shape if side != 1]
-    if len(dense) != 2:
-        raise CheckpointError(
-            f"{path}: output {chosen} of shape {shape}, expected one dense map; --depth-output "
-            f"takes another of {', '.join(names)}"
-        )
     opset = model.opset_import
-    model = compose.add_prefix(model, _PREFIX)
-    before, values = _before(seen, look)
-    after, more = _after(_PREFIX + chosen, dense)
+    model = compose.add_prefix(model, PREFIX)
+    before, values = _before(seen, fields)
     graph = helper.make_graph(
-        [*before, *model.graph.node, *after],
+        [*before, *model.graph.node],
         "sdepth",
         [
             helper.make_tensor_value_info(INPUTS[0], TensorProto.UINT8, (1, *size, 3)),
             helper.make_tensor_value_info(INPUTS[1], TensorProto.FLOAT, (1,)),
         ],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, (1, 1, *dense))],
-        [*model.graph.initializer, *values, *more],
+        model.graph.output,
+        [*model.graph.initializer, *values],
     )
     graph.sparse_initializer.extend(model.graph.sparse_initializer)
     whole = helper.make_model(graph, opset_imports=opset, functions=model.functions)
     whole.ir_version = model.ir_version
-    return whole
+    found = foreign_outputs.answers(whole, size, path)
+    fields = foreign_outputs.find(found, fields, path)
+    foreign_outputs.append(whole.graph, fields, found)
+    return whole, fields
 
 
-def _before(
-    seen: ImageInput, look: tuple[str, Sequence[float], Sequence[float]]
-) -> tuple[list[NodeProto], list[TensorProto]]:
+def _before(seen: ImageInput, fields: Fields) -> tuple[list[NodeProto], list[TensorProto]]:
     """Return nodes from the image's bytes to the network's input, and their constants."""
-    channels, mean, std = look[0], np.asarray(look[1]), np.asarray(look[2])
+    mean, std = (np.asarray(fields[f"channel_{name}"]) for name in ("mean", "std"))
     values = {
         "gain": (1 / (255 * std)).astype(np.float32),
         "shift": (mean / std).astype(np.float32),
@@ -142,7 +126,7 @@ def _before(
         nodes.append(helper.make_node(kind, [at, *more], [f"seen/{len(nodes)}"], **attributes))
         at = nodes[-1].output[0]
 
-    if channels == "bgr":
+    if fields["channels"] == "bgr":
         values["bgr"] = np.array([2, 1, 0])
         add("Gather", "bgr", axis=3)
     if seen.kind != TensorProto.UINT8:
@@ -151,41 +135,9 @@ def _before(
         add("Sub", "shift")
         add("Cast", to=seen.kind)
     add("Transpose", perm=(0, 3, 1, 2) if seen.axes == (2, 3) else (0, 1, 2, 3))
-    nodes[-1].output[0] = _PREFIX + seen.name
+    nodes[-1].output[0] = PREFIX + seen.name
     used = {name for node in nodes for name in node.input}
     return nodes, [numpy_helper.from_array(v, k) for k, v in values.items() if k in used]
-
-
-def _after(output: str, dense: Sequence[int]) -> tuple[list[NodeProto], list[TensorProto]]:
-    """Return nodes from the network's output to ``OUTPUT``, and their constants."""
-    nodes = [
-        helper.make_node("Cast", [output], ["answer/float"], to=TensorProto.FLOAT),
-        helper.make_node("Reshape", ["answer/float", "answer/shape"], ["answer/map"]),
-        helper.make_node("Mul", ["answer/map", INPUTS[1]], [OUTPUT]),
-    ]
-    return nodes, [numpy_helper.from_array(np.array([1, 1, *dense]), "answer/shape")]
-
-
-def _try(
-    model: ModelProto, seen: ImageInput, size: tuple[int, int], output: str, path: Path
-) -> NDArray[np.generic]:
-    """Return what a network answers to grey: the shape of an output may be said nowhere."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    shape = (1, 3, *size) if seen.axes == (2, 3) else (1, *size, 3)
-    grey = np.full(shape, 128 if seen.kind == TensorProto.UINT8 else 0.5, _KINDS[seen.kind])
-    try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        (found,) = session.run([output], {seen.name: grey})
-    except Exception as err:  # it has its own errors, which derive from nothing in common
-        first = next(iter(str(err).splitlines()), type(err).__name__)
-        raise CheckpointError(f"{path}: ONNX Runtime cannot run it ({first:.200})") from err
-    found = np.asarray(found)
-    if not np.issubdtype(found.dtype, np.floating) or not prod(found.shape):
-        raise CheckpointError(f"{path}: output {output} of {found.dtype} {found.shape}, no depth")
-    return found
 
 
 def save(model: ModelProto, path: Path) -> None:

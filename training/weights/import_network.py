@@ -31,6 +31,7 @@ import torch
 from sdepth.card import (
     CANONICAL,
     CHANNELS,
+    CONFIDENCES,
     FITS,
     FOREIGN,
     METRIC,
@@ -74,7 +75,14 @@ _FLAGS: dict[str, tuple[Fields, str]] = {
         {"dest": "depth_range_m", "type": float, "nargs": 2, "metavar": "M"},
         "nearest and farthest depth it gives, metres; of inverse depth the ratio counts",
     ),
-    "--depth-output": ({"default": "", "metavar": "NAME"}, "which output is depth (the first)"),
+    "--depth-output": ({"metavar": "NAME"}, "which output is depth (the first)"),
+    "--confidence": ({"metavar": "NAME"}, "which is how sure that is; '': none (by its name)"),
+    "--confidence-is": (
+        {"choices": CONFIDENCES},
+        "share: 0 to 1; weight: 1 and up, as of Depth Anything 3 (by its values)",
+    ),
+    "--sky": ({"metavar": "NAME"}, "which output says what is sky; '': none (by its name)"),
+    "--sky-above": ({"type": float}, "from which value on it is sky (0.5)"),
     "--licence": ({}, "of the weights, in words"),
     "--origin": ({}, "where they come from, in words"),
     "--domain": ({"choices": ("day", "night")}, "what they were trained for (day)"),
@@ -86,7 +94,6 @@ def import_network(
     out: Path,
     given: Fields,
     size: tuple[int, int] | None = None,
-    depth_output: str = "",
     command: str = "",
 ) -> ForeignCard:
     """Write the ONNX network of ``source`` to ``out`` (.onnx), with its card, and return that.
@@ -96,7 +103,6 @@ def import_network(
         out: where to.
         given: what is known of it; what is missing has a default, or is named in the error.
         size: (height, width) of the images it is to take, where it takes any.
-        depth_output: name of its output that is depth; "" for the first.
         command: that makes it.
 
     Raises:
@@ -118,8 +124,7 @@ def import_network(
             f"input size {size[1]}x{size[0]}: expected multiples of {fields['multiple']}"
         )
     foreign_graph.fix_size(model, seen, size, source)
-    look = (fields["channels"], fields["channel_mean"], fields["channel_std"])
-    whole = foreign_graph.wrap(model, seen, size, look, depth_output, source)
+    whole, fields = foreign_graph.wrap(model, seen, size, fields, source)
     with atomic(out) as partial:
         foreign_graph.save(whole, partial)
     card = _card(fields, size, source, command)
@@ -191,7 +196,7 @@ def _only_size(size: tuple[int, int], source: Path) -> tuple[int, int]:
 def _card(fields: Fields, size: tuple[int, int], source: Path, command: str) -> ForeignCard:
     """Return the card; its hash is not known yet."""
     fields = dict(fields)
-    focal = fields.pop("canonical_focal")
+    focal, _ = fields.pop("canonical_focal"), fields.pop("depth_output")
     return ForeignCard(
         depth_architecture=source.stem,
         pose_architecture="",
@@ -215,7 +220,7 @@ def _try(path: Path, card: ForeignCard) -> None:
     """
     engine = OnnxRuntimeEngine(Source(path, card, torch.device("cpu")))
     for image in (golden_frame(card.input_size), np.zeros((*card.input_size, 3), np.uint8)):
-        if not np.isfinite(engine.infer(image, 1.0)).all():
+        if not all(np.isfinite(answer).all() for answer in engine.maps(image, 1.0)):
             raise CheckpointError(f"{path.name}: answers NaN or infinity; is it damaged?")
 
 
@@ -223,7 +228,8 @@ def _fields(options: Namespace) -> Fields:
     """Return what the flags say, over what the preset does."""
     names = (
         "output", "canonical_focal", "channel_mean", "channel_std", "channels", "multiple", "fit",
-        "resample", "depth_range_m", "licence", "origin", "domain",
+        "resample", "depth_range_m", "depth_output", "confidence", "confidence_is", "sky",
+        "sky_above", "licence", "origin", "domain",
     )  # fmt: skip
     said = {name: getattr(options, name) for name in names}
     said["source"] = said.pop("origin")
@@ -246,9 +252,10 @@ def main(args: list[str] | None = None) -> int:
         if options.source.is_dir():
             card = import_folder(*what, options.image_size, said)
         else:
-            card = import_network(*what, options.depth_output, said)
+            card = import_network(*what, said)
         print(
             f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {card.output}, "
+            f"{''.join(f'{what}, ' for what in card.beside)}"
             f"{card.input_size[1]}x{card.input_size[0]}, licence {card.licence}; card "
             f"{options.out.with_suffix('.json')}"
         )

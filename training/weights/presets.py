@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sdepth.card import AFFINE, CANONICAL, KEEP, METRIC, STRETCH
+from sdepth.card import AFFINE, CANONICAL, KEEP, METRIC, SHARE, STRETCH, WEIGHT
 
 Fields = dict[str, Any]
-"""Fields of ``ForeignCard`` by name, and ``canonical_focal``, pixels at the network's size."""
+"""Fields of ``ForeignCard`` by name; ``canonical_focal``, pixels at the network's size; and
+``depth_output``, the name of the output that is depth."""
 
 _IMAGENET = {"channel_mean": (0.485, 0.456, 0.406), "channel_std": (0.229, 0.224, 0.225)}
 _BYTES = {"channel_mean": (0.0, 0.0, 0.0), "channel_std": (1 / 255, 1 / 255, 1 / 255)}
 _DA = {"fit": KEEP, "resample": "bicubic", "multiple": 14, **_IMAGENET}
-_METRIC3D = {
+_METRIC3D = {  # its confidence is trained to be one minus the relative error
     "output": CANONICAL, "canonical_focal": 1000.0, "fit": KEEP, "resample": "bilinear",
-    "depth_range_m": (0.1, 300.0), "licence": "BSD-2-Clause",
+    "depth_range_m": (0.1, 300.0), "confidence_is": SHARE, "licence": "BSD-2-Clause",
     "source": "github.com/YvanYin/Metric3D", **_BYTES,
 }  # fmt: skip
 _FREE, _NOT_COMMERCIAL = "Apache-2.0", "CC-BY-NC-4.0"
@@ -41,6 +42,7 @@ PRESETS: Mapping[str, Fields] = {
     },
     "depth-anything-3-metric-large": {
         **_DA, "output": CANONICAL, "canonical_focal": 300.0, "depth_range_m": (0.1, 300.0),
+        "confidence_is": WEIGHT, "sky_above": 0.3,
         "licence": _FREE, "source": "huggingface.co/depth-anything/DA3METRIC-LARGE",
     },
     "metric3d-v2-small": _METRIC3D,
@@ -50,4 +52,5 @@ PRESETS: Mapping[str, Fields] = {
 DEFAULTS: Fields = {
     "fit": STRETCH, "resample": "area", "multiple": 1, "channels": "rgb", "domain": "day",
     "source": "unknown", "depth_range_m": (0.1, 100.0), "canonical_focal": 0.0,
+    "sky_above": 0.5,
 }  # fmt: skip

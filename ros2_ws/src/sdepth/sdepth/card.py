@@ -65,6 +65,11 @@ METRIC, CANONICAL, INVERSE, AFFINE = OUTPUTS = ("metric", "canonical", "inverse"
 inverse depth up to scale; inverse depth up to scale and shift."""
 STRETCH, KEEP = FITS = ("stretch", "keep")
 """How an image gets the size of the network: side by side, or its aspect kept, the rest padded."""
+CONFIDENCE, SKY = "confidence", "sky"
+"""Outputs that a foreign network may have beside depth, 0 to 1; above 0.5 is sky."""
+SHARE, WEIGHT = CONFIDENCES = ("share", "weight")
+"""How a network's own confidence is to be read: 0 to 1; or 1 and up, in proportion to one over the
+error that it expects (DUSt3R, Depth Anything 3)."""
 RESAMPLINGS, CHANNELS = ("area", "bilinear", "bicubic"), ("rgb", "bgr")
 
 
@@ -83,6 +88,11 @@ class ForeignCard(Card):
         channels: one of ``CHANNELS``; like the next two inside the graph already, which takes RGB.
         channel_mean: of the normalisation, per channel in the network's order, of 0..1.
         channel_std: likewise.
+        confidence: name of the output that says how sure depth is; "" for none. Like the next
+            three inside the graph already.
+        confidence_is: one of ``CONFIDENCES``.
+        sky: name of the output that says what is sky; "" for none.
+        sky_above: its values above this are sky.
         licence: of the weights, as their source says it.
         source: where they come from.
     """
@@ -94,6 +104,10 @@ class ForeignCard(Card):
     channels: str = "rgb"
     channel_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     channel_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    confidence: str = ""
+    confidence_is: str = SHARE
+    sky: str = ""
+    sky_above: float = 0.5
     licence: str = "unknown"
     source: str = "unknown"
 
@@ -103,7 +117,10 @@ class ForeignCard(Card):
         Raises:
             ConfigError: one of them.
         """
-        known = {"output": OUTPUTS, "fit": FITS, "resample": RESAMPLINGS, "channels": CHANNELS}
+        known = {
+            "output": OUTPUTS, "fit": FITS, "resample": RESAMPLINGS, "channels": CHANNELS,
+            "confidence_is": CONFIDENCES,
+        }  # fmt: skip
         for name, words in known.items():
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name} {getattr(self, name)!r}: expected one of {[*words]}")
@@ -116,9 +133,14 @@ class ForeignCard(Card):
         if self.metric != (self.output in (METRIC, CANONICAL)):
             raise ConfigError(f"metric {self.metric}: {self.output} output says the contrary")
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What the graph gives beside depth, in this order: ``CONFIDENCE``, ``SKY``."""
+        return tuple(name for name in (CONFIDENCE, SKY) if getattr(self, name))
+
 
 def in_words(card: Card) -> str:
-    """Return what a network is: its size, the unit of what it gives, and whose licence holds."""
+    """Return what a network is: its size, what it gives in which unit, and whose licence holds."""
     height, width = card.input_size
     unit = "metres" if card.metric else "depth up to one factor"
     licence = "that of its source" if card.commit == "imported" else "Apache-2.0"
@@ -127,5 +149,5 @@ def in_words(card: Card) -> str:
             INVERSE: "inverse depth up to scale",
             AFFINE: "inverse depth up to scale, shift",
         }
-        unit, licence = relative.get(card.output, unit), card.licence
+        unit, licence = ", ".join((relative.get(card.output, unit), *card.beside)), card.licence
     return f"{card.depth_architecture}, {width}x{height}, {unit}, licence {licence}"

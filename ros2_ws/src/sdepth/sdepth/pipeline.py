@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sdepth.card import AFFINE, ForeignCard
 from sdepth.config import param
-from sdepth.depth.confidence import mirror_confidence
+from sdepth.depth.confidence import confidence as confidence_of
 from sdepth.depth.daynight import (
     AUTO,
     DAY,
@@ -172,7 +172,8 @@ class DepthPipeline:
             raw: RGB (H, W, 3) as it came from the camera.
             rectify: takes the lens distortion out.
             stamp_ns: time of the image; where it goes far back, nothing is carried over.
-            confidence: find that even where nothing depends on it; the network runs once more.
+            confidence: find that even where nothing depends on it; the network runs once more,
+                unless it gives that itself.
 
         Raises:
             ShapeError: the image is not of the camera's size.
@@ -191,12 +192,13 @@ class DepthPipeline:
             predicted = self.handover.predict(image, camera, mode, stamp_ns)
             sure = None
             if confidence or config.confidence.min > 0:
-                sure = mirror_confidence(predicted, self._estimators[mode], image, camera)
+                sure = confidence_of(predicted, self._estimators[mode], image, camera)
             # 4. Scale: metres, by whoever knows them.
             scale = self._scale(predicted, stamp_ns)
         # 5. Filter: leave out what is not valid.
         with self._timer("clean"):
-            valid = valid_depth(predicted.depth, config.depth, sure, config.confidence.min)
+            least = config.confidence.min
+            valid = valid_depth(predicted.depth, config.depth, sure, least, predicted.sky)
         depth = replace(predicted, depth=valid)
         return DepthResult(image, camera, depth, predicted.depth, mode, scale, sure)
 

@@ -1,4 +1,7 @@
-"""Confidence by flip consistency: depth of the image against that of its mirror image."""
+"""How sure depth is: by the network's own word, or by flip consistency.
+
+That is depth of the image against depth of its mirror image.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,18 @@ from sdepth.geometry.camera import Camera
 _DECAY = 0.35
 """Log depth apart at which confidence is 1/e. On rendered drives, by day and by night, the share
 of pixels within 25 % of the truth falls about in proportion (``training.evaluate confidence``)."""
+
+
+def confidence(
+    seen: DepthMap, estimator: Estimator, image: NDArray[np.uint8], camera: Camera
+) -> NDArray[np.float32]:
+    """Return confidence (h, w), 0..1: the network's own, or ``mirror_confidence`` if it has none.
+
+    The arguments are those of the latter.
+    """
+    if seen.confidence is not None:
+        return seen.confidence
+    return mirror_confidence(seen, estimator, image, camera)
 
 
 def mirror_confidence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sdepth.card import CANONICAL, Card, ForeignCard
+from sdepth.card import CANONICAL, CONFIDENCE, SKY, Card, ForeignCard
 from sdepth.checkpoint import bundled, read_card
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.foreign import framed, to_depth, unframed
@@ -23,6 +23,8 @@ from sdepth.engines import Source, choose
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
 from sdepth.shapes import check_shape
+
+_SKY = 0.5  # above it is sky
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,15 @@ class DepthMap:
         depth: (h, w), metres along the optical axis.
         camera: of an image of that size.
         seen: RGB (h, w, 3), the image as the network saw it, where one did.
+        confidence: (h, w), 0..1, 1 is sure; where the network says so itself.
+        sky: (h, w), whether a pixel is sky; likewise.
     """
 
     depth: NDArray[np.float32]
     camera: Camera
     seen: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.float32] | None = None
+    sky: NDArray[np.bool_] | None = None
 
 
 class Estimator(Protocol):
@@ -135,7 +141,7 @@ class DepthEstimator:
         check_shape("image", image, f"{camera.height} {camera.width} 3")
         if isinstance(self.card, ForeignCard):
             answer = self.answer(image, camera)
-            return DepthMap(to_depth(answer.depth, self.card), answer.camera)
+            return replace(answer, depth=to_depth(answer.depth, self.card))
         height, width = self.card.input_size
         if image.shape[:2] != (height, width):
             small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
@@ -166,11 +172,16 @@ class DepthEstimator:
             inner = sqrt(seen.inside[2] * seen.inside[3] / (height * width))
             focal_scale = camera.focal_ratio / self.card.focal_ratio * inner
         with self.timed():
-            answer = self._engine.infer(seen.image, focal_scale)
-        if self._resolution == "model":
-            answer = unframed(answer, seen, None)
-            return DepthMap(answer, camera.resized(answer.shape[1], answer.shape[0]))
-        return DepthMap(unframed(answer, seen, (camera.height, camera.width)), camera)
+            first, *more = self._engine.maps(seen.image, focal_scale)
+        size = (camera.height, camera.width) if self._resolution == "input" else None
+        depth = unframed(first, seen, size)
+        height, width = depth.shape
+        beside = dict(zip(self.card.beside, more, strict=True))
+        beside = {k: unframed(v, seen, depth.shape, cv2.INTER_LINEAR) for k, v in beside.items()}
+        sky = beside[SKY] > _SKY if SKY in beside else None
+        return DepthMap(
+            depth, camera.resized(width, height), confidence=beside.get(CONFIDENCE), sky=sky
+        )
 
 
 def load_estimators(

@@ -63,13 +63,16 @@ def resampled(image: Image, size: tuple[int, int], how: str) -> Image:
     return np.ascontiguousarray(planes[0].permute(1, 2, 0).byte().numpy())
 
 
-def unframed(answer: Array, seen: Framed, size: tuple[int, int] | None) -> Array:
+def unframed(
+    answer: Array, seen: Framed, size: tuple[int, int] | None, how: int = cv2.INTER_CUBIC
+) -> Array:
     """Return what the network answers inside the image, at (height, width) if given.
 
     Args:
         answer: (h, w), of any size.
         seen: the image it answers.
-        size: bicubic, as the networks' own code does it.
+        size: wanted.
+        how: OpenCV's interpolation; bicubic is what the networks' own code does.
     """
     whole = seen.image.shape[:2]
     by = answer.shape[0] / whole[0], answer.shape[1] / whole[1]
@@ -79,7 +82,7 @@ def unframed(answer: Array, seen: Framed, size: tuple[int, int] | None) -> Array
     answer = answer[rows, columns]
     if size is None or answer.shape == size:
         return answer
-    return np.asarray(cv2.resize(answer, size[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+    return np.asarray(cv2.resize(answer, size[::-1], interpolation=how), np.float32)
 
 
 def sky_shift(answer: Array) -> float:

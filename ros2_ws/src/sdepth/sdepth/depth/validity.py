@@ -48,7 +48,8 @@ class ConfidenceConfig:
 
     min: float = param(
         0.0,
-        "Depth less sure than this, 0..1, is NaN, and no point; 0: none. The network runs twice",
+        "Depth less sure than this, 0..1, is NaN, and no point; 0: none. The network runs twice, "
+        "unless it says itself how sure it is",
         range=(0.0, 1.0),
         dynamic=True,
     )
@@ -59,6 +60,7 @@ def valid_depth(
     limits: RangeConfig,
     sure: NDArray[np.float32] | None = None,
     least: float = 0.0,
+    sky: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
     """Return depth (H, W), metres, finite where it is valid, and only there.
 
@@ -70,10 +72,13 @@ def valid_depth(
         limits: range and edges.
         sure: (H, W) confidence, 0..1, where known.
         least: confidence that is enough.
+        sky: (H, W), what the network itself takes for sky, where it says so.
 
     Source: REP 117.
     """
     valid = within(drop_edges(depth, limits.edge_filter), limits.min_m, limits.max_m)
     if sure is not None and least > 0:
-        valid[sure < least] = np.nan
+        valid[~(sure >= least)] = np.nan  # also where confidence is no number
+    if sky is not None:
+        valid[sky] = np.inf
     return valid

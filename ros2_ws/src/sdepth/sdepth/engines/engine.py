@@ -15,12 +15,16 @@ class Engine:
         """Return the graph's outputs, the caller's own; of all, the batch is one."""
         raise NotImplementedError
 
-    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
-        """Return depth (h, w), metres, the caller's own, where the graph is a depth network's.
+    def maps(self, image: NDArray[np.uint8], focal_scale: float) -> list[NDArray[np.float32]]:
+        """Return what a depth network gives: depth (h, w), and confidence and sky if it has them.
 
         Args:
             image: RGB (h, w, 3) of the network's size.
             focal_scale: the camera's focal ratio over the canonical one.
         """
-        (depth,) = self.run(image[None], np.array([focal_scale], np.float32))
-        return np.asarray(depth[0, 0], np.float32)
+        found = self.run(image[None], np.array([focal_scale], np.float32))
+        return [np.asarray(x[0, 0], np.float32) for x in found]
+
+    def infer(self, image: NDArray[np.uint8], focal_scale: float) -> NDArray[np.float32]:
+        """Return depth (h, w), metres, the caller's own; see ``maps``."""
+        return self.maps(image, focal_scale)[0]

@@ -20,7 +20,8 @@ from sdepth.files import atomic
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 0.01, "bf16": 0.05, "int8": 0.1}
 """Largest mean difference of log depth, that is, of depth as a share of itself. Of all else, and
-of others' networks, whose output may be of any sign, of the output as a share of its mean size."""
+of others' networks, whose output may be of any sign, of the output as a share of its mean size; of
+their confidence and sky, which are shares, as it is."""
 FOCAL_SCALE = 1.25
 """Of the golden frame; not 1, or an engine that ignores it would pass."""
 
@@ -74,7 +75,8 @@ def check(engine: Engine, source: Source, name: str) -> float:
     found = engine.run(*golden_inputs(source))
     error = float("inf")
     if [x.shape for x in found] == [x.shape for x in expected]:
-        error = max(_off(*pair, source) for pair in zip(found, expected, strict=True))
+        pairs = enumerate(zip(found, expected, strict=True))
+        error = max(_off(i, *pair, source) for i, pair in pairs)
     limit = TOLERANCE[source.precision]
     if not error <= limit:  # NaN, too
         raise EngineError(
@@ -90,11 +92,22 @@ def furthest(engine: Engine, source: Source) -> float:
     pairs = zip(engine.run(*golden_inputs(source)), reference(source), strict=True)
     if source.part == DEPTH and not source.foreign:
         return max(float(np.abs(found / exact - 1).max()) for found, exact in pairs)
-    return max(float(np.abs(found - exact).max() / np.abs(exact).max()) for found, exact in pairs)
+    return max(
+        float(np.abs(found - exact).max() / _size(np.abs(exact).max(), i, source))
+        for i, (found, exact) in enumerate(pairs)
+    )
 
 
-def _off(found: NDArray[np.float32], expected: NDArray[np.float32], source: Source) -> float:
+def _off(
+    number: int, found: NDArray[np.float32], expected: NDArray[np.float32], source: Source
+) -> float:
     """Return how far an output is from what is expected, as ``TOLERANCE`` counts it."""
     if source.part != DEPTH or source.foreign:
-        return float(np.abs(found - expected).mean() / np.abs(expected).mean())
+        size = _size(np.abs(expected).mean(), number, source)
+        return float(np.abs(found - expected).mean() / size)
     return float(np.abs(np.log(found / expected)).mean()) if (found > 0).all() else float("inf")
+
+
+def _size(size: float, number: int, source: Source) -> float:
+    """Return what the difference of an output of this size is a share of."""
+    return 1.0 if source.part == DEPTH and number else size

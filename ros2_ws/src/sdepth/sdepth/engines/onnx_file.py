@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from sdepth.engines.graph import INPUTS, OUTPUT
+from sdepth.engines.graph import INPUTS
 from sdepth.errors import CheckpointError, EngineError
 from sdepth.files import is_pickle
 
@@ -78,13 +78,16 @@ def dims(value: Any) -> tuple[int, ...]:
 
 
 @functools.cache
-def check_imported(path: Path, sha256: str, size: tuple[int, int]) -> None:
+def check_imported(
+    path: Path, sha256: str, size: tuple[int, int], outputs: tuple[str, ...]
+) -> None:
     """Look through a network that training.weights.import_network wrote, once in a process.
 
     Args:
         path: of it.
         sha256: of the file, so that another one is looked through anew.
         size: (height, width) of the image, as its card says.
+        outputs: their names, likewise.
 
     Raises:
         CheckpointError: as ``read_network`` and ``check_shapes``, or it was not written so.
@@ -93,10 +96,11 @@ def check_imported(path: Path, sha256: str, size: tuple[int, int]) -> None:
     known = {tensor.name for tensor in model.graph.initializer}
     inputs = {v.name: dims(v) for v in model.graph.input if v.name not in known}
     expected = dict(zip(INPUTS, ((1, *size, 3), (1,)), strict=True))
-    if inputs != expected or [v.name for v in model.graph.output] != [OUTPUT]:
+    found = [v.name for v in model.graph.output]
+    if inputs != expected or found != [*outputs]:
         raise CheckpointError(
-            f"{path}: inputs {inputs}, expected {expected} and output {OUTPUT}; import it: "
-            "python -m training.weights.import_network"
+            f"{path}: inputs {inputs}, outputs {found}, expected {expected}, {[*outputs]}; import "
+            "it: python -m training.weights.import_network"
         )
     if max(size) > MAX_SIDE:
         raise CheckpointError(f"{path}: image {size}, expected {MAX_SIDE} pixels a side at most")

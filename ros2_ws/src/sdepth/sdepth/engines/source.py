@@ -12,7 +12,7 @@ import torch
 
 from sdepth.card import Card, ForeignCard
 from sdepth.checkpoint import load_depth, load_pose, load_refiner
-from sdepth.engines.graph import DepthGraph, Graph, write_onnx
+from sdepth.engines.graph import OUTPUT, DepthGraph, Graph, write_onnx
 from sdepth.engines.motion_graph import FeatureGraph, PoseGraph
 from sdepth.engines.onnx_file import check_imported
 from sdepth.errors import CheckpointError
@@ -74,8 +74,9 @@ class Source:
             CheckpointError: int8, and the checkpoint was not quantised; or a network of others
                 that cannot be trusted.
         """
-        if self.foreign:
-            check_imported(self.checkpoint, self.card.sha256, self.card.input_size)
+        if isinstance(self.card, ForeignCard):
+            outputs = (OUTPUT, *self.card.beside)
+            check_imported(self.checkpoint, self.card.sha256, self.card.input_size, outputs)
             return self.checkpoint
         if self.precision == "int8":
             return self._quantised()

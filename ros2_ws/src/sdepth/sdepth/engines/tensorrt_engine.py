@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sdepth.engines.engine import Engine
-from sdepth.engines.graph import INPUTS, OUTPUT
+from sdepth.engines.graph import INPUTS
 from sdepth.engines.source import Source
 from sdepth.errors import EngineError
 from sdepth.files import atomic
@@ -28,7 +28,6 @@ class TensorRtEngine(Engine):
         """
         import tensorrt
 
-        height, width = source.card.input_size
         path = source.cached("plan", tensorrt.__version__, torch.__version__)
         if not path.is_file():
             logging.getLogger(__name__).warning("building %s: some minutes, once", path)
@@ -39,25 +38,32 @@ class TensorRtEngine(Engine):
         if self._plan is None:
             raise EngineError(f"{path}: TensorRT cannot read it; remove it, and it is built again")
         self._context = self._plan.create_execution_context()
-        device = source.device
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self._image = torch.zeros(1, height, width, 3, dtype=torch.uint8, device=device)
-        self._focal_scale = torch.ones(1, device=device)
-        self._depth = torch.empty(1, 1, height, width, device=device)
-        names = *INPUTS, OUTPUT
-        buffers = self._image, self._focal_scale, self._depth
-        for name, buffer in zip(names, buffers, strict=True):
-            if name in INPUTS:
-                self._context.set_input_shape(name, tuple(buffer.shape))
-            self._context.set_tensor_address(name, buffer.data_ptr())
+        self._stream = torch.cuda.Stream(source.device)  # type: ignore[no-untyped-call]
+        shapes = dict(zip(INPUTS, _input_shapes(source), strict=True))
+        for name, shape in shapes.items():
+            self._context.set_input_shape(name, shape)
+        names = [self._plan.get_tensor_name(i) for i in range(self._plan.num_io_tensors)]
+        buffers = {}
+        for name in names:  # outputs in the graph's order
+            shape = tuple(self._context.get_tensor_shape(name))
+            kind = torch.uint8 if name == INPUTS[0] else torch.float32
+            buffers[name] = torch.empty(shape, dtype=kind, device=source.device)
+            self._context.set_tensor_address(name, buffers[name].data_ptr())
+        self._inputs = [buffers.pop(name) for name in INPUTS]
+        self._outputs = list(buffers.values())
 
     def run(self, *inputs: NDArray[Any]) -> list[NDArray[np.float32]]:
         """Return the depth network's outputs."""
         with torch.cuda.stream(self._stream):
-            for buffer, x in zip((self._image, self._focal_scale), inputs, strict=True):
+            for buffer, x in zip(self._inputs, inputs, strict=True):
                 buffer.copy_(torch.from_numpy(x))
             self._context.execute_async_v3(self._stream.cuda_stream)
-            return [self._depth.cpu().numpy()]
+            return [x.cpu().numpy() for x in self._outputs]
+
+
+def _input_shapes(source: Source) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of ``INPUTS`` for one image."""
+    return (1, *source.card.input_size, 3), (1,)
 
 
 def _build(tensorrt: Any, source: Source, path: Path) -> None:
@@ -69,9 +75,8 @@ def _build(tensorrt: Any, source: Source, path: Path) -> None:
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse(source.onnx().read_bytes()):
         raise EngineError(f"TensorRT {tensorrt.__version__}: {parser.get_error(0)}")
-    height, width = source.card.input_size
     config, profile = builder.create_builder_config(), builder.create_optimization_profile()
-    for name, shape in zip(INPUTS, ((1, height, width, 3), (1,)), strict=True):
+    for name, shape in zip(INPUTS, _input_shapes(source), strict=True):
         profile.set_shape(name, shape, shape, shape)
     config.add_optimization_profile(profile)
     if source.precision == "fp16":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import radians, tan
 
 import numpy as np
@@ -63,7 +63,7 @@ class ShiftedEstimator:
         seen = self._estimator.answer(image, camera)
         self._seen.append(self._observe(seen.depth, seen.camera))
         assert self.shift is not None
-        return DepthMap(to_depth(seen.depth, self.card, self.shift.value), seen.camera)
+        return replace(seen, depth=to_depth(seen.depth, self.card, self.shift.value))
 
     def _observe(self, answer: NDArray[np.float32], camera: Camera) -> float:
         """Return what an answer lacks of zero at infinity."""
