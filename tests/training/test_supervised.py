@@ -85,6 +85,23 @@ def test_loss_falls(config: TrainConfig) -> None:
     assert min(losses[-3:]) < 0.8 * losses[0]
 
 
+def test_bf16_takes_the_same_step_within_its_rounding(config: TrainConfig) -> None:
+    batch = next(load_batches(config, 0, 0, 1))
+    gradients = {}
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        model = build_model(config)
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.0)
+        optim = dataclasses.replace(config.optim, precision=precision)
+        take_step(model, optimizer, batch, optim, 0)
+        learned = [p for p in model.parameters() if p.grad is not None]
+        assert {p.dtype for p in learned} == {torch.float32}
+        gradients[precision] = torch.cat([p.grad.flatten() for p in learned])  # type: ignore[union-attr]
+
+    along = torch.cosine_similarity(gradients["fp32"], gradients["bf16"], dim=0)
+    assert 0.98 < along < 0.999999
+
+
 def test_weights_of_another_network_are_refused(config: TrainConfig, tmp_path: Path) -> None:
     train(config, tmp_path / "run", "cpu")
     weights = str(tmp_path / "run" / "weights.safetensors")
