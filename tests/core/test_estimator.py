@@ -1,14 +1,16 @@
 """Image to depth for any pinhole camera."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from sdepth.checkpoint import load_depth, save
-from sdepth.depth.estimator import DepthEstimator
-from sdepth.errors import ConfigError, ShapeError
+from sdepth.checkpoint import load_depth, read_card, save, write_card
+from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.depth.estimator import DepthEstimator, load_estimators
+from sdepth.errors import CheckpointError, ConfigError, ShapeError
 from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import PoseNet
@@ -75,3 +77,44 @@ def test_unknown_device_and_resolution_are_named(checkpoint: Path) -> None:
         DepthEstimator(checkpoint, "warp9")
     with pytest.raises(ConfigError, match="resolution 'huge'"):
         DepthEstimator(checkpoint, "cpu", "huge")
+
+
+def _night(checkpoint: Path, **changes: object) -> Path:
+    """Return a copy of a checkpoint whose card says something else."""
+    path = checkpoint.with_name("night.safetensors")
+    path.write_bytes(checkpoint.read_bytes())
+    write_card(path, replace(read_card(checkpoint), domain=NIGHT, **changes))
+    return path
+
+
+def test_one_network_by_day_and_by_night_is_loaded_once(
+    checkpoint: Path,
+) -> None:
+    found = load_estimators(checkpoint, _night(checkpoint), "cpu", engine="auto")
+
+    assert found[NIGHT]._engine is found[DAY]._engine
+    assert found[NIGHT].answers_as(found[DAY])
+    assert found[NIGHT].card.domain == NIGHT
+    assert not found[NIGHT].answers_as(DepthEstimator(checkpoint, "cpu"))
+
+
+def test_a_card_of_its_own_counts_where_the_network_is_one(
+    checkpoint: Path, image: np.ndarray
+) -> None:
+    night = _night(checkpoint, focal_ratio=2 * CARD.focal_ratio)
+    found = load_estimators(checkpoint, night, "cpu")
+
+    assert found[NIGHT]._engine is found[DAY]._engine
+    assert not found[NIGHT].answers_as(found[DAY])
+    by_day, by_night = (found[mode].predict(image, CAMERA).depth for mode in (DAY, NIGHT))
+    assert np.allclose(by_night, by_day / 2, rtol=1e-5)
+
+
+def test_networks_that_differ_are_both_loaded(checkpoint: Path) -> None:
+    farther = _night(checkpoint, depth_range_m=(1.0, 200.0))
+    found = load_estimators(checkpoint, farther, "cpu")
+
+    assert found[NIGHT]._engine is not found[DAY]._engine
+    farther.write_bytes(b"damaged")
+    with pytest.raises(CheckpointError, match="night"):
+        load_estimators(checkpoint, farther, "cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import pytest
 
 from sdepth.checkpoint import bundled, read_card
 from sdepth.depth.daynight import DAY, NIGHT, DayNightConfig
-from sdepth.depth.estimator import DepthEstimator
+from sdepth.depth.estimator import DepthEstimator, load_estimators
 from sdepth.depth.handover import Handover
 from sdepth.geometry.camera import Camera
 from tests.conftest import ROOT
@@ -123,3 +124,14 @@ def test_networks_of_other_sizes_meet_at_that_of_the_new_one(
     )
 
     assert handover.predict(large, camera, NIGHT, SECOND).depth.shape == (192, 640)
+
+
+def test_one_network_for_both_modes_has_nothing_to_hand_over(image: np.ndarray) -> None:
+    both, runs = load_estimators(device="cpu"), []
+    for estimator in both.values():
+        estimator.timed = lambda: nullcontext(runs.append(1))
+    handover = Handover(both, CONFIG)
+
+    before, after = (handover.predict(image, CAMERA, mode, 0).depth for mode in (DAY, NIGHT))
+    assert np.array_equal(before, after)
+    assert (len(runs), handover.scale) == (2, 1.0)

@@ -19,7 +19,7 @@ from sdepth.card import CANONICAL, CONFIDENCE, SKY, Card, ForeignCard
 from sdepth.checkpoint import bundled, read_card
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.foreign import framed, to_depth, unframed
-from sdepth.engines import Source, choose
+from sdepth.engines import Chosen, Source, choose
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
 from sdepth.shapes import check_shape
@@ -56,6 +56,9 @@ class Estimator(Protocol):
     def predict(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
         """Return the depth of an image; see ``DepthEstimator.predict``."""
 
+    def answers_as(self, other: Estimator) -> bool:
+        """Tell whether another is known to give the same depth of every image."""
+
 
 def pick_device(device: str) -> torch.device:
     """Return the device named ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -91,6 +94,7 @@ class DepthEstimator:
         resolution: str = "input",
         engine: str = "torch",
         precision: str = "fp32",
+        opened: dict[tuple[str, ...], Chosen] | None = None,
     ) -> None:
         """Load the network.
 
@@ -103,6 +107,7 @@ class DepthEstimator:
                 fastest of those that are installed.
             precision: ``fp32``, ``fp16``, ``bf16``, ``int8``, or ``auto``: the fastest of those
                 that the card knows to cost little.
+            opened: engines of other estimators, as ``choose`` takes them.
 
         Raises:
             CheckpointError: the checkpoint cannot be used.
@@ -114,7 +119,7 @@ class DepthEstimator:
         self.device = pick_device(device)
         self.card = read_card(checkpoint)
         source = Source(checkpoint, self.card, self.device, precision)
-        self._engine, self.engine = choose(source, engine)
+        self._engine, self.engine = choose(source, engine, opened)
         self._resolution = resolution
         self.timed: Callable[[], AbstractContextManager[object]] = nullcontext
 
@@ -155,6 +160,14 @@ class DepthEstimator:
             depth = np.asarray(np.reciprocal(inv_depth, out=inv_depth), np.float32)
         return DepthMap(depth, camera, image)
 
+    def answers_as(self, other: Estimator) -> bool:
+        """Tell whether another shows the same network the same image: then one may answer."""
+        if not isinstance(other, DepthEstimator) or self._engine is not other._engine:
+            return False
+        # All that a card says counts, but what depth does not depend on.
+        card = replace(other.card, domain=self.card.domain, costs=self.card.costs)
+        return card == self.card and other._resolution == self._resolution
+
     def answer(self, image: NDArray[np.uint8], camera: Camera) -> DepthMap:
         """Return what a network of others answers, in the place of depth: its card says what.
 
@@ -192,7 +205,7 @@ def load_estimators(
     engine: str = "torch",
     precision: str = "fp32",
 ) -> dict[str, DepthEstimator]:
-    """Return the networks of day and night, by mode.
+    """Return the networks of day and night, by mode; where both are one, it is loaded once.
 
     Args:
         day: checkpoint; empty: the one that ships.
@@ -207,10 +220,11 @@ def load_estimators(
         ConfigError: no such device, resolution, engine or precision here.
         EngineError: an engine does not answer as PyTorch does.
     """
-    estimators = {}
+    estimators: dict[str, DepthEstimator] = {}
+    opened: dict[tuple[str, ...], Chosen] = {}
     for mode, path in ((DAY, day), (NIGHT, night)):
         checkpoint = Path(path) if path else bundled(mode)
-        estimator = DepthEstimator(checkpoint, device, resolution, engine, precision)
+        estimator = DepthEstimator(checkpoint, device, resolution, engine, precision, opened)
         (height, width), log = estimator.card.input_size, logging.getLogger(__name__)
         log.info("%s: %s (%dx%d, %s)", mode, checkpoint, width, height, estimator.card.domain)
         log.info("%s: engine %s", mode, estimator.engine)

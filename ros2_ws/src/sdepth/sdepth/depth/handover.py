@@ -76,6 +76,8 @@ class Handover:
         if not self._mode or stamp_ns < self._last_ns:
             self._mode, self._log_scale, self._before = mode, 0.0, None
             self._last_ns = stamp_ns
+        elif mode != self._mode and self._alike(mode, self._mode):
+            pass  # one network by day and by night: nothing to hand over
         elif mode != self._mode and config.crossfade_frames > 0:
             self._before, self._log_ratios = (self._mode, self._log_scale), []
         elif mode != self._mode or config.crossfade_frames == 0:
@@ -87,6 +89,10 @@ class Handover:
             step = config.scale_return_per_s * seconds
             self._log_scale -= float(np.clip(self._log_scale, -step, step))
         return replace(seen, depth=np.multiply(seen.depth, np.float32(self.scale)))
+
+    def _alike(self, mode: str, other: str) -> bool:
+        """Tell whether two modes give the same depth."""
+        return self._estimators[mode].answers_as(self._estimators[other])
 
     def _fade(
         self,

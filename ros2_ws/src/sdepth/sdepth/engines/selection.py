@@ -24,6 +24,8 @@ AUTO = "auto"
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 HARMLESS = 0.01
 """By how much AbsRel may rise in a precision that ``auto`` takes."""
+Chosen = tuple[Engine, str]
+"""An engine, and which it is and why."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ def candidates(source: Source) -> dict[str, tuple[Source, str]]:
     return found
 
 
-def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
+def choose(
+    source: Source, name: str = AUTO, opened: dict[tuple[str, ...], Chosen] | None = None
+) -> Chosen:
     """Return an engine that answers as it should, and which it is and why.
 
     Args:
@@ -73,6 +77,8 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
             cost was measured (``Card.costs``) and is harmless.
         name: of ``ENGINES``, or ``auto``: the fastest that is installed, timed at the first use
             on a machine.
+        opened: earlier choices, and from now on this one: a network is opened once, however many
+            files and cards it has.
 
     Raises:
         ConfigError: no such engine or precision, not installed, or not for this device.
@@ -84,6 +90,15 @@ def choose(source: Source, name: str = AUTO) -> tuple[Engine, str]:
     if source.precision not in (AUTO, *PRECISIONS):
         raise ConfigError(f"precision {source.precision!r}: expected one of {[AUTO, *PRECISIONS]}")
     check_weights(source.checkpoint, source.card)  # an engine from the cache would not look
+    opened = {} if opened is None else opened
+    key = (name, *candidates(source), *source.key)
+    if key not in opened:
+        opened[key] = _choose(source, name)
+    return opened[key]
+
+
+def _choose(source: Source, name: str) -> Chosen:
+    """Return what ``choose`` does of words and weights that are right."""
     where = f"{source.precision} on {source.device.type}"
     able = list(dict.fromkeys(n for one in _precise(source) for n in _able(one)))
     if name != AUTO and name not in able:
@@ -144,7 +159,7 @@ def _make(source: Source, name: str) -> Engine:
     return engine
 
 
-def _fastest(source: Source, options: dict[str, tuple[Source, str]]) -> tuple[Engine, str]:
+def _fastest(source: Source, options: dict[str, tuple[Source, str]]) -> Chosen:
     """Return the fastest engine: by the times of an earlier start, or as timed now."""
     if len(options) == 1:
         ((only, name),) = options.values()

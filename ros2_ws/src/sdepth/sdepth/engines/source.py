@@ -53,6 +53,14 @@ class Source:
         return (2 * height, 2 * width) if self.part == FEATURES else (height, width)
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """What the graph depends on: sources of one key are one network, whatever their names."""
+        card = self.card
+        numbers = *card.input_size, *card.depth_range_m, card.pose_output_scale
+        how = self.part, self.precision, device_name(self.device)
+        return card.sha256, *how, *map(str, numbers)
+
+    @property
     def costs(self) -> dict[str, float]:
         """What precisions cost, by name: of depth as measured; a motion is refined in fp32."""
         return {"fp32": 0.0} | (self.card.costs if self.part == DEPTH else {"bf16": 0.0})
@@ -93,8 +101,7 @@ class Source:
             suffix: of the file.
             versions: of all else that it depends on.
         """
-        about = (self.card.sha256, self.part, self.precision, device_name(self.device), *versions)
-        key = hashlib.sha256("\n".join((*about, *map(str, self.card.input_size))).encode())
+        key = hashlib.sha256("\n".join((*self.key, *versions)).encode())
         return cache_folder() / f"{self.checkpoint.stem}-{key.hexdigest()[:16]}.{suffix}"
 
     def has_int8(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.card import ForeignCard
-from sdepth.depth.estimator import DepthEstimator, DepthMap
+from sdepth.depth.estimator import DepthEstimator, DepthMap, Estimator
 from sdepth.depth.foreign import sky_shift, to_depth
 from sdepth.geometry.camera import Camera
 from sdepth.scale.ground import road_plane
@@ -64,6 +64,10 @@ class ShiftedEstimator:
         self._seen.append(self._observe(seen.depth, seen.camera))
         assert self.shift is not None
         return replace(seen, depth=to_depth(seen.depth, self.card, self.shift.value))
+
+    def answers_as(self, other: Estimator) -> bool:
+        """Tell that nobody does: the shift is of the images seen."""
+        return False
 
     def _observe(self, answer: NDArray[np.float32], camera: Camera) -> float:
         """Return what an answer lacks of zero at infinity."""
