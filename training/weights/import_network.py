@@ -21,7 +21,6 @@ import sys
 import tempfile
 from argparse import Namespace
 from dataclasses import replace
-from hashlib import sha256
 from math import sqrt
 from pathlib import Path
 
@@ -46,7 +45,7 @@ from sdepth.engines.golden import golden_frame
 from sdepth.engines.onnx_file import read_network
 from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.errors import CheckpointError, ConfigError
-from sdepth.files import atomic
+from sdepth.files import atomic, sha256
 from training.weights import foreign_graph, hugging_face
 from training.weights.presets import DEFAULTS, PRESETS, Fields
 
@@ -128,7 +127,7 @@ def import_network(
     with atomic(out) as partial:
         foreign_graph.save(whole, partial)
     card = _card(fields, size, source, command)
-    card = replace(card, sha256=sha256(out.read_bytes()).hexdigest())
+    card = replace(card, sha256=sha256(out))
     try:
         _try(out, card)
     except BaseException:

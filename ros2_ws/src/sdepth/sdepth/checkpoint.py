@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from sdepth.alignment.refiner import Refiner, fixed_refiner
 from sdepth.card import FOREIGN, FORMAT, Card, ForeignCard
 from sdepth.config import from_dict, to_dict
 from sdepth.errors import CheckpointError, ConfigError
-from sdepth.files import atomic, is_pickle, write_json
+from sdepth.files import atomic, is_pickle, sha256, write_json
 from sdepth.models.depth_net import DEPTH_ARCHITECTURES, DepthNet
 from sdepth.models.pose_net import POSE_ARCHITECTURES, MotionNet, make_pose_net
 
@@ -52,7 +51,7 @@ def save(
     if half:
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     write_tensors(path, tensors)
-    write_card(path, replace(card, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+    write_card(path, replace(card, sha256=sha256(path)))
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -126,7 +125,7 @@ def check_weights(path: Path, card: Card) -> None:
     Raises:
         CheckpointError: missing, damaged, or not the weights of the card.
     """
-    if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == card.sha256:
+    if path.is_file() and sha256(path) == card.sha256:
         return
     if not isinstance(card, ForeignCard):
         read_tensors(path)  # says more of what is no checkpoint at all

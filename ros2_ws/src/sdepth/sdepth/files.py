@@ -1,7 +1,8 @@
-"""Atomic writes: a crash leaves the old file or the new one, never half of one."""
+"""Files: written so that a crash leaves the old one or the new, never half of one; hashed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -31,6 +32,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
     """Write JSON and a last line's end, whole or not at all."""
     write_bytes(path, (json.dumps(content, indent=indent) + "\n").encode())
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file, read block by block: it may be large."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def is_pickle(path: Path) -> bool:
