@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,17 @@ from torch.nn import functional as F
 from sdepth.alignment import pyramid
 from sdepth.checkpoint import bundled, load_depth, load_pose, load_refiner, read_card, save
 from sdepth.depth.estimator import DepthEstimator
-from sdepth.engines import ENGINES, FEATURES, POSE, Source, candidates, choose, golden, installed
+from sdepth.engines import (
+    ENGINES,
+    FEATURES,
+    POSE,
+    Source,
+    auto,
+    candidates,
+    choose,
+    golden,
+    installed,
+)
 from sdepth.engines.graph import DepthGraph, write_onnx
 from sdepth.engines.torch_engine import TorchEngine
 from sdepth.errors import CheckpointError, ConfigError, EngineError
@@ -110,6 +121,24 @@ def test_auto_times_once_and_says_why(source: Source, engine_cache: Path) -> Non
     assert all(f"{name} {ms:.1f} ms" in why for name, ms in times.items())
     assert type(engine) is ENGINES["onnxruntime"].make
     assert known_why.startswith("onnxruntime fp32: onnxruntime 1.0 ms, ")
+
+
+def test_a_library_is_loaded_only_where_that_is_worth_it(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need("openvino")
+    names = candidates(source)
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+
+    auto.keep(source, names, dict.fromkeys(names, 9.0) | {"torch": 4.0, "openvino": 2.5})
+    engine, why = choose(source)
+    assert type(engine) is TorchEngine
+    assert why.endswith("; openvino is not worth loading")
+
+    auto.keep(source, names, dict.fromkeys(names, 9.0) | {"torch": 6.0, "openvino": 2.5})
+    assert choose(source)[1].startswith("openvino fp32: ")  # loads it
+    auto.keep(source, names, dict.fromkeys(names, 9.0) | {"torch": 4.0, "openvino": 2.5})
+    assert choose(source)[1].startswith("openvino fp32: ")
 
 
 def test_precision_auto_takes_what_the_card_knows_to_be_harmless(

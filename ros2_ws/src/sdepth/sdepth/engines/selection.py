@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -165,6 +166,7 @@ def _fastest(source: Source, options: dict[str, tuple[Source, str]]) -> Chosen:
         ((only, name),) = options.values()
         return _make(only, name), f"{name} {only.precision}, the only one here"
     engines: dict[str, Engine] = {}
+    unloaded = [label for label, (_, name) in options.items() if name not in sys.modules]
     times = auto.kept(source, options)
     if not times:
         said = "timing %s for the first start here, up to half a minute; later ones go by it"
@@ -173,9 +175,11 @@ def _fastest(source: Source, options: dict[str, tuple[Source, str]]) -> Chosen:
         rounds = auto.times_ms(engines, source)
         times = {label: min(values) for label, values in rounds.items()}
         auto.keep(source, options, times)
-    label = auto.fastest(times)
+    label = auto.fastest(times, unloaded)
     one, name = options[label]
     reason = f"{name} {one.precision}: {auto.in_words(times)}"
+    if label not in unloaded and (first := min(times, key=times.__getitem__)) in unloaded:
+        reason += f"; {first} is not worth loading"
     return engines.get(label) or _make(one, name), reason
 
 

@@ -131,12 +131,12 @@ class Odometry:
         if checkpoint:
             card = read_card(checkpoint)
             source = Source(checkpoint, card, self.device, precision)
-            if card.pose_architecture:
-                pose_size, self._pose = card.input_size, self._choose(source, POSE, engine)
             if refiner is None:
                 refiner = load_refiner(checkpoint, self.device)[0]
                 if card.features in BY_ENGINE and self.device.type == "cpu":
                     features = self._choose(source, FEATURES, engine)
+            if card.pose_architecture:  # the smaller network: it follows to the features' library
+                pose_size, self._pose = card.input_size, self._choose(source, POSE, engine)
         self._refiner = (refiner or fixed_refiner()).to(self.device).eval()
         self._damping = self._refiner.damping().detach()
         self._viewer = Viewer(self._refiner, self.config.refine.cell, pose_size, features)
