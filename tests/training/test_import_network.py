@@ -136,11 +136,42 @@ def test_what_nobody_knows_is_asked_for(
     )
     with pytest.raises(ConfigError, match="any size; choose by --input-size"):
         import_network(net, tmp_path / "day.onnx", FIELDS)
-    with pytest.raises(ConfigError, match="input size 96x64: expected multiples of 14"):
+    with pytest.raises(ConfigError, match="96x64: expected multiples of 14, as 98x70"):
         import_network(net, tmp_path / "day.onnx", FIELDS | {"multiple": 14}, SIZE)
+    with pytest.raises(ConfigError, match="--multiple 0: expected 1 or more"):
+        import_network(net, tmp_path / "day.onnx", FIELDS | {"multiple": 0}, SIZE)
     with pytest.raises(ConfigError, match="expected a name ending in"):
         import_network(net, tmp_path / "day.safetensors", FIELDS, SIZE)
     assert not [*tmp_path.glob("day*")]
+
+
+def test_a_network_of_any_size_takes_the_nearest_to_the_cameras(net: Path, tmp_path: Path) -> None:
+    fields, out = FIELDS | {"multiple": 14, "fit": "keep"}, tmp_path / "day.onnx"
+
+    card = import_network(net, out, fields, image_size=(100, 100))
+
+    assert card.input_size == (98, 98)
+    image = np.full((100, 100, 3), 200, np.uint8)
+    camera = Camera(90.0, 90.0, 49.5, 49.5, 100, 100)
+    found = DepthEstimator(out, "cpu", engine="onnxruntime").predict(image, camera).depth
+    np.testing.assert_allclose(found, 10 * seen(image) + 20, rtol=1e-4)
+    half = networks.brightness(tmp_path / "half.onnx", shape=(1, 3, 70, "w"))
+    assert import_network(half, out, fields, image_size=(100, 100)).input_size == (70, 98)
+    fixed = networks.brightness(tmp_path / "fixed.onnx", shape=(1, 3, 70, 98))
+    with pytest.raises(ConfigError, match="images of 98x70 alone; leave --image-size out"):
+        import_network(fixed, out, fields, image_size=(100, 100))
+
+
+def test_an_export_that_fixed_the_size_of_its_answer_is_refused(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Resize", ["mean", "", "", "size"], ["out"]),
+    ]
+    net = networks.write(tmp_path / "net.onnx", nodes, values={"size": np.int64([1, 1, 33, 48])})
+
+    import_network(net, tmp_path / "day.onnx", FIELDS, SIZE)  # half of it, and a pixel more
+    with pytest.raises(CheckpointError, match="answers 48x33 to an image of 64x64; its export"):
+        import_network(net, tmp_path / "day.onnx", FIELDS, (64, 64))
 
 
 def test_a_preset_knows_it_and_flags_win(

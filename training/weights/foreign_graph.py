@@ -106,7 +106,7 @@ def wrap(
     whole = helper.make_model(graph, opset_imports=opset, functions=model.functions)
     whole.ir_version = model.ir_version
     found = foreign_outputs.answers(whole, size, path)
-    fields = foreign_outputs.find(found, fields, path)
+    fields = foreign_outputs.find(found, fields, size, path)
     foreign_outputs.append(whole.graph, fields, found)
     return whole, fields
 

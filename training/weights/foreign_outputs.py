@@ -53,13 +53,14 @@ def answers(model: ModelProto, size: tuple[int, int], path: Path) -> Answers:
     return dict(zip(names, map(np.asarray, found), strict=True))
 
 
-def find(found: Answers, fields: Fields, path: Path) -> Fields:
+def find(found: Answers, fields: Fields, size: tuple[int, int], path: Path) -> Fields:
     """Return ``fields`` with what the outputs are.
 
     Args:
         found: ``answers``.
         fields: ``depth_output``, ``confidence``, ``sky``: their names; "" or missing: the first
             output that is neither of the latter; "" for none; missing: by name and shape.
+        size: (height, width) of the image.
         path: of the network, for errors.
 
     Raises:
@@ -76,6 +77,12 @@ def find(found: Answers, fields: Fields, path: Path) -> Fields:
     for what in _WORDS:
         if fields[what]:
             _dense(found, fields[what], path, what)
+    (height, width), (h, w) = size, _sides(depth)
+    if abs(h * width - w * height) > height + width:  # a pixel more or less
+        raise CheckpointError(
+            f"{path}: answers {w}x{h} to an image of {width}x{height}; its export fixed the size "
+            "of the answer: take an image size of that aspect, or export it again for this one"
+        )
     if fields[CONFIDENCE] and "confidence_is" not in fields:
         fields["confidence_is"] = _kind(found[fields[CONFIDENCE]], fields[CONFIDENCE], path)
     return fields

@@ -10,8 +10,8 @@ python -m training.weights.import_network metric3d_vit_small.onnx day.onnx \
 OUT is ONNX from image bytes to what the network gives, with its card beside it: for model.day_path
 or model.night_path, and whatever takes weights. You bring the file and its licence. It is looked
 through first, and nothing in it is executed. What it does not say itself is asked for. Networks
-that keep the aspect of an image are made for one camera: --image-size. A folder needs
-transformers: pip install 'sdepth[hf]'.
+that take any size, or keep the aspect of an image, are made for one camera: --image-size. A folder
+needs transformers: pip install 'sdepth[hf]'.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import shlex
 import sys
 import tempfile
-from argparse import Namespace
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
@@ -29,17 +28,12 @@ import torch
 
 from sdepth.card import (
     CANONICAL,
-    CHANNELS,
-    CONFIDENCES,
-    FITS,
     FOREIGN,
     METRIC,
-    OUTPUTS,
-    RESAMPLINGS,
     ForeignCard,
 )
 from sdepth.checkpoint import write_card
-from sdepth.cli import image_size, make_parser, run
+from sdepth.cli import make_parser, run
 from sdepth.engines import Source
 from sdepth.engines.golden import golden_frame
 from sdepth.engines.onnx_file import read_network
@@ -47,45 +41,10 @@ from sdepth.engines.onnxruntime_engine import OnnxRuntimeEngine
 from sdepth.errors import CheckpointError, ConfigError
 from sdepth.files import atomic, sha256
 from training.weights import foreign_graph, hugging_face
-from training.weights.presets import DEFAULTS, PRESETS, Fields
+from training.weights.foreign_flags import FLAGS, fields_of
+from training.weights.presets import DEFAULTS, Fields
 
 MODULE = "training.weights.import_network"
-_THREE: Fields = {"type": float, "nargs": 3}
-_FLAGS: dict[str, tuple[Fields, str]] = {
-    "--preset": ({"choices": sorted(PRESETS)}, "what is known of a network beside its file"),
-    "--output": (
-        {"choices": OUTPUTS},
-        "metric: metres; canonical: metres for a camera of --canonical-focal; inverse: inverse "
-        "depth up to scale; affine: up to scale and shift",
-    ),
-    "--canonical-focal": ({"type": float, "metavar": "PX"}, "at the network's size"),
-    "--mean": ({"dest": "channel_mean", **_THREE}, "of the normalisation, of 0..1, per channel"),
-    "--std": ({"dest": "channel_std", **_THREE}, "likewise; 0.003922 where it takes 0..255"),
-    "--channels": ({"choices": CHANNELS}, "their order (rgb)"),
-    "--input-size": ({"type": image_size, "metavar": "WxH"}, "of its image, where it takes any"),
-    "--image-size": (
-        {"type": image_size, "metavar": "WxH"},
-        "of the camera's images: for a folder whose network keeps their aspect",
-    ),
-    "--multiple": ({"type": int}, "that sides of its image must be of, 14 or 32 (1)"),
-    "--fit": ({"choices": FITS}, "keep: the image's aspect is kept, the rest padded (stretch)"),
-    "--resample": ({"choices": RESAMPLINGS}, "how images are made smaller (area)"),
-    "--range": (
-        {"dest": "depth_range_m", "type": float, "nargs": 2, "metavar": "M"},
-        "nearest and farthest depth it gives, metres; of inverse depth the ratio counts",
-    ),
-    "--depth-output": ({"metavar": "NAME"}, "which output is depth (the first)"),
-    "--confidence": ({"metavar": "NAME"}, "which is how sure that is; '': none (by its name)"),
-    "--confidence-is": (
-        {"choices": CONFIDENCES},
-        "share: 0 to 1; weight: 1 and up, as of Depth Anything 3 (by its values)",
-    ),
-    "--sky": ({"metavar": "NAME"}, "which output says what is sky; '': none (by its name)"),
-    "--sky-above": ({"type": float}, "from which value on it is sky (0.5)"),
-    "--licence": ({}, "of the weights, in words"),
-    "--origin": ({}, "where they come from, in words"),
-    "--domain": ({"choices": ("day", "night")}, "what they were trained for (day)"),
-}
 
 
 def import_network(
@@ -93,6 +52,7 @@ def import_network(
     out: Path,
     given: Fields,
     size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | None = None,
     command: str = "",
 ) -> ForeignCard:
     """Write the ONNX network of ``source`` to ``out`` (.onnx), with its card, and return that.
@@ -101,7 +61,9 @@ def import_network(
         source: an .onnx file.
         out: where to.
         given: what is known of it; what is missing has a default, or is named in the error.
-        size: (height, width) of the images it is to take, where it takes any.
+        size: (height, width) of the images it is to take, where it takes any; None: nearest to
+            the camera's.
+        image_size: (height, width) of the camera's images.
         command: that makes it.
 
     Raises:
@@ -117,10 +79,13 @@ def import_network(
         given = {"channel_mean": (0.0, 0.0, 0.0), "channel_std": (1.0, 1.0, 1.0), **given}
     fields = {**DEFAULTS, **given}
     _require(fields, source)
-    size = size or _only_size(seen.size, source)
-    if any(side % fields["multiple"] for side in size):
+    if fields["multiple"] < 1:
+        raise ConfigError(f"--multiple {fields['multiple']}: expected 1 or more")
+    size = size or _size(seen.size, image_size, fields["multiple"], source)
+    if size != (near := _nearest(size, fields["multiple"])):
         raise ConfigError(
-            f"input size {size[1]}x{size[0]}: expected multiples of {fields['multiple']}"
+            f"input size {size[1]}x{size[0]}: expected multiples of {fields['multiple']}, as "
+            f"{near[1]}x{near[0]}"
         )
     foreign_graph.fix_size(model, seen, size, source)
     whole, fields = foreign_graph.wrap(model, seen, size, fields, source)
@@ -183,13 +148,29 @@ def _require(fields: Fields, source: Path) -> None:
         )
 
 
-def _only_size(size: tuple[int, int], source: Path) -> tuple[int, int]:
-    """Return the size of a network that has but one."""
-    if not all(size):
+def _size(
+    own: tuple[int, int], image_size: tuple[int, int] | None, multiple: int, source: Path
+) -> tuple[int, int]:
+    """Return the size of a network that has but one, or that of the camera, as it can be taken."""
+    if all(own) and image_size is None:
+        return own
+    if all(own):
         raise ConfigError(
-            f"{source}: takes images of any size; choose by --input-size WIDTHxHEIGHT"
+            f"{source}: takes images of {own[1]}x{own[0]} alone; leave --image-size out"
         )
-    return size
+    if image_size is None:
+        raise ConfigError(
+            f"{source}: takes images of any size; choose by --input-size WIDTHxHEIGHT, or give "
+            "the camera's by --image-size"
+        )
+    height, width = _nearest(image_size, multiple)
+    return own[0] or height, own[1] or width
+
+
+def _nearest(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Return the size whose sides are multiples."""
+    height, width = (max(1, round(side / multiple)) * multiple for side in size)
+    return height, width
 
 
 def _card(fields: Fields, size: tuple[int, int], source: Path, command: str) -> ForeignCard:
@@ -223,35 +204,20 @@ def _try(path: Path, card: ForeignCard) -> None:
             raise CheckpointError(f"{path.name}: answers NaN or infinity; is it damaged?")
 
 
-def _fields(options: Namespace) -> Fields:
-    """Return what the flags say, over what the preset does."""
-    names = (
-        "output", "canonical_focal", "channel_mean", "channel_std", "channels", "multiple", "fit",
-        "resample", "depth_range_m", "depth_output", "confidence", "confidence_is", "sky",
-        "sky_above", "licence", "origin", "domain",
-    )  # fmt: skip
-    said = {name: getattr(options, name) for name in names}
-    said["source"] = said.pop("origin")
-    flags = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items() if v is not None}
-    return {**PRESETS.get(options.preset, {}), **flags}
-
-
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
     parser = make_parser(f"python -m {MODULE}", __doc__)
     parser.add_argument("source", type=Path, help="an .onnx file, or a folder of Hugging Face's")
     parser.add_argument("out", type=Path, help="ends in .onnx")
-    for flag, (how, words) in _FLAGS.items():
+    for flag, (how, words) in FLAGS.items():
         parser.add_argument(flag, help=words, **how)
     options = parser.parse_args(args)
 
     def work() -> None:
         said = shlex.join(["python", "-m", MODULE, *(sys.argv[1:] if args is None else args)])
-        what = options.source, options.out, _fields(options), options.input_size
-        if options.source.is_dir():
-            card = import_folder(*what, options.image_size, said)
-        else:
-            card = import_network(*what, said)
+        make = import_folder if options.source.is_dir() else import_network
+        sizes = options.input_size, options.image_size
+        card = make(options.source, options.out, fields_of(options), *sizes, said)
         print(
             f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB, {card.output}, "
             f"{''.join(f'{what}, ' for what in card.beside)}"
