@@ -287,3 +287,11 @@ def test_exported_graph_takes_any_batch(
         expected = graph(torch.from_numpy(images), torch.from_numpy(scales)).numpy()
     assert depth.shape == (3, 1, 64, 96)
     assert np.allclose(depth, expected, rtol=1e-3)
+
+
+def test_openvino_leaves_its_threads_to_the_scheduler(source: Source) -> None:
+    need("openvino")
+    engine, _ = choose(source, "openvino")
+    engine.infer(golden.golden_frame((64, 96)), 1.0)
+
+    assert engine._request.get_compiled_model().get_property("ENABLE_CPU_PINNING") is False

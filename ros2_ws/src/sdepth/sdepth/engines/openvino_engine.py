@@ -26,6 +26,8 @@ class OpenVinoEngine(Engine):
             "INFERENCE_PRECISION_HINT": "bf16" if source.precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
+            # Left alone it binds its first thread to the first core, as in every other process.
+            "ENABLE_CPU_PINNING": False,
             "CACHE_DIR": str(cache_folder() / "openvino"),  # keyed by version, device and graph
         }
         self._shapes: list[tuple[int, ...]] = []
