@@ -144,6 +144,8 @@ class TrainConfig:
                 not self.hold.on or bool(self.model.init_from),
                 "model.init_from with it: the network that depth is held to",
             ),
+            "data.workers": (self.data.workers, self.data.workers >= 0, "0 or more"),
+            "data.train": (self.data.train, len(self.data.train) > 0, "folders of drives"),
             "optim.steps": (self.optim.steps, self.optim.steps > 0, "at least 1"),
             "optim.batch": (self.optim.batch, self.optim.batch > 0, "at least 1"),
             "optim.lr": (self.optim.lr, self.optim.lr > 0, "more than 0"),

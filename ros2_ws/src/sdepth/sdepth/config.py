@@ -17,6 +17,33 @@ _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """Numbers as Python prints them, 5e-05, are text to YAML where they have no point."""
 
 
+BAD_YAML = (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError)
+"""What reading of YAML raises."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML takes the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping whose keys differ."""
+        keys = [key.value for key, _ in node.value]
+        for (key, _), name in zip(node.value, keys, strict=True):
+            if keys.count(name) > 1 and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {name!r} stands twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(text: str) -> Any:
+    """Return what YAML says.
+
+    Raises:
+        BAD_YAML: it is none, or a key stands twice in one mapping.
+    """
+    return yaml.load(text, _Loader)
+
+
 def param(default: Any, description: str, **metadata: Any) -> Any:
     """Return a dataclass field that says what it is, and may be offered as a ROS parameter.
 
@@ -33,7 +60,8 @@ def load_config(kind: type[T], path: Path | None, overrides: Sequence[str] = ())
     """Return a ``kind`` filled from a YAML file, then from ``key.key=value`` overrides.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key, or a value of another type.
+        ConfigError: no such file, not YAML, an unknown key, or a value that its field does not
+            take.
     """
     return from_dict(kind, read_values(path, overrides), path.name if path else kind.__name__)
 
@@ -47,14 +75,14 @@ def read_values(path: Path | None, overrides: Sequence[str] = ()) -> dict[str, A
     values: dict[str, Any] = {}
     if path is not None:
         try:
-            values = yaml.safe_load(path.read_text()) or {}
+            values = read_yaml(path.read_text()) or {}
             if not isinstance(values, dict):
                 raise ConfigError(f"{path}: got {values!r:.80}, expected keys and their values")
         except FileNotFoundError as err:
             raise ConfigError(f"{path}: no such file; see training/configs/") from err
         except ConfigError:
             raise
-        except (OSError, yaml.YAMLError, ValueError, TypeError, RecursionError) as err:
+        except (OSError, *BAD_YAML) as err:
             raise ConfigError(f"{path}: not YAML ({' '.join(str(err).split())})") from err
     for override in overrides:
         _set(values, override)
@@ -65,18 +93,18 @@ def from_dict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     """Return a dataclass ``kind`` (nested ones too) of a mapping; ``where`` starts the errors.
 
     Raises:
-        ConfigError: an unknown key, or a value of another type than its field.
+        ConfigError: an unknown key, or a value that its field does not take.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}: got {values!r}, expected keys of {kind.__name__}")
     hints = get_type_hints(kind)
-    known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    known = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in values:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}; known: {', '.join(known)}")
     missing = [
         f.name
-        for f in dataclasses.fields(kind)  # type: ignore[arg-type]
+        for f in known.values()
         if f.name not in values
         and f.default is dataclasses.MISSING
         and f.default_factory is dataclasses.MISSING
@@ -84,7 +112,21 @@ def from_dict(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     if missing:
         raise ConfigError(f"{where}: missing {', '.join(missing)}")
     parts = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in values.items()}
+    for key, value in parts.items():
+        check_value(known[key], value, f"{where}.{key}")
     return kind(**parts)
+
+
+def check_value(item: dataclasses.Field[Any], value: Any, where: str) -> None:
+    """Refuse a value that is not among its field's choices, or out of its range.
+
+    Raises:
+        ConfigError: it is; begins with ``where``.
+    """
+    if (choices := item.metadata.get("choices")) and value not in choices:
+        raise ConfigError(f"{where}: got {value!r}, expected one of {', '.join(choices)}")
+    if (limits := item.metadata.get("range")) and not limits[0] <= value <= limits[1]:
+        raise ConfigError(f"{where}: got {value!r}, expected {limits[0]} to {limits[1]}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -132,4 +174,7 @@ def _set(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
             raise ConfigError(f"--set {override}: {parent} is a value, not a group of keys")
-    values[leaf] = yaml.safe_load(text)
+    try:
+        values[leaf] = read_yaml(text)
+    except BAD_YAML as err:
+        raise ConfigError(f"--set {override}: not YAML ({' '.join(str(err).split())})") from err

@@ -16,6 +16,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from sdepth.config import check_value
 from sdepth.errors import ConfigError
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def build(kind: type[T], values: dict[str, Any], prefix: str = "") -> T:
     """Return a dataclass of dotted names and values.
 
     Raises:
-        ConfigError: a value is not among its field's choices, or the dataclass refuses it.
+        ConfigError: a value that its field or the dataclass does not take.
     """
     hints, parts = get_type_hints(kind), {}
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]
@@ -47,10 +48,7 @@ def build(kind: type[T], values: dict[str, Any], prefix: str = "") -> T:
         value, choices = values[name], item.metadata.get("choices")
         if choices and isinstance(value, float):  # inf and nan, which ROS reads as numbers
             value = str(value)
-        if choices and value not in choices:
-            raise ConfigError(
-                f"parameter {name}: got {value!r}, expected one of {', '.join(choices)}"
-            )
+        check_value(item, value, f"parameter {name}")
         parts[item.name] = value
     return kind(**parts)
 
