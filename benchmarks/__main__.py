@@ -27,7 +27,7 @@ from typing import Any
 from benchmarks import engines, loader, messages, refine, train_step
 from benchmarks.compare import compare
 from benchmarks.timing import prepare, size_of, timing_parser
-from sdepth.cli import run
+from sdepth.cli import not_negative, run
 from sdepth.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -59,7 +59,7 @@ def main(args: list[str] | None = None) -> int:
     parser = timing_parser("", __doc__)
     add = parser.add_argument
     add("--only", nargs="+", choices=SECTIONS, default=[*SECTIONS], help="sections (all)")
-    add("--tolerance", type=float, default=0.25, help="(default: %(default)s)")
+    add("--tolerance", type=not_negative, default=0.25, help="(default: %(default)s)")
     add("--write", action="store_true", help="put these sections in the place of the committed")
     options = parser.parse_args(args)
     worse = 0

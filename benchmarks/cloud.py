@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from sdepth.checkpoint import bundled
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, run
 from sdepth.config import load_config
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import DepthEstimator, DepthMap
@@ -78,7 +78,7 @@ def main(args: list[str] | None = None) -> int:
     parser = make_parser("python -m benchmarks.cloud", __doc__)
     parser.add_argument("data", type=Path, help="drives with true depth")
     parser.add_argument("--mode", choices=(DAY, NIGHT), default=DAY, help="whose weights")
-    parser.add_argument("--every", type=int, default=10, metavar="N")
+    parser.add_argument("--every", type=one_or_more, default=10, metavar="N")
     parser.add_argument("--set", action="append", default=[], metavar="cloud.KEY=VALUE")
     o = parser.parse_args(args)
 

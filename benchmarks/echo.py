@@ -14,7 +14,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from tqdm import tqdm
 
-from sdepth.cli import image_size, make_parser, run
+from sdepth.cli import image_size, make_parser, run, zero_or_more
 from sdepth.depth.cloud import xyzrgb_cloud
 from sdepth.errors import SdepthError
 from sdepth.geometry.camera import Camera
@@ -128,7 +128,7 @@ def main(args: list[str] | None = None) -> int:
     parser = make_parser("python -m benchmarks.echo", __doc__)
     parser.add_argument("role", choices=("echo", "send"))
     parser.add_argument("--sizes", nargs="+", default=[], metavar="WxH")
-    parser.add_argument("--frames", type=int, default=0)
+    parser.add_argument("--frames", type=zero_or_more, default=0)
     options = parser.parse_args(args)
 
     def work() -> None:

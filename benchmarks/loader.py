@@ -31,7 +31,7 @@ from torch import Tensor
 
 from benchmarks.table import show
 from benchmarks.timing import Timing, measure, one_thread, size_of
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, run, zero_or_more
 from sdepth.errors import DataError
 from sdepth.files import write_json
 from training.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
@@ -153,8 +153,13 @@ def main(args: list[str] | None = None) -> int:
     add = parser.add_argument
     add("drive", type=Path, nargs="?", help="images as recorded (default: a few are rendered)")
     add("--size", default="640x192", help="WxH; multiples of 32 (%(default)s)")
-    add("--runs", type=int, default=40, help="triplets of each way of reading (%(default)s)")
-    add("--steps", type=int, default=5, help="of training (%(default)s)")
+    add(
+        "--runs",
+        type=one_or_more,
+        default=40,
+        help="triplets of each way of reading (%(default)s)",
+    )
+    add("--steps", type=zero_or_more, default=5, help="of training (%(default)s)")
     add("--json", type=Path, help="write the numbers here, too")
     options = parser.parse_args(args)
 

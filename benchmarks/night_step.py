@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.refine import kept, table, triplets
 from benchmarks.timing import timing_parser
-from sdepth.cli import image_size
+from sdepth.cli import image_size, one_or_more
 from sdepth.config import load_config
 from sdepth.files import write_json
 from training.config import TrainConfig
@@ -76,7 +76,7 @@ def main(args: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     parser = timing_parser("night", __doc__)
     parser.set_defaults(size="192x64")
-    parser.add_argument("--width", type=int, default=16, help="of the discriminator (16)")
+    parser.add_argument("--width", type=one_or_more, default=16, help="of the discriminator (16)")
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     options = parser.parse_args(args)
     torch.set_num_threads(options.threads)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from benchmarks.__main__ import RESULTS
 from benchmarks.engines import EAGER, LIMIT
 from benchmarks.messages import OURS
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, run
 from sdepth.errors import DataError
 
 COLOURS = {"fp32": "#1f6fb4", "bf16": "#7a5aa6", "int8": "#d9601a", "fp16": "#3a9a5b"}
@@ -94,7 +94,9 @@ def main(args: list[str] | None = None) -> int:
     """Write the figure; return the exit code."""
     parser = make_parser("python -m benchmarks.plot", __doc__)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="of the files (%(default)s)")
+    parser.add_argument(
+        "--threads", type=one_or_more, default=2, help="of the files (%(default)s)"
+    )
     options = parser.parse_args(args)
     folder, name = options.results, f"speed-*-{options.threads}.json"
 

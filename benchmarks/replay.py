@@ -28,7 +28,7 @@ from benchmarks.depth import make_checkpoint
 from benchmarks.stream import Stream, streaming
 from demo.nodes import NODES
 from demo.processes import Processes
-from sdepth.cli import image_size, make_parser, run
+from sdepth.cli import image_size, make_parser, one_or_more, positive, run, zero_or_more
 from sdepth.engines import AUTO, PRECISIONS
 from sdepth.markdown import table
 from training.data.drive import Drive
@@ -118,13 +118,15 @@ def main(args: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     parser = make_parser("python -m benchmarks.replay", __doc__, _EXAMPLES)
     parser.add_argument("drive", type=Path, help="folder, KITTI odometry or raw layout")
-    parser.add_argument("--hz", type=float, nargs="+", default=[10.0, 30.0])
+    parser.add_argument("--hz", type=positive, nargs="+", default=[10.0, 30.0])
     parser.add_argument("--nodes", nargs="+", default=[*NODES], choices=NODES)
-    parser.add_argument("--frames", type=int, default=150, help="over and over (%(default)s)")
+    parser.add_argument(
+        "--frames", type=one_or_more, default=150, help="over and over (%(default)s)"
+    )
     parser.add_argument("--together", action="store_true", help="both nodes in one process")
     parser.add_argument("--features", choices=("fixed", "learned"), default="fixed",
                         help="of odometry (%(default)s)")  # fmt: skip
-    parser.add_argument("--busy", type=int, nargs="+", default=[0],
+    parser.add_argument("--busy", type=zero_or_more, nargs="+", default=[0],
                         help="endless loops beside it, a run for each (none)")  # fmt: skip
     parser.add_argument("--network", choices=("light", "lite0", "resnet18"),
                         help="untrained, of --size; without it, the one that ships")  # fmt: skip

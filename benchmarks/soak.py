@@ -20,7 +20,7 @@ from tqdm import tqdm
 from benchmarks.stream import Stream, streaming
 from demo.nodes import NODES
 from demo.processes import Processes
-from sdepth.cli import image_size, make_parser, run
+from sdepth.cli import image_size, make_parser, not_negative, one_or_more, run
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
 from sdepth.markdown import table
@@ -96,9 +96,9 @@ def report(stream: Stream, name: str, memory: NDArray[np.float64], warm_up: floa
 def main(args: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     parser = make_parser("python -m benchmarks.soak", __doc__, _EXAMPLES)
-    parser.add_argument("--frames", type=int, default=20_000, help="(default %(default)s)")
+    parser.add_argument("--frames", type=one_or_more, default=20_000, help="(default %(default)s)")
     parser.add_argument("--size", default="96x64", help="WxH of the images (%(default)s)")
-    parser.add_argument("--warm-up", type=float, default=0.2, help="share of the stream")
+    parser.add_argument("--warm-up", type=not_negative, default=0.2, help="share of the stream")
     options = parser.parse_args(args)
 
     def work() -> None:

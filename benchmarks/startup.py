@@ -22,7 +22,7 @@ from benchmarks.timing import machine
 from demo.domain import free_domain
 from demo.nodes import CAMERA_ARGS, environment
 from demo.processes import Processes, processes
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, run
 from sdepth.markdown import table
 
 APART = {"depth_node": ("depth",), "odometry_node": ("odometry",)}
@@ -83,7 +83,7 @@ def start(executables: Mapping[str, tuple[str, ...]], cache: Path, frames: int) 
 def main(args: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     parser = make_parser("python -m benchmarks.startup", __doc__, _EXAMPLES)
-    parser.add_argument("--frames", type=int, default=50, help="answered (%(default)s)")
+    parser.add_argument("--frames", type=one_or_more, default=50, help="answered (%(default)s)")
     options = parser.parse_args(args)
 
     def work() -> None:

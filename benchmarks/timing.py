@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sdepth.cli import image_size, make_parser, run
+from sdepth.cli import image_size, make_parser, one_or_more, run
 from sdepth.engines.source import device_name
 from sdepth.files import write_json
 
@@ -89,8 +89,8 @@ def timing_parser(name: str, description: str | None) -> argparse.ArgumentParser
     """Return the parser of a benchmark, with what every timing takes."""
     parser = make_parser(f"python -m benchmarks.{name}".rstrip("."), description)
     parser.add_argument("--size", default="640x192", help="WxH; multiples of 32 (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--threads", type=one_or_more, default=2)
+    parser.add_argument("--runs", type=one_or_more, default=15)
     return parser
 
 

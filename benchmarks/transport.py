@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.timing import machine
 from demo.domain import domain_variables, free_domain
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, run
 from sdepth.errors import SdepthError
 from sdepth.files import write_json
 from sdepth.markdown import table
@@ -90,7 +90,7 @@ def main(args: list[str] | None = None) -> int:
     parser = make_parser("python -m benchmarks.transport", __doc__, _EXAMPLES)
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH", help="of images")
     parser.add_argument("--settings", nargs="+", default=[*SETTINGS], choices=SETTINGS)
-    parser.add_argument("--frames", type=int, default=100, help="per size (%(default)s)")
+    parser.add_argument("--frames", type=one_or_more, default=100, help="per size (%(default)s)")
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     options = parser.parse_args(args)
 

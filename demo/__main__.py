@@ -21,7 +21,7 @@ from demo.run import read_run
 from demo.scores import score_run
 from demo.sheet import write_sheet
 from demo.tables import Table, depth_table, runtime_table, trajectory_table
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, positive, run
 from sdepth.errors import SdepthError
 from training.data.open_drive import read_drive
 from training.synth.generate import generate
@@ -107,9 +107,14 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser = make_parser("demo", __doc__, _EXAMPLES)
     add = parser.add_argument
     add("--out", type=Path, default=defaults.out, help="folder to write (%(default)s)")
-    add("--frames", type=int, default=defaults.frames, help="length of the drive (%(default)s)")
+    add(
+        "--frames",
+        type=one_or_more,
+        default=defaults.frames,
+        help="length of the drive (%(default)s)",
+    )
     add("--seed", type=int, default=defaults.seed, help="of the street (%(default)s)")
-    add("--rate", type=float, default=defaults.rate, help="speed of the replay (%(default)s)")
+    add("--rate", type=positive, default=defaults.rate, help="speed of the replay (%(default)s)")
     add("--day-weights", default="", metavar="FILE", help="instead of those that ship")
     add("--night-weights", default="", metavar="FILE", help="instead of those that ship")
     add("--from", dest="first", choices=_STEPS, default=_STEPS[0],

@@ -114,8 +114,6 @@ def test_a_poor_choice_is_named_with_the_way_out() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--runs", "0"], "--runs 0: expected 1 or more"),
-        (["--threads", "-1"], "--threads -1: expected 1 or more"),
         (["--device", "gpu"], "device 'gpu'"),
         (["--device", "meta"], "device 'meta': no engine runs there"),
     ],

@@ -108,9 +108,12 @@ def test_a_second_ctrl_c_breaks_off_neither_record_nor_replay(
             "no topic /camera/imag in it; expected some of /c",
         ),
         (["{bag}", "--topics", "camera/image_raw", "/x"], "no topic /x in it"),
-        (["{bag}", "--max-gap", "-1"], "--max-gap -1: expected 0 or more"),
+        (
+            ["{bag}", "--max-gap", "-1"],
+            "argument --max-gap: got '-1', expected a number from 0 on",
+        ),
         (["{bag}", "--timeout", "0.3"], "nobody listens to /camera/image_raw"),
-        (["{bag}", "--rate", "0"], "expected more than 0"),
+        (["{bag}", "--rate", "0"], "argument --rate: got '0', expected a number above 0"),
     ],
 )
 def test_replay_says_why_it_cannot(

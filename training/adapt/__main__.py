@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 
 from sdepth.checkpoint import bundled
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, positive, run, zero_or_more
 from sdepth.depth.daynight import DAY, NIGHT
 from training.adapt.adaptation import Request, adapt
 from training.adapt.learn import Budget
@@ -37,11 +37,17 @@ def make_arguments() -> argparse.ArgumentParser:
     add("drives", type=Path, nargs="+", metavar="DRIVE", help="what was recorded")
     add("out", type=Path, help="day weights to write; ends in .safetensors")
     add("--night", type=Path, metavar="OUT", help="night weights to write (default: OUT_night)")
-    add("--minutes", type=float, default=15.0, help="of training, each mode (%(default)s)")
-    add("--steps", type=int, default=0, metavar="N", help="in place of --minutes: exactly so long")
+    add("--minutes", type=positive, default=15.0, help="of training, each mode (%(default)s)")
+    add(
+        "--steps",
+        type=zero_or_more,
+        default=0,
+        metavar="N",
+        help="in place of --minutes: exactly so long",
+    )
     add("--calib", type=Path, metavar="FILE",
         help="of images without one: the .yaml of ROS' camera_calibration")  # fmt: skip
-    add("--fps", type=float, default=10.0, metavar="HZ", help="of folders without times.txt")
+    add("--fps", type=positive, default=10.0, metavar="HZ", help="of folders without times.txt")
     add("--bag-option", action="append", default=[], metavar="OPTION", dest="bag_options",
         help="for bags.to_dataset, as --bag-option=--image=/front/image_raw")  # fmt: skip
     add("--day-from", type=Path, default=bundled(DAY), metavar="W", help="weights to start from")

@@ -8,6 +8,7 @@ from collections import Counter
 
 from tqdm import tqdm
 
+from sdepth.cli import zero_or_more
 from sdepth.errors import DataError
 from training.data.recording import Recording
 from training.data.write import WriteConfig, claim, write_recording
@@ -21,7 +22,13 @@ def add_write_options(parser: ArgumentParser, crop: str = "none") -> None:
     add("--crop", default=crop, metavar="WxH+X+Y", help="or none (default %(default)s)")
     add("--size", default="none", metavar="WxH", help="resize to, after the crop")
     add("--skip-broken", action="store_true", help="leave out images that are missing or broken")
-    add("--workers", type=int, default=2, metavar="N", help="threads (default %(default)s)")
+    add(
+        "--workers",
+        type=zero_or_more,
+        default=2,
+        metavar="N",
+        help="threads (default %(default)s)",
+    )
 
 
 def describe_recordings(recordings: list[Recording]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from sdepth.cli import one_or_more, positive
 from sdepth.errors import DataError
 from training.data import cityscapes, custom, nuscenes, nyuv2, robotcar
 from training.data.check import broken_files, describe
@@ -69,7 +70,7 @@ def _read_kitti(options: Namespace, crop: CropResize) -> list[Recording]:
 
 
 def _nyuv2_options(parser: ArgumentParser) -> None:
-    parser.add_argument("--every", type=int, default=nyuv2.EVERY, metavar="N",
+    parser.add_argument("--every", type=one_or_more, default=nyuv2.EVERY, metavar="N",
         help="take every Nth frame (default %(default)s)")  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def _calibrated(parser: ArgumentParser) -> None:
 
 def _folder_options(parser: ArgumentParser) -> None:
     _calibrated(parser)
-    parser.add_argument("--fps", type=float, default=10.0, metavar="HZ",
+    parser.add_argument("--fps", type=positive, default=10.0, metavar="HZ",
         help="where there is no times.txt (default %(default)s)")  # fmt: skip
 
 
@@ -104,7 +105,9 @@ def _read_folder(options: Namespace, crop: CropResize) -> list[Recording]:
 
 def _video_options(parser: ArgumentParser) -> None:
     _calibrated(parser)
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth frame")
+    parser.add_argument(
+        "--every", type=one_or_more, default=1, metavar="N", help="take every Nth frame"
+    )
 
 
 def _read_video(options: Namespace, crop: CropResize) -> list[Recording]:

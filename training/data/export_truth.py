@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, positive, run
 from sdepth.errors import ConfigError, DataError
 from sdepth.shapes import check_shape
 from training.data.open_drive import find_drives
@@ -229,16 +229,16 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--along", choices=["camera", "lidar"], default="camera")
     pair = parser.add_argument_group("of two cameras")
     pair.add_argument("--stereo", action="store_true", help="match images, read no LiDAR")
-    pair.add_argument("--baseline", type=float, metavar="M", help="between the cameras, metres")
-    pair.add_argument("--disparities", type=int, default=DISPARITIES, metavar="PX",
+    pair.add_argument("--baseline", type=positive, metavar="M", help="between the cameras, metres")
+    pair.add_argument("--disparities", type=one_or_more, default=DISPARITIES, metavar="PX",
         help="tried, a multiple of 16 (%(default)s)")  # fmt: skip
-    pair.add_argument("--stride", type=int, default=1, help="match every n-th pair")
+    pair.add_argument("--stride", type=one_or_more, default=1, help="match every n-th pair")
     o = parser.parse_args(args)
 
     def work() -> None:
         if o.stereo:
-            if o.split or o.stride < 1:
-                raise ConfigError("--stereo takes no --split, and a --stride of 1 or more")
+            if o.split:
+                raise ConfigError("--stereo takes no --split")
             count = export_stereo(o.root, o.out, o.baseline, o.disparities, o.stride)
             print(f"{o.out}: {count} images, depth along the camera's axis, by stereo")
             return

@@ -26,6 +26,7 @@ from sdepth.alignment.refiner import Refiner, make_levels, split
 from sdepth.alignment.residual import Level
 from sdepth.alignment.solver import RefineConfig, refine
 from sdepth.checkpoint import bundled, load_refiner
+from sdepth.cli import one_or_more, positive
 from sdepth.errors import DataError
 from sdepth.files import write_json
 from sdepth.geometry import se3
@@ -154,9 +155,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("drive", type=Path, help="KITTI odometry sequence with image_1 and poses")
     parser.add_argument("--checkpoint", type=Path, default=bundled("day"))
-    parser.add_argument("--baseline", type=float, default=0.5372, help="metres (%(default)s)")
-    parser.add_argument("--width", type=int, default=640, help="of the images (%(default)s)")
-    parser.add_argument("--stride", type=int, default=1, help="take every n-th pair")
+    parser.add_argument("--baseline", type=positive, default=0.5372, help="metres (%(default)s)")
+    parser.add_argument(
+        "--width", type=one_or_more, default=640, help="of the images (%(default)s)"
+    )
+    parser.add_argument("--stride", type=one_or_more, default=1, help="take every n-th pair")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--png", type=Path, help="draw the convergence")
 

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sdepth.checkpoint import bundled
+from sdepth.cli import one_or_more
 from sdepth.depth.confidence import mirror_confidence
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import DepthEstimator
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("data", type=Path, help="drives with true depth")
     parser.add_argument("--mode", choices=(DAY, NIGHT), default=DAY, help="whose weights")
-    parser.add_argument("--every", type=int, default=10, metavar="N")
+    parser.add_argument("--every", type=one_or_more, default=10, metavar="N")
 
 
 def score(o: argparse.Namespace) -> None:

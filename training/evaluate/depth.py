@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sdepth.cli import one_or_more, positive
 from sdepth.engines import PRECISIONS
-from sdepth.errors import ConfigError
 from sdepth.files import write_json
 from sdepth.markdown import table
 from sdepth.metrics.depth import DepthErrors, mean_errors
@@ -43,9 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", type=Path, help=".npz by data.export_truth, or a folder")
     parser.add_argument("--scale", choices=["median", "none"], help="none: judge metres")
     parser.add_argument("--prior", type=Path, help="training drives, for the per-pixel baseline")
-    parser.add_argument("--camera-height", type=float, metavar="M", help="above the road, for the "
+    parser.add_argument("--camera-height", type=positive, metavar="M",
+        help="above the road, for the "
         "flat-ground baseline (default: the drives' own, 1.65 for KITTI)")  # fmt: skip
-    parser.add_argument("--stride", type=int, default=1, help="score every n-th frame")
+    parser.add_argument("--stride", type=one_or_more, default=1, help="score every n-th frame")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32",
         help="of the network (%(default)s); others in the fastest engine here")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the numbers here too")
@@ -164,8 +165,6 @@ def score(o: argparse.Namespace) -> None:
     protocol = find(o.protocol)
     if o.scale:
         protocol = dataclasses.replace(protocol, scale=o.scale)
-    if o.stride < 1:
-        raise ConfigError(f"--stride {o.stride}: expected 1 or more")
     prior = pixel_prior(o.prior, (96, 320), protocol.cap_m) if o.prior else None
     examples = read_examples(o.data, o.truth, o.stride, o.split)
     engine = "torch" if o.precision == "fp32" else "auto"

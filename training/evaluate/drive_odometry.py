@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
+from sdepth.cli import one_or_more
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.engines import AUTO, ENGINES, PRECISIONS
 from sdepth.errors import DataError
@@ -96,7 +97,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, help="drives with true poses")
     parser.add_argument("--checkpoint", type=Path, default=bundled("day"))
     parser.add_argument("--depth", choices=("true", "predicted"), default="true")
-    parser.add_argument("--threads", type=int, default=1, help="as odometry_node (%(default)s)")
+    parser.add_argument(
+        "--threads", type=one_or_more, default=1, help="as odometry_node (%(default)s)"
+    )
     parser.add_argument("--engine", choices=(AUTO, *ENGINES), default="torch",
                         help="of odometry's networks (%(default)s)")  # fmt: skip
     parser.add_argument("--precision", choices=(AUTO, *PRECISIONS), default="fp32",

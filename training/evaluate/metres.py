@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
+from sdepth.cli import not_negative, positive
 from sdepth.depth.daynight import DAY
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.errors import DataError
@@ -94,8 +95,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("data", type=Path, help="drives with true poses")
     parser.add_argument("--checkpoint", type=Path, default=bundled(DAY))
-    parser.add_argument("--camera-height", type=float, metavar="M", help="default: the drive's")
-    parser.add_argument("--after", type=float, default=3.0, metavar="S")
+    parser.add_argument("--camera-height", type=positive, metavar="M", help="default: the drive's")
+    parser.add_argument("--after", type=not_negative, default=3.0, metavar="S")
 
 
 def score(o: argparse.Namespace) -> None:

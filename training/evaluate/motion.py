@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sdepth.cli import one_or_more
 from sdepth.errors import DataError
 from sdepth.files import write_json
 from sdepth.markdown import table
@@ -193,7 +194,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("data", type=Path, help="folder with sequences/NN, depth and poses")
-    parser.add_argument("--stride", type=int, default=1, help="use every n-th drive")
+    parser.add_argument("--stride", type=one_or_more, default=1, help="use every n-th drive")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parser.add_argument("--json", type=Path, help="write all numbers here")
 

@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sdepth.cli import one_or_more
 from sdepth.depth.estimator import DepthEstimator, DepthMap
 from sdepth.errors import DataError
 from sdepth.files import write_json
@@ -203,7 +204,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("night", type=Path, help="test drives by night: sequences/NN")
     parser.add_argument("--day", type=Path, required=True, help="the same drives by day")
-    parser.add_argument("--stride", type=int, default=1, help="use every n-th drive")
+    parser.add_argument("--stride", type=one_or_more, default=1, help="use every n-th drive")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parser.add_argument("--json", type=Path, help="write all numbers here")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.cli import not_negative, positive
 from sdepth.errors import DataError
 from sdepth.files import write_json
 from sdepth.markdown import table
@@ -40,11 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--estimate", type=Path, required=True, help="the same, by the same names")
     parser.add_argument("--align", choices=["none", "scale", "6dof", "7dof"], default="7dof")
     parser.add_argument(
-        "--lengths", type=float, nargs="+", metavar="M", default=KITTI_LENGTHS_M,
+        "--lengths", type=positive, nargs="+", metavar="M", default=KITTI_LENGTHS_M,
         help="of the sub-paths drift is taken on (default: 100 to 800 m)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-gap", type=float, default=0.01, help="seconds between stamps of one pose (TUM form)"
+        "--max-gap",
+        type=not_negative,
+        default=0.01,
+        help="seconds between stamps of one pose (TUM form)",
     )
     parser.add_argument("--plot", type=Path, help="write a PNG: path from above, drift by length")
     parser.add_argument("--json", type=Path, help="write the numbers here too")

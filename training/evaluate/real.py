@@ -24,6 +24,7 @@ import numpy as np
 
 from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import read_card
+from sdepth.cli import one_or_more
 from sdepth.errors import ConfigError, DataError
 from sdepth.files import write_json
 from sdepth.markdown import table
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("checkpoints", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="(%(default)s)")
-    parser.add_argument("--stride", type=int, default=3,
+    parser.add_argument("--stride", type=one_or_more, default=3,
         help="take every n-th pair of a stereo sequence (%(default)s)")  # fmt: skip
     parser.add_argument("--prior", type=Path, help="training drives, for the per-pixel baseline")
     parser.add_argument("--no-paths", action="store_true", help="leave odometry out: 5 s a drive")
@@ -221,8 +222,6 @@ def _cell(row: dict[str, float] | None) -> str:
 
 def score(o: argparse.Namespace) -> None:
     """Print the tables, and write the files asked for."""
-    if o.stride < 1:
-        raise ConfigError(f"--stride {o.stride}: expected 1 or more")
     found = measure(o.checkpoints, o.data, o.stride, o.cache, o.prior, not o.no_paths)
     print("AbsRel by median scaling / in metres as they are / share within 25 %, scaled")
     print(f"every {o.stride}. pair of stereo sequences; * may choose among checkpoints\n")

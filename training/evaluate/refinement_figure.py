@@ -21,6 +21,7 @@ from sdepth.alignment.refiner import Refiner, make_levels, split
 from sdepth.alignment.residual import Problem
 from sdepth.alignment.solver import Refinement, refine
 from sdepth.checkpoint import load_depth, load_pose, load_refiner
+from sdepth.cli import zero_or_more
 from sdepth.depth.colorize import colorize
 from sdepth.models.depth_net import disp_to_depth
 from training.data.open_drive import read_drive
@@ -141,7 +142,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("drive", type=Path)
-    parser.add_argument("--frame", type=int, default=10, help="of the drive (%(default)s)")
+    parser.add_argument(
+        "--frame", type=zero_or_more, default=10, help="of the drive (%(default)s)"
+    )
     parser.add_argument("--png", type=Path, default=Path("refinement.png"))
 
 

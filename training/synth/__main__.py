@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from sdepth.cli import image_size, make_parser, run
+from sdepth.cli import image_size, make_parser, one_or_more, run
 from sdepth.errors import DataError
 from training.synth.config import DOMAINS, DatasetConfig
 
@@ -47,10 +47,14 @@ def main(args: list[str] | None = None) -> int:
     parser = make_parser("python -m training.synth", _HELP, _EXAMPLES)
     parser.add_argument("out", type=Path, help="folder to write, new or of the same arguments")
     parser.add_argument("--domain", choices=DOMAINS, default="day")
-    parser.add_argument("--sequences", type=int, default=8, help="number of drives (%(default)s)")
-    parser.add_argument("--frames", type=int, default=100, help="frames per drive (%(default)s)")
     parser.add_argument(
-        "--every", type=int, default=1, help="keep every Nth frame at 10 Hz (%(default)s)"
+        "--sequences", type=one_or_more, default=8, help="number of drives (%(default)s)"
+    )
+    parser.add_argument(
+        "--frames", type=one_or_more, default=100, help="frames per drive (%(default)s)"
+    )
+    parser.add_argument(
+        "--every", type=one_or_more, default=1, help="keep every Nth frame at 10 Hz (%(default)s)"
     )
     parser.add_argument("--size", default="640x192", help="WIDTHxHEIGHT (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="draws everything (%(default)s)")
@@ -63,7 +67,7 @@ def main(args: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=one_or_more,
         default=os.cpu_count() or 1,
         help="processes; they share a sequence where these are fewer (%(default)s)",
     )

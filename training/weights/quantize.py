@@ -35,7 +35,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from sdepth.checkpoint import read_card, write_card
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, one_or_more, run
 from sdepth.engines import Source, candidates
 from sdepth.engines.graph import INPUTS
 from sdepth.engines.source import quantised_path
@@ -149,10 +149,12 @@ def main(args: list[str] | None = None) -> int:
     parser = make_parser("python -m training.weights.quantize", __doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("drives", type=Path, help="to calibrate on: training drives")
-    parser.add_argument("--images", type=int, default=64, help="of them (default: %(default)s)")
+    parser.add_argument(
+        "--images", type=one_or_more, default=64, help="of them (default: %(default)s)"
+    )
     parser.add_argument("--bits", type=int, choices=(7, 8), default=7, help="8: for VNNI only")
     parser.add_argument("--test", type=Path, help="drives with true depth: say what it costs")
-    parser.add_argument("--stride", type=int, default=1, help="score every n-th frame")
+    parser.add_argument("--stride", type=one_or_more, default=1, help="score every n-th frame")
     options = parser.parse_args(args)
 
     def work() -> None:

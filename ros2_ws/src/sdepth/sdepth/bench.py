@@ -22,6 +22,7 @@ import torch
 
 from sdepth import cli
 from sdepth.checkpoint import bundled, read_card
+from sdepth.cli import one_or_more
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.depth.estimator import pick_device
 from sdepth.engines import (
@@ -199,9 +200,6 @@ def command(options: Namespace) -> None:
     Raises:
         SdepthError: one cannot be used, or there is no such device.
     """
-    for name in ("runs", "threads"):
-        if (number := getattr(options, name)) is not None and number < 1:
-            raise ConfigError(f"--{name} {number}: expected 1 or more")
     if options.threads:
         torch.set_num_threads(options.threads)
     checkpoints = [options.checkpoint] if options.checkpoint else map(bundled, (DAY, NIGHT))
@@ -215,8 +213,10 @@ def main(args: list[str] | None = None) -> int:
     parser = cli.make_parser(PROG, __doc__, EXAMPLES)
     parser.add_argument("checkpoint", nargs="?", type=Path, help="default: day and night's")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N (auto)")
-    parser.add_argument("--threads", type=int, help="of each engine (as PyTorch has)")
-    parser.add_argument("--runs", type=int, default=30, help="images each engine sees (30)")
+    parser.add_argument("--threads", type=one_or_more, help="of each engine (as PyTorch has)")
+    parser.add_argument(
+        "--runs", type=one_or_more, default=30, help="images each engine sees (30)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parts = (DEPTH, FEATURES, POSE)
     parser.add_argument("--part", choices=parts, default=DEPTH, help="of the checkpoint (depth)")

@@ -21,7 +21,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 
-from sdepth.cli import make_parser
+from sdepth.cli import make_parser, positive
 from sdepth.doctor import Finding, machine, models, report
 from sdepth_ros.depth_publishers import COLOR, CONFIDENCE, DEPTH, PACKED
 from sdepth_ros.middleware import PROFILES_VARIABLE, TRANSPORTS_VARIABLE, profile_file
@@ -144,7 +144,7 @@ def main(args: list[str] | None = None) -> int:
         nonlocal wrong
         parser = make_parser("sdepth-doctor", __doc__)
         parser.add_argument("--graph", action="store_true", help="look at the running nodes, too")
-        parser.add_argument("--seconds", type=float, default=3.0, help="to listen (3)")
+        parser.add_argument("--seconds", type=positive, default=3.0, help="to listen (3)")
         parser.add_argument("--weights", type=Path, nargs="+", help="instead of those that ship")
         options = parser.parse_args(own)
         given = {path.stem: path for path in options.weights or []}

@@ -18,7 +18,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import WriterError
 from rosbags.typesys import Stores, get_typestore
 
-from sdepth.cli import make_parser
+from sdepth.cli import make_parser, positive
 from sdepth.errors import DataError
 from sdepth_ros.bags.file import add_topic, new_bag
 from sdepth_ros.bags.qos import record_qos
@@ -122,8 +122,8 @@ def parse(args: list[str]) -> argparse.Namespace:
     add("bag", type=Path, help="folder to write, must not exist")
     add("topics", nargs="*", help="what to record; may appear later")
     add("-a", "--all", action="store_true", help="every topic")
-    add("--duration", type=float, metavar="S", help="stop after this time")
-    add("--idle", type=float, metavar="S",
+    add("--duration", type=positive, metavar="S", help="stop after this time")
+    add("--idle", type=positive, metavar="S",
         help="stop when no message (but diagnostics and clock) came for this time, "
         "counted from the first one")  # fmt: skip
     options = parser.parse_args(args)

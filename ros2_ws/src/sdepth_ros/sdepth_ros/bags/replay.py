@@ -19,8 +19,8 @@ from rosbags.interfaces import Connection
 from rosgraph_msgs.msg import Clock
 from tqdm import tqdm
 
-from sdepth.cli import make_parser
-from sdepth.errors import ConfigError, DataError
+from sdepth.cli import make_parser, not_negative, positive
+from sdepth.errors import DataError
 from sdepth_ros.bags.own_outputs import OUTPUTS, TF, Link, link_of, own_topics, without_links
 from sdepth_ros.bags.qos import play_qos
 from sdepth_ros.bags.reader import open_bag
@@ -235,15 +235,15 @@ def parse(args: list[str]) -> argparse.Namespace:
     parser = make_parser("sdepth-replay", __doc__, _EXAMPLES)
     add = parser.add_argument
     add("bag", type=Path, help="a rosbag2 (folder, .mcap or .db3), or a ROS 1 .bag")
-    add("--rate", type=float, default=1.0, help="speed, 1 is real time (default %(default)s)")
+    add("--rate", type=positive, default=1.0, help="speed, 1 is real time (default %(default)s)")
     add("--loop", action="store_true", help="start over until interrupted")
-    add("--clock", type=float, nargs="?", const=100.0, default=0.0, metavar="HZ",
+    add("--clock", type=not_negative, nargs="?", const=100.0, default=0.0, metavar="HZ",
         help="publish /clock, 100 Hz unless told")  # fmt: skip
     add("--topics", nargs="+", default=[], metavar="TOPIC", help="play only these")
     add("--with-outputs", action="store_true", help="play also what our own nodes published")
     add(
         "--max-gap",
-        type=float,
+        type=not_negative,
         default=0.0,
         metavar="S",
         help="pauses of the recording that are longer last S seconds; 0: as recorded (default)",
@@ -252,17 +252,12 @@ def parse(args: list[str]) -> argparse.Namespace:
         help="start when each has a publisher and a subscriber; "
         "without it, when an image of the bag is heard")  # fmt: skip
     add("--no-wait", action="store_true", help="start at once, whoever listens")
-    add("--timeout", type=float, default=60.0, metavar="S",
+    add("--timeout", type=not_negative, default=60.0, metavar="S",
         help="longest wait for listeners (default %(default)s s)")  # fmt: skip
-    add("--start-delay", type=float, default=0.5, metavar="S",
+    add("--start-delay", type=not_negative, default=0.5, metavar="S",
         help="rest between the listeners' arrival and the first message (default %(default)s s), "
         "for slower links to match")  # fmt: skip
-    options = parser.parse_args(args)
-    if options.rate <= 0:
-        raise ConfigError(f"--rate {options.rate:g}: expected more than 0")
-    if options.max_gap < 0:
-        raise ConfigError(f"--max-gap {options.max_gap:g}: expected 0 or more")
-    return options
+    return parser.parse_args(args)
 
 
 def _sleep_until(due_s: float) -> None:
