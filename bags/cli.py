@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bags.images import STAMPS
-from bags.write import BagConfig, write_bag
-from sdepth.cli import make_parser, run
+from bags.write import BagConfig, check_apart, write_bag
+from sdepth.cli import make_parser, one_or_more, positive, run
 from training.data.data_sets import without_broken
 from training.data.drive import Drive
 from training.data.open_drive import read_drive
@@ -22,7 +22,7 @@ def converter_parser(prog: str, description: str | None, examples: str) -> argpa
     add("bag", type=Path, help="folder to write: metadata.yaml and an .mcap")
     add("--compressed", action="store_true",
         help="store the image files as they are, on /camera/image_raw/compressed")  # fmt: skip
-    add("--limit", type=int, metavar="N", help="only the first N frames")
+    add("--limit", type=one_or_more, metavar="N", help="only the first N frames")
     add("--skip-broken", action="store_true", help="leave out images that are missing or broken")
     add("--overwrite", action="store_true", help="replace the bag where it exists")
     return parser
@@ -32,7 +32,7 @@ def add_camera_height(parser: argparse.ArgumentParser, default_m: float) -> None
     """Add the option that says how high the camera is."""
     parser.add_argument(
         "--camera-height",
-        type=float,
+        type=positive,
         default=default_m,
         metavar="M",
         help="of the camera above the road, m (default %(default)s)",
@@ -65,6 +65,7 @@ def convert(
     )
 
     def work() -> None:
+        check_apart(options.drive, options.bag)
         (drive,) = without_broken([read(options)], options.skip_broken)
         counts = write_bag(drive, options.bag, config)
         for topic, count in sorted(counts.items()):

@@ -29,7 +29,7 @@ from bags.cli import add_camera
 from bags.process_bag import RESULT, ProcessConfig, Result, process_bag
 from bags.recordings import Topics
 from sdepth.checkpoint import bundled
-from sdepth.cli import make_parser, run
+from sdepth.cli import make_parser, run, zero_or_more
 from sdepth.errors import DataError, SdepthError
 from sdepth.markdown import table
 from sdepth_ros.bags.reader import is_bag
@@ -45,7 +45,7 @@ def make_arguments() -> ArgumentParser:
     add = parser.add_argument
     add("list", type=Path, help="folder of bags, or a file that names one per line")
     add("out", type=Path, help="folder to write")
-    add("--workers", type=int, default=os.cpu_count() or 1, metavar="N",
+    add("--workers", type=zero_or_more, default=os.cpu_count() or 1, metavar="N",
         help="bags at a time on this machine (default: its cores)")  # fmt: skip
     add("--address", default="", help="of a Ray cluster, instead of this machine")
     add("--image", default="", metavar="TOPIC", help="default: the only one of images")

@@ -22,8 +22,8 @@ from bags import messages
 from bags.cli import add_camera
 from bags.messages import BASE_FRAME, CAMERA_FRAME, ODOM_FRAME, make
 from bags.recordings import Topics, read_bag, read_frames
-from bags.write import STATIC_TF, base_from_camera, write_messages
-from sdepth.cli import make_parser, run
+from bags.write import STATIC_TF, base_from_camera, check_apart, write_messages
+from sdepth.cli import make_parser, positive, run
 from sdepth.config import load_config
 from sdepth.depth.estimator import load_estimators
 from sdepth.errors import DataError
@@ -57,8 +57,8 @@ def make_arguments() -> ArgumentParser:
     add("out", type=Path, help="folder to write: metadata.yaml and an .mcap")
     add("--image", default="", metavar="TOPIC", help="of a bag; default: the only one of images")
     add_camera(parser)
-    add("--fps", type=float, default=10.0, help="of a folder without times.txt (%(default)s)")
-    add("--camera-height", type=float, metavar="M",
+    add("--fps", type=positive, default=10.0, help="of a folder without times.txt (%(default)s)")
+    add("--camera-height", type=positive, metavar="M",
         help="of the camera above base_link; default: odometry of the camera itself")  # fmt: skip
     add("--set", action="append", default=[], metavar="KEY=VALUE",
         help="a parameter of depth_node; may be repeated")  # fmt: skip
@@ -142,6 +142,7 @@ def _odometry_outputs(motion: Motion, child: str, stamp: int) -> Iterator[tuple[
 
 def run_over(options: Namespace) -> None:
     """Write the bag that the options ask for, and say what is in it."""
+    check_apart(options.input, options.out)
     params, alignment = load_config(DepthParams, None, options.set), AlignmentConfig()
     found, model = open_input(options), params.model
     estimators = load_estimators(

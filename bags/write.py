@@ -29,6 +29,8 @@ IMAGE, COMPRESSED = "/camera/image_raw", "/camera/image_raw/compressed"
 CAMERA_INFO, STATIC_TF, TRUTH = "/camera/camera_info", "/tf_static", "/ground_truth/odometry"
 LATCHED = (STATIC_TF, "/depth/mode", "/depth/scale")
 KITTI_CAMERA_HEIGHT_M = 1.65
+_OF_BAGS = ("metadata.yaml", ".mcap", ".db3", ".zstd", ".DS_Store")
+"""Ends of the names of what a rosbag2 is replaced with."""
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
 
@@ -74,10 +76,10 @@ def write_messages(
         overwrite: replace what stands there.
 
     Raises:
-        DataError: ``out`` exists already.
+        DataError: ``out`` exists already, and is not to be replaced or no rosbag2.
     """
-    if out.exists() and not overwrite:
-        raise DataError(f"{out}: exists already; choose another name or give --overwrite")
+    if out.exists():
+        _check_replaceable(out, overwrite)
     counts: Counter[str] = Counter()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
@@ -93,9 +95,32 @@ def write_messages(
                 writer.write(connections[topic], stamp_ns, data)
                 counts[topic] += 1
         if out.exists():
-            shutil.rmtree(out) if out.is_dir() else out.unlink()
+            shutil.rmtree(out)
         bag.rename(out)
     return counts
+
+
+def check_apart(source: Path, out: Path) -> None:
+    """Refuse to replace what a bag is made of.
+
+    Raises:
+        DataError: ``out`` is ``source`` or holds it.
+    """
+    if out.resolve() in (source.resolve(), *source.resolve().parents):
+        raise DataError(f"{out}: is or holds what is read, {source}; choose another name")
+
+
+def _check_replaceable(out: Path, overwrite: bool) -> None:
+    """Refuse to replace what is no rosbag2, or anything unasked."""
+    if not overwrite:
+        raise DataError(f"{out}: exists already; choose another name or give --overwrite")
+    if not out.is_dir() or out.is_symlink():
+        raise DataError(f"{out}: is no folder, so it is not replaced; choose another name")
+    held = sorted(p.name for p in out.iterdir())
+    others = [name for name in held if (out / name).is_dir() or not name.endswith(_OF_BAGS)]
+    if held and (others or "metadata.yaml" not in held):
+        named = f" (it holds {others[0]})" if others else ""
+        raise DataError(f"{out}: not a rosbag2{named}, so it is not replaced; choose another name")
 
 
 def base_from_camera(camera_height_m: float) -> NDArray[np.float64]:

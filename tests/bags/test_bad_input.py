@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bags import from_kitti, from_synth
+from bags import from_kitti, from_synth, run
 from bags.read import read_messages
 from bags.write import write_bag
 from sdepth.errors import DataError
@@ -71,6 +71,43 @@ def test_a_failing_overwrite_keeps_the_old_bag(tmp_path: Path) -> None:
     image = first_image(folder)
     image.write_bytes(image.read_bytes()[:-40])
     assert from_synth.main([str(folder), str(bag), "--overwrite"]) == 2
+    assert (bag / "bag.mcap").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "held", ["precious.txt", "inner/precious.txt", "camera.yaml", ".git/HEAD"]
+)
+def test_only_a_bag_is_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], held: str
+) -> None:
+    folder, out = write_drive(tmp_path), tmp_path / "out"
+    for file in (out / held, out / "a.mcap", out / "metadata.yaml"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("keep me")
+    assert from_kitti.main([str(folder), str(out), "--overwrite"]) == 2
+    assert f"not a rosbag2 (it holds {held.split('/')[0]})" in capsys.readouterr().err
+    assert (out / held).read_text() == "keep me"
+
+
+def test_recordings_side_by_side_are_no_bag_to_overwrite(tmp_path: Path) -> None:
+    folder, out = write_drive(tmp_path), tmp_path / "out"
+    out.mkdir()
+    (out / "monday.mcap").write_text("keep me")
+    assert from_kitti.main([str(folder), str(out), "--overwrite"]) == 2
+    assert (out / "monday.mcap").read_text() == "keep me"
+    assert from_kitti.main([str(folder), str(out / "monday.mcap"), "--overwrite"]) == 2
+    assert (out / "monday.mcap").read_text() == "keep me"
+
+
+@pytest.mark.parametrize("source", ["bag", "bag/bag.mcap"])
+def test_a_bag_is_not_replaced_by_what_is_made_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    folder, bag = write_drive(tmp_path), tmp_path / "bag"
+    assert from_kitti.main([str(folder), str(bag)]) == 0
+    before = (bag / "bag.mcap").read_bytes()
+    assert run.main([str(tmp_path / source), str(bag), "--overwrite"]) == 2
+    assert "choose another name" in capsys.readouterr().err
     assert (bag / "bag.mcap").read_bytes() == before
 
 
