@@ -55,6 +55,26 @@ def test_flip_mirrors_the_ray_of_every_pixel() -> None:
     assert mirrored.flipped() == CAMERA
 
 
+@pytest.mark.parametrize(
+    "K",
+    [
+        CAMERA.K.T,
+        CAMERA.K + np.diag([0.0, 0.0, 1.0]),
+        CAMERA.K + 7.0 * np.eye(3, k=1),
+        CAMERA.K - np.diag([0.0, 0.0, 1.0]),
+    ],
+)
+def test_a_matrix_that_is_not_of_the_four_numbers_is_refused(K: np.ndarray) -> None:
+    with pytest.raises(CameraError, match="expected fx 0 cx, 0 fy cy, 0 0 1, row by row"):
+        Camera.from_matrix(K, CAMERA.width, CAMERA.height)
+
+
+def test_a_matrix_and_a_projection_give_the_camera() -> None:
+    P = np.hstack([CAMERA.K, [[-386.1], [0.2], [0.003]]])
+    for K in (CAMERA.K, P, CAMERA.K + 1e-9 * np.eye(3, k=-1)):
+        assert Camera.from_matrix(K, CAMERA.width, CAMERA.height) == CAMERA
+
+
 def test_zero_intrinsics_are_refused_as_uncalibrated() -> None:
     with pytest.raises(CameraError, match="uncalibrated"):
         Camera.from_matrix(np.zeros((3, 3)), 640, 192)

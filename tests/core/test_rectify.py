@@ -222,6 +222,67 @@ def test_a_calibration_file_gives_its_lens(tmp_path: Path) -> None:
     assert made.name == str(path)
 
 
+def opencv(matrix: str) -> str:
+    """Return a matrix as cv2.FileStorage writes it."""
+    return f"!!opencv-matrix\n   rows: 1\n   cols: 1\n   dt: d\n   data: {matrix}"
+
+
+OTHER_FORMS = {
+    "OpenCV": (
+        "%YAML:1.0\n---\nimage_width: 320\nimage_height: 240\nflags: 0\n"
+        f"camera_matrix: {opencv(str(list(K)))}\n"
+        f"distortion_coefficients: {opencv(str(list(DISTORTIONS['plumb_bob'])))}\n"
+    ),
+    "ros2 topic echo": (
+        "header:\n  stamp: {sec: 5, nanosec: 0}\n  frame_id: camera\nheight: 240\nwidth: 320\n"
+        f"distortion_model: plumb_bob\nd: {list(DISTORTIONS['plumb_bob'])}\nk: {list(K)}\n"
+        "r: [1, 0, 0, 0, 1, 0, 0, 0, 1]\np: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]\nbinning_x: 0\n"
+        "binning_y: 0\nroi: {x_offset: 0, y_offset: 0, height: 0, width: 0}\n---\n"
+    ),
+    "Kalibr": (
+        "cam0:\n  camera_model: pinhole\n  distortion_model: radtan\n  resolution: [320, 240]\n"
+        f"  intrinsics: {[K[0], K[4], K[2], K[5]]}\n"
+        f"  distortion_coeffs: {list(DISTORTIONS['plumb_bob'][:4])}\n  rostopic: /cam0\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_calibrations_of_others_give_the_same_lens(tmp_path: Path, form: str, end: str) -> None:
+    path = tmp_path / "camera.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + OTHER_FORMS[form].replace("\n", end).encode())
+    d = DISTORTIONS["plumb_bob"][: 4 if form == "Kalibr" else 5]
+    camera, rectify = read_calibration(path).rectification()
+    expected, expected_rectify = lens(d=d).rectification()
+    image = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
+    assert camera == expected
+    assert rectify is not None
+    assert expected_rectify is not None
+    np.testing.assert_array_equal(rectify(image), expected_rectify(image))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (OTHER_FORMS["Kalibr"] + OTHER_FORMS["Kalibr"].replace("cam0", "cam1"), "2 cameras, cam0"),
+        (OTHER_FORMS["Kalibr"].replace("pinhole", "omni"), "camera_model omni"),
+        (OTHER_FORMS["ros2 topic echo"].replace("binning_x: 0", "binning_x: 2"), "binning is set"),
+        (OTHER_FORMS["ros2 topic echo"].replace("x_offset: 0", "x_offset: 8"), "a region of inte"),
+        (OTHER_FORMS["OpenCV"] + "image_width: 640\n", "key 'image_width' stands twice"),
+        ("Camera.fx: 250.0\nCamera.fy: 250.0\n", "0 cameras, no intrinsics"),
+        ("# oST version 5.0 parameters\n[image]\nwidth\n320\n", "expected .*document"),
+    ],
+)
+def test_a_calibration_that_could_be_misread_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "camera.yaml").write_text(text)
+    with pytest.raises(DataError, match=rf"no calibration \(\w+: .*{said}") as error:
+        read_calibration(tmp_path / "camera.yaml")
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("text", ["", "[1]", "a: [", "image_width: .inf", "\x00", "[" * 3000])
 def test_other_files_are_no_calibration(tmp_path: Path, text: str) -> None:
     (tmp_path / "camera.yaml").write_text(text)

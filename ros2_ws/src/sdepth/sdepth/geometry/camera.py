@@ -18,6 +18,10 @@ _FARTHEST = 1e4
 """Image sides from its centre: no lens is as long, no image as far from the axis."""
 
 
+_MOST_SKEW = 1e-3
+"""Focal lengths that may stand where a pinhole has 0."""
+
+
 @dataclass(frozen=True)
 class Camera:
     """Pinhole intrinsics of an image of ``width`` x ``height`` pixels.
@@ -56,8 +60,20 @@ class Camera:
 
     @classmethod
     def from_matrix(cls, K: NDArray[np.float64], width: int, height: int) -> Camera:
-        """Return the camera of a (3, 3) or (3, 4) intrinsic matrix, pixels."""
-        return cls(float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2]), width, height)
+        """Return the camera of a (3, 3) or (3, 4) intrinsic matrix, pixels.
+
+        Raises:
+            CameraError: as the class does, or the matrix has other numbers than those four.
+        """
+        K = np.asarray(K, np.float64)[:, :3]
+        found = cls(*map(float, (K[0, 0], K[1, 1], K[0, 2], K[1, 2])), width, height)
+        others = np.abs(K - found.K) / [[found.fx], [found.fx], [1]]
+        if others.max() > _MOST_SKEW:
+            raise CameraError(
+                f"intrinsic matrix {K.tolist()}: expected fx 0 cx, 0 fy cy, 0 0 1, row by row; is "
+                "it transposed, or has it a skew?"
+            )
+        return found
 
     @property
     def K(self) -> NDArray[np.float64]:
