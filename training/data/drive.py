@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sdepth.bit_depth import BitDepth
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from training.data.check import lens_of
 
+_log = logging.getLogger(__name__)
+_LOOKED_AT = 16
+"""So many images of a folder tell how many bits its sensor has."""
 IMAGES = (".png", ".jpg", ".jpeg", ".ppm")
 """Endings of images, in small or capital letters."""
 _NUMBER = re.compile(r"([0-9]{9,}\.[0-9]+|[0-9]+)")
@@ -133,16 +140,35 @@ def text_lines(path: Path) -> list[str]:
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Return the image (H, W, 3) of a file, RGB; grey ones get three equal channels.
 
-    For a drive's frame take ``Drive.read``, which rectifies it where the data set has not.
+    For a drive's frame take ``Drive.read``, which rectifies it where the data set has not. Of 16
+    bits those count that the images of the folder hold: a sensor's 12 are not taken for dark.
 
     Raises:
         DataError: missing or truncated.
     """
     # A calibration knows nothing of EXIF, so neither does the image.
-    bgr = _decoded(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    how = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    bgr = _decoded(path, how)
     if bgr is None:
         raise DataError(f"{path}: missing or not a whole image; copy or render it again")
+    if bgr.dtype == np.uint16:
+        bgr = _bit_depth(path.parent).to_eight(bgr)
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+@cache
+def _bit_depth(folder: Path) -> BitDepth:
+    """Return what the 16-bit images of a folder hold, by some of them from first to last."""
+    files, seen = image_files(folder), BitDepth()
+    for path in files[:: max(1, ceil(len(files) / _LOOKED_AT))]:
+        pixels = _decoded(path, cv2.IMREAD_UNCHANGED)
+        if pixels is not None and pixels.dtype == np.uint16:
+            seen.look(pixels)
+    if 0 < seen.bits < 16:
+        _log.warning(
+            "%s: images of 16 bits, taken as %d, which is what they hold", folder, seen.bits
+        )
+    return BitDepth(seen.bits)
 
 
 def _decoded(path: Path, how: int) -> NDArray[Any] | None:

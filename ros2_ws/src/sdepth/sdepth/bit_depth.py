@@ -29,10 +29,16 @@ class BitDepth:
         """The bit depth in use; 0 while it is neither given nor estimated."""
         return self._given or self.guessed
 
+    def look(self, pixels: NDArray[np.uint16]) -> None:
+        """Estimate the bits by one more image, (H, W) or (H, W, C); opacity says nothing."""
+        if self.guessed < _USUAL[-1]:
+            colours = pixels[..., :3] if pixels.ndim == 3 else pixels
+            brightest = int(colours.max(initial=0)).bit_length()
+            self.guessed = max(self.guessed, next(n for n in _USUAL if n >= brightest))
+
     def to_eight(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
         """Return pixels with their significant bits, at most, brought down to eight."""
-        if not self._given and self.guessed < _USUAL[-1]:
-            brightest = int(pixels.max(initial=0)).bit_length()
-            self.guessed = max(self.guessed, next(n for n in _USUAL if n >= brightest))
+        if not self._given:
+            self.look(pixels)
         eight = pixels >> (self.bits - 8)
         return np.minimum(eight, 255).astype(np.uint8) if self._given else eight.astype(np.uint8)

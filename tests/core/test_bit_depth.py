@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdepth.bit_depth import BitDepth
 from sdepth.errors import ConfigError
 from sdepth_ros import conversions
-from sdepth_ros.bit_depth import BitDepth
 from tests.ros import messages
 
 
@@ -24,6 +24,13 @@ def test_white_is_white_whatever_the_sensor(encoding: str, white: int, bits: int
     rgb = conversions.to_rgb(messages.image(pixels, encoding), depth)
     assert (rgb == white >> (bits - 8)).all()
     assert depth.bits == bits
+
+
+def test_opacity_says_nothing_of_the_sensor() -> None:
+    pixels = np.full((4, 4, 4), 4095, np.uint16)
+    pixels[..., 3] = 65535
+    rgb = conversions.to_rgb(messages.image(pixels, "rgba16"), BitDepth())
+    assert (rgb == 255).all()
 
 
 def test_the_brightest_pixel_so_far_decides_also_for_darker_images() -> None:
