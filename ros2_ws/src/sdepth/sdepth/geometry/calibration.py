@@ -48,14 +48,15 @@ def _plain(text: str) -> str:
     return "\n".join(lines)
 
 
-_Found = tuple[Any, Any, tuple[tuple[float, ...], ...]]
+_Row = tuple[float, ...]
+_Found = tuple[Any, Any, tuple[_Row, _Row, _Row, _Row]]
 """Size (width, height), model, and k, d, r, p of a lens."""
 
 
 def _of_ros(given: Mapping[str, Any]) -> _Found:
     """Return what ROS' camera_calibration wrote, or OpenCV, which has no more than k and d."""
 
-    def numbers(key: str, count: int | None, default: tuple[float, ...] = ()) -> tuple[float, ...]:
+    def numbers(key: str, count: int | None, default: _Row = ()) -> _Row:
         return _numbers(given[key]["data"], count) if key in given or not default else default
 
     return (
@@ -76,8 +77,9 @@ def _of_camera_info(given: Mapping[str, Any]) -> _Found:
         raise ValueError("a region of interest is set; echo it with the whole image")
     if max(given.get("binning_x", 0), given.get("binning_y", 0)) > 1:
         raise ValueError("binning is set; echo it without")
-    numbers = (_numbers(given[key], n) for key, n in (("k", 9), ("d", None), ("r", 9), ("p", 12)))
-    return (given["width"], given["height"]), given["distortion_model"], tuple(numbers)
+    counts = {"k": 9, "d": None, "r": 9, "p": 12}
+    k, d, r, p = (_numbers(given[key], count) for key, count in counts.items())
+    return (given["width"], given["height"]), given["distortion_model"], (k, d, r, p)
 
 
 def _of_kalibr(given: Mapping[str, Any]) -> _Found:
@@ -102,7 +104,7 @@ _FORMS: dict[str, Callable[[Mapping[str, Any]], _Found]] = {
 """Who reads a file that has this key."""
 
 
-def _numbers(values: list[float], count: int | None) -> tuple[float, ...]:
+def _numbers(values: list[float], count: int | None) -> _Row:
     """Return so many numbers."""
     numbers = tuple(map(float, values))
     if count is not None and len(numbers) != count:

@@ -66,7 +66,8 @@ class Camera:
             CameraError: as the class does, or the matrix has other numbers than those four.
         """
         K = np.asarray(K, np.float64)[:, :3]
-        found = cls(*map(float, (K[0, 0], K[1, 1], K[0, 2], K[1, 2])), width, height)
+        fx, fy, cx, cy = (float(K[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
+        found = cls(fx, fy, cx, cy, width, height)
         others = np.abs(K - found.K) / [[found.fx], [found.fx], [1]]
         if others.max() > _MOST_SKEW:
             raise CameraError(
