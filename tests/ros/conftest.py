@@ -39,6 +39,22 @@ def peer(domain: int) -> Iterator[Peer]:
     node.close()
 
 
+@pytest.fixture
+def lost_are_counted(peer: Peer) -> bool:
+    """Tell whether the middleware numbers messages: what did not come is known by that alone."""
+    from std_msgs.msg import Int32
+
+    from sdepth_ros.qos import InputSubscription
+
+    received = list[Int32]()
+    heard = InputSubscription(peer, Int32, "/numbered", received.append, "reliable")
+    output = peer.create_publisher(Int32, "/numbered", 10)
+    assert peer.spin_until(lambda: output.publish(Int32()) or received)
+    heard.close()
+    peer.destroy_publisher(output)
+    return bool(heard._numbers)
+
+
 @pytest.fixture(scope="session")
 def foreign_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a network of others of 128x64: 30 m in the dark to 5 m in the light."""

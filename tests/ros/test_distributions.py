@@ -23,6 +23,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from sdepth_ros.conversions import stamp_ns
+from sdepth_ros.middleware import PROFILES_VARIABLE
 from sdepth_ros.qos import with_info
 from tests.ros import processes
 from tests.ros.camera_peer import FakeCamera
@@ -75,6 +76,13 @@ def test_a_callback_is_called_with_the_message_alone_or_with_what_is_known_of_it
         inspect.signature(callback).bind(object())
     if hasattr(Subscription, "CallbackType"):
         inspect.signature(callback).bind(object(), object())
+
+
+def test_the_profile_is_named_as_the_middleware_reads_it() -> None:
+    libraries = [*(Path(sys.prefix) / "lib").glob("libfast[dr][dt]*s.so")]
+    if not libraries:
+        pytest.skip("Fast DDS is not of PyPI here; ROS_DISTRO tells")
+    assert PROFILES_VARIABLE.encode() in libraries[0].read_bytes()
 
 
 NEWER = {"rclpy.event_handler.SubscriptionEventCallbacks": "iron"}
