@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -108,12 +109,36 @@ def test_every_nth_frame_of_a_video_is_prepared(video: Path, calib: Path, tmp_pa
     assert errors[6] < 10  # of 255: the frames of the video are JPEG
 
 
+PHONE_MS = (0, 33, 66, 400, 433, 900, 933)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov", "avi"])
+def test_a_video_of_no_steady_rate_has_its_own_times(
+    calib: Path, tmp_path: Path, ending: str
+) -> None:
+    av = pytest.importorskip("av")
+    path, out = tmp_path / f"phone.{ending}", tmp_path / "out"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time, pixels in zip(PHONE_MS, pictures(7, (64, 128)), strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+
+    assert main(["video", str(path), str(out), "--calib", str(calib)]) == 0
+    made = read_drive(out / "sequences/phone")
+    assert [frame.stamp_ns for frame in made.frames] == [t * 1_000_000 for t in PHONE_MS]
+
+
 def test_a_video_that_ends_early_is_refused(
     video: Path, calib: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
     assert main(["video", str(video), str(tmp_path / "out"), "--calib", str(calib)]) == 2
-    assert "of 12 frames; copy it again" in capsys.readouterr().err
+    assert " s; copy it again" in capsys.readouterr().err
     assert not list((tmp_path / "out").rglob("calib.txt"))
 
 

@@ -10,14 +10,15 @@ import numpy as np
 
 from sdepth.errors import DataError
 from sdepth.geometry.calibration import read_calibration
+from sdepth.stamp_order import fault
 from training.data.check import check_size, rectification
 from training.data.crop_resize import CropResize, cut_after
 from training.data.drive import Drive, Frame, image_files
 from training.data.kitti_odometry import read_times
 from training.data.recording import RecordedFrame, Recording
 
-_SLACK = 2
-"""So many frames a container may announce in excess."""
+_SLACK = 3
+"""So many periods after its last frame a video may end."""
 
 
 def read_folder(root: Path, calib: Path, fps: float) -> Drive:
@@ -65,17 +66,22 @@ def read_video(path: Path, calib: Path, every: int, crop: CropResize) -> Recordi
 
     def frames() -> Iterator[RecordedFrame]:
         video = cv2.VideoCapture(str(path))
-        number = 0
+        number, stamp_ns = 0, -1
         while (decoded := video.read())[0]:
+            # Phones film at no steady rate, so times are those of the file.
+            before_ns, stamp_ns = stamp_ns, round(video.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+            if said := fault(stamp_ns, before_ns):
+                raise DataError(f"{path}: frame {number}: {said}; convert it with ffmpeg -i")
             if number % every == 0:
                 rgb = np.asarray(cv2.cvtColor(decoded[1], cv2.COLOR_BGR2RGB), np.uint8)
                 check_size(rgb, camera, str(path))
-                yield RecordedFrame(f"{number:06d}", round(number * 1e9 / fps), rgb.copy)
+                yield RecordedFrame(f"{number:06d}", stamp_ns, rgb.copy)
             number += 1
-        if number < count - _SLACK:
+        end_s, period_s = stamp_ns * 1e-9, stamp_ns * 1e-9 / max(1, number - 1)
+        if end_s + _SLACK * period_s < count / fps:
             raise DataError(
-                f"{path}: ends after {number} of {count} frames; copy it again, or cut the whole "
-                "part out with ffmpeg -i"
+                f"{path}: ends after {end_s:.1f} of {count / fps:.1f} s; copy it again, or cut "
+                "the whole part out with ffmpeg -i"
             )
 
     rectify = cut_after(rectify, crop, camera, path.stem)
