@@ -70,9 +70,10 @@ def find_bags(path: Path) -> list[Path]:
     elif path.is_dir():
         bags = sorted(found for found in path.glob("[!.]*") if is_bag(found))
     elif path.is_file():
-        bags = [
-            path.parent / line.strip() for line in path.read_text().splitlines() if line.strip()
-        ]
+        # Any bytes are a file's name.
+        lines = path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
+        named = [line.strip() for line in lines if line.strip() and line[0] != "#"]
+        bags = [path.parent / Path(name).expanduser() for name in named]
     else:
         raise DataError(f"{path}: missing; expected a folder of bags, or a file that names them")
     if not bags:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from bags.process import find_bags, main
 from bags.process_bag import ProcessConfig, process_bag
 from bags.write import write_bag
 from sdepth.errors import DataError
+from tests.bags import forms
 from tests.helpers import write_drive
 from training.data.drive import read_depth
 from training.data.open_drive import read_drive
@@ -123,6 +125,22 @@ def test_lists_and_folders_name_bags(bags: Path, tmp_path: Path) -> None:
                           (tmp_path / "typo", "missing; expected")):  # fmt: skip
         with pytest.raises(DataError, match=message):
             find_bags(path)
+
+
+def test_lists_are_as_people_write_them(tmp_path: Path) -> None:
+    rows = b"\xef\xbb\xbf# of monday\r\n\r\nbags/03/\r\n~/rides/00\r\nfr\xe9d.mcap\r\n"
+    (tmp_path / "list.txt").write_bytes(rows)
+    assert find_bags(tmp_path / "list.txt") == [
+        tmp_path / "bags/03", Path.home() / "rides/00", tmp_path / os.fsdecode(b"fr\xe9d.mcap")
+    ]  # fmt: skip
+
+
+def test_endings_may_be_of_capital_letters_and_hidden_files_are_none(tmp_path: Path) -> None:
+    shutil.move(forms.make(tmp_path, "lone mcap"), tmp_path / "RIDE.MCAP")
+    (tmp_path / "._RIDE.MCAP").write_bytes(b"\0\5\x16\7")
+    shutil.rmtree(tmp_path / "drive")
+    assert find_bags(tmp_path) == [tmp_path / "RIDE.MCAP"]
+    assert process_bag(tmp_path / "RIDE.MCAP", tmp_path / "out", ProcessConfig()).frames == 6
 
 
 @pytest.mark.slow

@@ -159,7 +159,12 @@ def test_a_truncated_png_is_refused_by_name(sequence: Path, part: str) -> None:
         ("0\n0.1\n0.3\n0.2\n", "time does not increase after line 3"),
         ("0\n0.1\n0.1\n0.2\n", "time does not increase after line 2"),
         ("0\n0.1\n0.2\n", "3 times for 4 images"),
-        ("0\n0.1\nsoon\n0.3\n", "expected rows of 1 numbers"),
+        ("0\n0.1\nsoon\n0.3\n", "expected rows of one number"),
+        ("-0.1\n0\n0.1\n0.2\n", "-0.1 s; expected seconds"),
+        ("17e17\n17.1e17\n17.2e17\n17.3e17\n", r"1.7e\+18 s; expected seconds"),
+        ("0 1\n2 3\n", "2 numbers a row; expected rows of one number"),
+        ("0,0\n0,1\n0,2\n0,3\n", "expected rows of one number"),
+        ("", "0 times for 4 images"),
         ("0\n0.1\nnan\n0.3\n", "line 3 is not finite"),
     ],
 )

@@ -196,8 +196,14 @@ def test_short_drives_have_no_drift_but_on_shorter_lengths(tmp_path: Path) -> No
     ("text", "complaint"),
     [
         ("1 2 3\n", "1 rows of 3 numbers; expected 12"),
-        ("1 0 0 0\nx\n", "no trajectory that can be read"),
+        ("1 0 0 0\nx\n", "expected rows of 12, 13 or 8 numbers"),
         ("0 1 2 3 0 0 0 1\n0 1 2 3 0 0 0 1\n", "row 2 does not come after the row before"),
+        ("", "0 rows of 0 numbers"),
+        ("timestamp tx ty tz qx qy qz qw\n", "# before comments"),
+        ("0,1,2,3,0,0,0,1\n", "spaces between them"),
+        ("0 1 2 3 0 0 0 0\n", "a quaternion of length 0"),
+        ("1e18 1 2 3 0 0 0 1\n", r"stamps up to 1e\+18 s; expected seconds, not ns"),
+        ("1.7e12 1 2 3 0 0 0 1\n", "expected seconds, not ns"),
         ("0 1 2 3 0 0 0 7\n", "a quaternion of length 7"),
         ("0 1 2 nan 0 0 0 1\n", "row 1 is not finite"),
         ("2 0 0 0 0 2 0 0 0 0 2 0\n", "row 1 is not a pose"),
@@ -209,6 +215,32 @@ def test_file_that_is_no_trajectory_is_refused(tmp_path: Path, text: str, compla
 
     with pytest.raises(DataError, match=complaint):
         read_trajectory(tmp_path / "bad.txt")
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_comments_and_byte_order_marks_are_no_numbers(
+    tmp_path: Path, start: bytes, end: bytes
+) -> None:
+    lines = [b"# timestamp tx ty tz qx qy qz qw", b"", b"0 1 2 3 0 0 0 1", b"1\t2\t3\t4 0 0 0 1 #"]
+    (tmp_path / "t.txt").write_bytes(start + end.join(lines))
+    assert read_trajectory(tmp_path / "t.txt").T[:, 0, 3].tolist() == [1, 2]
+
+
+def test_what_a_computer_leaves_in_a_folder_is_no_estimate(tmp_path: Path) -> None:
+    for name in ("truth", "found"):
+        (tmp_path / name).mkdir()
+        write_kitti(tmp_path / name / "00.txt", road(20))
+    (tmp_path / "found/._00.txt").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "found/Thumbs.db").write_bytes(b"")
+    assert run(tmp_path / "truth", tmp_path / "found") == 0
+
+
+@pytest.mark.parametrize("lengths", [["0"], ["-5"], ["nan"], ["100", "0"]])
+def test_lengths_that_are_none_are_refused(tmp_path: Path, lengths: list[str]) -> None:
+    file = write_kitti(tmp_path / "e.txt", road(40))
+    with pytest.raises(SystemExit, match="2"):
+        run(file, file, "--lengths", *lengths)
 
 
 def test_trajectories_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def open_sources(paths: list[Path], options: Options, scratch: Path) -> list[Sou
 
 def _open(path: Path, options: Options, scratch: Path) -> list[Source]:
     """Return the sources at one path, by what lies there."""
-    if path.suffix in BAGS or (path / "metadata.yaml").is_file():
+    if path.suffix.lower() in BAGS or (path / "metadata.yaml").is_file():
         return _of_drives(_from_bag(path, options, scratch))
     if path.is_file():
         return [Source(read_video(path, _calib(path, options), 1, CropResize()))]

@@ -51,7 +51,7 @@ def read(root: Path, split: str = "train") -> list[Drive]:
         CameraError: a camera is not that of a camera.
     """
     folder = root / "leftImg8bit_sequence" / split
-    found = (_parse(path) for path in folder.glob("*/*") if path.suffix.lower() in IMAGES)
+    found = (_parse(path) for path in folder.glob("*/[!.]*") if path.suffix.lower() in IMAGES)
     runs: dict[tuple[str, str, int], list[_Shot]] = defaultdict(list)
     for i, shot in enumerate(sorted(found)):  # number - i is the same as long as none is missing
         runs[shot.city, shot.sequence, shot.number - i].append(shot)

@@ -21,6 +21,7 @@ from sdepth.bit_depth import BitDepth
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from training.data.check import lens_of
+from training.data.text import text_lines
 
 _log = logging.getLogger(__name__)
 _LOOKED_AT = 16
@@ -130,11 +131,6 @@ def read_camera(path: Path, row: str, image: Path) -> tuple[Camera, float]:
     height, width = read_image(image).shape[:2]
     camera = lens_of(P, (width, height), f"{path}: row '{row}:'")
     return camera, float(-P[0, 3] / P[0, 0])
-
-
-def text_lines(path: Path) -> list[str]:
-    """Return the lines of a text file; what is no text in it is marked."""
-    return path.read_text(errors="replace").splitlines()
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

@@ -187,7 +187,7 @@ def all_sweeps(root: Path) -> tuple[str, ...]:
     lines = tuple(
         f"{drive.parent.name}/{drive.name} {sweep.stem} l"
         for drive in find_drives(root)
-        for sweep in sorted((drive / "velodyne_points" / "data").glob("*.bin"))
+        for sweep in sorted((drive / "velodyne_points" / "data").glob("[!.]*.bin"))
     )
     if not lines:
         raise DataError(f"{root}: no LiDAR sweeps; expected velodyne_points/data/0000000000.bin")

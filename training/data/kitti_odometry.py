@@ -21,10 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.errors import DataError
-from training.data.drive import PERIOD_NS, Drive, Frame, image_files, read_camera, text_lines
-
-_LAST_S = 9e9
-"""Nanoseconds of more seconds do not fit 64 bits."""
+from training.data.drive import PERIOD_NS, Drive, Frame, image_files, read_camera
+from training.data.text import LAST_S, read_rows, text_lines
 
 
 def read(folder: Path, right: bool = False) -> Drive:
@@ -60,7 +58,7 @@ def read(folder: Path, right: bool = False) -> Drive:
         )
         for image, stamp, pose in zip(images, stamps, poses, strict=True)
     )
-    one_row = image_dir.name == "right" and "P1:" not in calib.read_text(errors="replace")
+    one_row = image_dir.name == "right" and "P1:" not in "".join(text_lines(calib))
     camera, offset_m = read_camera(calib, "P0" if one_row else f"P{number}", images[0])
     meta = folder / "meta.json"
     height = _read_height(meta) if meta.is_file() else None
@@ -82,9 +80,10 @@ def read_times(path: Path, count: int) -> list[int]:
             f"{path}: time does not increase after line {back[0] + 1}; "
             "sort the frames or remove the repeated one"
         )
-    if np.abs(seconds).max() > _LAST_S:
+    wrong = seconds[(seconds < 0) | (seconds > LAST_S)]
+    if wrong.size:
         raise DataError(
-            f"{path}: {np.abs(seconds).max():g} s; expected seconds, of 1970 or the drive"
+            f"{path}: {wrong[0]:g} s; expected seconds, since 1970 or since the drive began"
         )
     lines = (line.partition("#")[0] for line in text_lines(path))
     return [round(Decimal(text) * 10**9) for line in lines for text in line.split()]
@@ -117,12 +116,10 @@ def _read_height(path: Path) -> float | None:
 
 def _read_numbers(path: Path, columns: int) -> NDArray[np.float64]:
     """Return the rows of finite numbers of a text file."""
-    try:
-        rows = np.loadtxt(path, np.float64, ndmin=2).reshape(-1, columns)
-    except FileNotFoundError as err:
-        raise DataError(f"{path}: missing") from err
-    except ValueError as err:
-        raise DataError(f"{path}: expected rows of {columns} numbers ({err})") from err
+    rows = read_rows(path, expected := "one number" if columns == 1 else f"{columns} numbers")
+    if len(rows) and rows.shape[1] != columns:
+        raise DataError(f"{path}: {rows.shape[1]} numbers a row; expected rows of {expected}")
+    rows = rows.reshape(-1, columns)
     bad = np.flatnonzero(~np.isfinite(rows).all(1))
     if bad.size:
         raise DataError(f"{path}: line {bad[0] + 1} is not finite; expected numbers only")

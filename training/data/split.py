@@ -13,6 +13,7 @@ from pathlib import Path
 from sdepth.errors import DataError
 from training.data.drive import IMAGES, Drive
 from training.data.open_drive import read_drive
+from training.data.text import text_lines
 
 _Key = tuple[str, str, bool]
 """Folder, name, and whether it is the right camera's."""
@@ -26,8 +27,7 @@ def read_list(path: Path) -> tuple[str, ...]:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such list; a protocol's `split` says where it is from")
-    text = path.read_bytes().decode(errors="replace")
-    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    lines = tuple(line.strip() for line in text_lines(path) if line.strip())
     if not lines:
         raise DataError(f"{path}: empty; expected one image a line")
     return lines

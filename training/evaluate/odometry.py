@@ -91,7 +91,7 @@ def pairs_of(truth: Path, estimate: Path) -> list[tuple[str, Path, Path]]:
         raise DataError(f"{truth}, {estimate}: one is a folder, one is not; give two of a kind")
     if not truth.is_dir():
         return [(estimate.stem, truth, estimate)]
-    files = sorted(estimate.glob("*.txt"))
+    files = sorted(estimate.glob("[!.]*.txt"))
     missing = [file.name for file in files if not (truth / file.name).is_file()]
     if missing or not files:
         raise DataError(f"{truth}: no truth for {missing or '*.txt'} of {estimate}")

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from sdepth.errors import DataError
 from sdepth.metrics.trajectory import Poses
+from training.data.text import LAST_S, read_rows
 
 KITTI, NUMBERED, TUM = 12, 13, 8
 """Numbers in a row: T (3, 4); frame number and T; stamp (s), x y z (m), qx qy qz qw."""
@@ -37,10 +38,7 @@ def read_trajectory(path: Path) -> Trajectory:
     Raises:
         DataError: missing, not rows of equally many numbers, no poses, or out of order.
     """
-    try:
-        rows = np.loadtxt(path, np.float64, ndmin=2)
-    except (OSError, ValueError) as err:
-        raise DataError(f"{path}: no trajectory that can be read ({err})") from err
+    rows = read_rows(path, "12, 13 or 8 numbers")
     if rows.shape[1] not in (KITTI, NUMBERED, TUM) or not len(rows):
         raise DataError(
             f"{path}: {len(rows)} rows of {rows.shape[1]} numbers; expected 12 (KITTI: T, 3x4), "
@@ -51,6 +49,8 @@ def read_trajectory(path: Path) -> Trajectory:
         raise DataError(f"{path}: row {bad[0] + 1} is not finite; leave lost frames out")
     if rows.shape[1] == TUM:
         _check_order(path, rows[:, 0])
+        if not 0 <= rows[0, 0] <= rows[-1, 0] <= LAST_S:
+            raise DataError(f"{path}: stamps up to {rows[-1, 0]:g} s; expected seconds, not ns")
         return Trajectory(_from_tum(path, rows), np.arange(len(rows)), rows[:, 0])
     frames = np.arange(len(rows))
     if rows.shape[1] == NUMBERED:

@@ -171,8 +171,8 @@ def warn_once(text: str) -> None:
 
 
 def _kind(file: Path) -> str:
-    """Return the ending of a bag's file, packed or not."""
-    return Path(file.name.removesuffix(_PACKED)).suffix
+    """Return the ending of a bag's file, packed or not, in small letters."""
+    return Path(file.name.removesuffix(_PACKED)).suffix.lower()
 
 
 def _storages(folder: Path) -> list[Path]:
