@@ -20,6 +20,7 @@ STAMPS = ("auto", "header", "bag")
 _POSES = ("nav_msgs/msg/Odometry", "tf2_msgs/msg/TFMessage")
 _TRANSPORTS = ("compressed", "ffmpeg", "theora", "foxglove", "h264", "h265", "video")
 """Last parts of topics that hold the images of the topic before, otherwise encoded."""
+_DEPTH = "/compressedDepth"
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Images:
         received: when the bag received them.
         codec: of video; "" where each message is an image.
         frame_id: of their headers.
-        camera_info: the first message of that, if any.
+        camera_info: the first message of that which is calibrated, if any.
         moving: topic, time of reception and message of odometry and transforms.
     """
 
@@ -64,7 +65,7 @@ class Images:
                 "driver did not set; taking the times when the bag received the images"
             )
         for number, time in enumerate(self.received if of_bag else self.stamps):
-            said = fault(time, before) if times else ""
+            said = fault(time, before if times else -1)
             if said and not skip_broken:
                 other = "header" if of_bag else "bag"
                 raise DataError(
@@ -79,6 +80,16 @@ class Images:
                 "not come after those before"
             )
         return times
+
+    def take_camera_info(self, msg: Any, where: str) -> None:
+        """Keep the first camera_info that is calibrated; warn where a later one says otherwise."""
+        if self.camera_info is None or not any(self.camera_info.k):
+            self.camera_info = msg
+        elif any(msg.k) and _calibration(msg) != _calibration(self.camera_info):
+            warn_once(
+                f"{where}: the calibration changes, for example at {stamp_ns(msg.header)} ns; the "
+                "first one is taken for all images. Cut the bag there, or give --calib"
+            )
 
     def by_reception(self, kind: str) -> bool:
         """Tell whether times are those of reception: as asked, or since no stamp is set."""
@@ -115,7 +126,7 @@ def read_images(bag: Path, topic: str, info: str, types: Mapping[str, str]) -> I
             found.stamps.append(_stamp(msg))
             found.received.append(time)
         elif name == info:
-            found.camera_info = found.camera_info or msg
+            found.take_camera_info(msg, f"{bag}: {info}")
         else:
             found.moving.append((name, time, msg))
     return found
@@ -128,6 +139,7 @@ def find_topic(bag: Path, wanted: str, types: Mapping[str, str]) -> str:
         DataError: it is not there, or there are several to choose from.
     """
     topics = {name: kind for name, kind in types.items() if kind in IMAGE_TYPES}
+    topics = {t: k for t, k in topics.items() if t == wanted or not t.endswith(_DEPTH)}
     shown = {name: f"{name} (video)" if kind in VIDEO_TYPES else name
              for name, kind in topics.items()}  # fmt: skip
     if wanted:
@@ -151,6 +163,13 @@ def info_topic(topic: str, topics: Collection[str]) -> str:
     """Return the camera_info that goes with a topic of images."""
     likely = [f"{name.rpartition('/')[0]}/camera_info" for name in (base_topic(topic), topic)]
     return next((name for name in likely if name in topics), likely[0])
+
+
+def _calibration(info: Any) -> tuple[Any, ...]:
+    """Return what a camera_info says of the camera."""
+    roi = info.roi
+    window = roi.x_offset, roi.y_offset, roi.width, roi.height, info.binning_x, info.binning_y
+    return (info.width, info.height, *info.k, *info.d, *info.r, *info.p, *window)
 
 
 def _stamp(msg: Any) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sdepth.errors import DataError
+from sdepth_ros.bags.reader import warn_once
 from sdepth_ros.conversions import read_transform, stamp_ns
 from training.data.poses import Pose, from_first, poses_at
 
@@ -28,13 +29,16 @@ class PoseLog:
     def add(self, topic: str, msg: Any, time_ns: int | None = None) -> None:
         """Take a message of nav_msgs/Odometry or tf2_msgs/TFMessage, as of a time or its stamp."""
         if hasattr(msg, "pose"):
-            T_odom_base = read_transform(msg.pose.pose.position, msg.pose.pose.orientation)
-            time = stamp_ns(msg.header) if time_ns is None else time_ns
-            self._moving[topic, _name(msg.child_frame_id)][time] = T_odom_base
+            pose = msg.pose.pose
+            if (T_odom_base := _read(topic, pose.position, pose.orientation)) is not None:
+                time = stamp_ns(msg.header) if time_ns is None else time_ns
+                self._moving[topic, _name(msg.child_frame_id)][time] = T_odom_base
             return
         for stamped in msg.transforms:
-            T = read_transform(stamped.transform.translation, stamped.transform.rotation)
+            T = _read(topic, stamped.transform.translation, stamped.transform.rotation)
             child, parent = _name(stamped.child_frame_id), _name(stamped.header.frame_id)
+            if T is None:
+                continue
             if topic.endswith("tf_static"):
                 self._above[child] = parent, T
             else:
@@ -100,6 +104,15 @@ class PoseLog:
                 break
             seen.add(frame)
         return frame, T
+
+
+def _read(topic: str, translation: Any, rotation: Any) -> Pose | None:
+    """Return T (4, 4) of a message; None with a warning where it says none."""
+    try:
+        return read_transform(translation, rotation)
+    except DataError:
+        warn_once(f"{topic}: what is not finite, or has a quaternion of zeros, is left out")
+        return None
 
 
 def _name(frame: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from bags.messages import compressed_image
 from bags.read import count_messages, read_messages
 from bags.run import main
 from bags.write import CAMERA_INFO, IMAGE, write_bag
@@ -124,6 +125,65 @@ def test_day_or_night_is_told_by_the_image_as_it_came(tmp_path: Path) -> None:
     (jpeg, *_) = messages(tmp_path / "out", "/image_rect/compressed")
     assert cv2.imdecode(jpeg.data, cv2.IMREAD_GRAYSCALE).mean() < 0.05 * 255
     assert [mode.data for mode in messages(tmp_path / "out", "/depth/mode")] == ["day"]
+
+
+def test_the_first_calibrated_camera_info_counts_and_a_change_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    timed = forms.drive(6)
+    infos = [msg for topic, _, msg in timed if topic == CAMERA_INFO]
+    infos[0].k, infos[0].p = np.zeros(9), np.zeros(12)  # as a driver sends before it has read it
+    infos[4].k[0] = infos[4].p[0] = 70.0
+    bag, out = forms.write(tmp_path / "bag", timed), tmp_path / "out"
+
+    assert main([str(bag), str(out)]) == 0
+    assert to_lens(messages(out, "/depth/camera_info")[5]).rectified == forms.CAMERA
+    changed = forms.START_NS + 4 * forms.PERIOD_NS
+    said = [r.getMessage() for r in caplog.records if "calibration changes" in r.getMessage()]
+    assert said == [
+        f"{bag}: {CAMERA_INFO}: the calibration changes, for example at {changed} ns; the first "
+        "one is taken for all images. Cut the bag there, or give --calib"
+    ]
+
+
+def test_a_bag_without_any_calibration_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timed = forms.drive(3)
+    for topic, _, msg in timed:
+        if topic == CAMERA_INFO:
+            msg.k, msg.p = np.zeros(9), np.zeros(12)
+    assert main([str(forms.write(tmp_path / "bag", timed)), str(tmp_path / "out")]) == 2
+    assert "K of all zeros means 'uncalibrated'" in capsys.readouterr().err
+
+
+def test_stamps_before_1970_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stamps = [-5 * 10**9 + i * 10**8 for i in range(6)]
+    bag = forms.write(tmp_path / "bag", forms.drive(6, stamps))
+    assert main([str(bag), str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "message 1 of 6: stamp -5000000000 ns is before 1970" in said
+    assert main([str(bag), str(tmp_path / "out"), "--stamps", "bag"]) == 0
+
+
+@pytest.mark.parametrize(
+    "form", ["16UC1; compressedDepth png", "32FC1; compressedDepth", "16UC1; png"]
+)
+def test_depth_is_no_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    png = cv2.imencode(".png", np.full((32, 64), 900, np.uint16))[1]
+    depth = compressed_image(png, form, forms.START_NS)
+    topic = "/camera/depth/compressedDepth"
+    timed = [*forms.drive(3), (topic, forms.START_NS, depth)]
+    bag = str(forms.write(tmp_path / "bag", timed))
+
+    args = ["--image", topic, "--camera-info", CAMERA_INFO]
+    assert main([bag, str(tmp_path / "none"), *args]) == 2
+    assert f"format '{form}': depth, expected a picture" in capsys.readouterr().err
+    assert main([bag, str(tmp_path / "out")]) == 0  # and not one of two topics of images
 
 
 @pytest.mark.parametrize("stamps", [[0] * 6, [7 * 10**9] * 6])

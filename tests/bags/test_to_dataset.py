@@ -18,6 +18,7 @@ from bags.to_dataset import main
 from bags.write import IMAGE, BagConfig, write_bag
 from sdepth.geometry.camera import Camera
 from sdepth_ros.bags.file import add_topic, new_bag
+from tests.bags import forms
 from tests.helpers import write_drive
 from training import train
 from training.data.drive import Drive, read_image
@@ -129,6 +130,31 @@ def test_poses_of_tf_reach_the_camera_through_static_transforms(tmp_path: Path) 
     pose = read_drive(tmp_path / "out/sequences/bag").frames[2].T_world_cam
     turned = [2 * math.cos(0.2) - 2, 2 * math.sin(0.2), 0]  # about an axle 2 m behind
     np.testing.assert_allclose(pose[:3, 3], turned, atol=1e-8)
+
+
+@pytest.mark.parametrize("part", ["orientation", "position"])
+@pytest.mark.parametrize("broken", [[3], [0, 1, 2, 3, 4, 5]])
+def test_poses_that_nobody_has_set_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, part: str, broken: list[int]
+) -> None:
+    timed = forms.drive(6)
+    poses = [msg.pose.pose for topic, _, msg in timed if topic == "/odom"]
+    for number in broken:
+        if part == "orientation":
+            poses[number].orientation.w = 0.0
+        else:
+            poses[number].position.x = math.nan
+    bag = forms.write(tmp_path / "bag", timed)
+
+    assert main([str(bag), str(tmp_path / "out")]) == 0
+    (made,) = (read_drive(folder) for folder in find_drives(tmp_path / "out"))
+    known = [frame.T_world_cam for frame in made.frames]
+    if len(broken) == 6:
+        assert known == [None] * 6
+    else:  # between its neighbours
+        ahead = [T[2, 3] for T in known]
+        assert ahead == pytest.approx([0.0, 0.5, 1.0, 1.5, 2.0, 2.5])
+    assert sum("/odom: what is not finite" in r.getMessage() for r in caplog.records) <= 1
 
 
 def test_distorted_images_are_rectified_by_their_camera_info(tmp_path: Path) -> None:

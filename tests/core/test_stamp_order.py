@@ -12,6 +12,7 @@ from sdepth.stamp_order import fault
     [
         (2, 1, ""),
         (0, -1, ""),
+        (-5, -9, "stamp -5 ns is before 1970"),
         (0, 0, "stamp is 0 again: the driver does not set header.stamp"),
         (5, 5, "stamp 5 ns is that of the frame before"),
         (4, 5, "stamp 4 ns does not come after 5 ns"),

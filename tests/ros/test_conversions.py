@@ -42,7 +42,7 @@ def test_millimetres_become_metres_and_zero_is_invalid() -> None:
     ids=["truncated", "short step", "no rows", "huge width"],
 )
 def test_an_image_that_is_not_whole_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(ImageError, match="truncated"):
+    with pytest.raises(ImageError, match="no pixels" if "height" in changes else "truncated"):
         conversions.to_rgb(messages.image(RED, "rgb8", **changes))
 
 
@@ -156,6 +156,13 @@ def test_rotations_survive_the_quaternion(angle: float, axis: tuple[int, int, in
     q = conversions.to_q_xyzw(R)
     assert np.linalg.norm(q) == pytest.approx(1)
     np.testing.assert_allclose(conversions.from_q_xyzw(q), R, atol=1e-8)
+
+
+def test_a_quaternion_of_any_length_turns_alike() -> None:
+    q = np.array([0.1, -0.2, 0.3, 0.9])
+    np.testing.assert_allclose(
+        conversions.from_q_xyzw(7 * q), conversions.from_q_xyzw(q / np.linalg.norm(q)), atol=1e-12
+    )
 
 
 def test_a_transform_survives_the_message() -> None:

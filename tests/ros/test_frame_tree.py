@@ -40,6 +40,27 @@ def test_a_chain_multiplies_up() -> None:
     np.testing.assert_allclose(T[:3, 3], [1.5, 0, 0])
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"w": 0.0}, {"w": float("nan")}, {"x": float("inf")}, {"y": 1e-9, "w": 1e-9}],
+)
+@pytest.mark.parametrize("moving", [False, True])
+def test_what_is_no_transform_is_left_out_and_told(
+    changes: dict[str, float], moving: bool
+) -> None:
+    said: list[str] = []
+    tree = FrameTree(lambda: None, said.append)
+    message = static("base", "camera", 1.0)
+    message.transforms[0].header.stamp = SimpleNamespace(sec=1, nanosec=0)
+    for name, value in changes.items():
+        setattr(message.transforms[0].transform.rotation, name, value)
+    (tree.add_moving if moving else tree.add_fixed)(message)
+
+    assert tree.lookup("base", "camera", SECOND) is None
+    (line,) = said
+    assert line.startswith("base -> camera: transform of translation [1.0, 0.0, 0.0], quaternion")
+
+
 def test_two_branches_meet_at_their_parent() -> None:
     T = frames(("base", "left", 1.0), ("base", "right", 3.0)).lookup("left", "right")
     assert T is not None

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from sdepth.errors import CameraError, ImageError
 from sdepth_ros import conversions
+from tests.ros import messages
 
 SIZES = st.one_of(st.integers(0, 9), st.integers(0, 2**32 - 1))
 KNOWN = [*conversions.COLOUR_ENCODINGS, *conversions.DEPTH_ENCODINGS]
@@ -59,6 +60,13 @@ def test_any_image_is_decoded_or_refused_without_spending_memory(msg: Any) -> No
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_an_image_without_pixels_is_named_so() -> None:
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    empty = messages.image(pixels, "rgb8", height=0, width=0, step=0, data=pixels.ravel()[:0])
+    with pytest.raises(ImageError, match="rgb8 image of 0x0: no pixels"):
+        conversions.to_rgb(empty)
 
 
 def files() -> list[bytes]:

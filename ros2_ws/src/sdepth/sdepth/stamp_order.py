@@ -11,6 +11,8 @@ _MOST_LATE = 5
 
 def fault(stamp_ns: int, before_ns: int) -> str:
     """Return what is wrong with a stamp after that of the frame before; "" where nothing is."""
+    if stamp_ns < 0:
+        return f"stamp {stamp_ns} ns is before 1970: the driver's clock is wrong"
     if stamp_ns > before_ns:
         return ""
     if stamp_ns == before_ns == 0:

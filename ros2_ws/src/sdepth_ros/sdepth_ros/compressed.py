@@ -23,6 +23,8 @@ _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers of a JPEG without content, and those that start a frame and hold its size."""
 _MOST_PIXELS_OF_A_BYTE = 1100
 """A black image comes to 1032 as PNG (deflate's limit) and to 253 as JPEG."""
+_DEPTH = re.compile(r"compressedDepth|^\s*(16UC1|32FC1)\b")
+"""Formats of what is no picture."""
 _INVERSE_DEPTH, _LARGEST, _NEAREST_M = 0, 65535, 0.5
 
 
@@ -34,8 +36,13 @@ def decompress(msg: Any) -> tuple[NDArray[Any], str]:
         ``bgra`` or a Bayer pattern such as ``bayer_rggb``.
 
     Raises:
-        ImageError: neither of the two, cut short, or of a size its few bytes cannot hold.
+        ImageError: neither of the two, cut short, of a size its few bytes cannot hold, or depth.
     """
+    if _DEPTH.search(msg.format):
+        raise ImageError(
+            f"compressed image, format {msg.format!r}: depth, expected a picture; take the topic "
+            "of the camera's images"
+        )
     data = bytes(msg.data)
     size = _whole_size(data)
     decoded = None

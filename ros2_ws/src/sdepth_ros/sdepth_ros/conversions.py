@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transforms3d.quaternions import mat2quat, quat2mat
 
 from sdepth.bit_depth import BitDepth
-from sdepth.errors import ImageError
+from sdepth.errors import DataError, ImageError
 from sdepth.geometry.camera import Camera
 from sdepth.geometry.rectify import Lens
 from sdepth_ros.compressed import decompress
@@ -53,6 +53,7 @@ COLOUR_ENCODINGS = {  # those that cv_bridge knows as colours: it is not needed
     "yuyv": Encoding("u1", 2, cv2.COLOR_YUV2RGB_YUYV),
 }
 DEPTH_ENCODINGS = {"32FC1": Encoding("f4", 1), "16UC1": Encoding("u2", 1)}
+_SHORTEST = 1e-3  # length of a quaternion that somebody has set
 CLOUD_FIELDS = tuple(
     {"name": name, "offset": offset, "datatype": 7, "count": 1}  # 7: PointField.FLOAT32
     for name, offset in (("x", 0), ("y", 4), ("z", 8), ("rgb", 12))
@@ -188,10 +189,20 @@ def write_transform(T: NDArray[np.float64], translation: Any, rotation: Any) -> 
 
 
 def read_transform(translation: Any, rotation: Any) -> NDArray[np.float64]:
-    """Return T (4, 4) of a Vector3 or Point, metres, and a Quaternion (x, y, z, w)."""
+    """Return T (4, 4) of a Vector3 or Point, metres, and a Quaternion (x, y, z, w).
+
+    Raises:
+        DataError: numbers that are not finite, or a quaternion of zeros, which nobody has set.
+    """
+    q = np.array([rotation.x, rotation.y, rotation.z, rotation.w])
     T = np.eye(4)
-    T[:3, :3] = from_q_xyzw(np.array([rotation.x, rotation.y, rotation.z, rotation.w]))
     T[:3, 3] = translation.x, translation.y, translation.z
+    if not (np.isfinite(T).all() and np.linalg.norm(q) > _SHORTEST and np.isfinite(q).all()):
+        raise DataError(
+            f"transform of translation {T[:3, 3].tolist()}, quaternion {q.tolist()}: expected "
+            "finite numbers and a rotation (0 0 0 1 for none)"
+        )
+    T[:3, :3] = from_q_xyzw(q)
     return T
 
 
@@ -201,7 +212,7 @@ def to_q_xyzw(R: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def from_q_xyzw(q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the rotation matrix (3, 3) of a quaternion (x, y, z, w); all zeros mean identity."""
+    """Return the rotation matrix (3, 3) of a quaternion (x, y, z, w) of any length but 0."""
     return np.asarray(quat2mat(np.roll(q, 1)))
 
 
@@ -221,7 +232,11 @@ def _pixels(msg: Any, encoding: Encoding) -> NDArray[Any]:
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
     row = width * encoding.channels * dtype.itemsize
     data = np.frombuffer(msg.data, np.uint8)
-    if min(height, width) < 1 or step < row or data.size < height * step:
+    if min(height, width) < 1:
+        raise ImageError(
+            f"{msg.encoding} image of {width}x{height}: no pixels; the driver sends empty images"
+        )
+    if step < row or data.size < height * step:
         raise ImageError(
             f"{msg.encoding} image of {width}x{height}: got step {step} and {data.size} bytes, "
             f"expected step >= {row} and step x height bytes; the message is truncated or the "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -15,6 +16,7 @@ from rclpy.subscription import Subscription
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from sdepth.errors import DataError
 from sdepth.odometry.motion import rotation_vector
 from sdepth_ros import notices
 from sdepth_ros.conversions import plain, read_transform, stamp_ns
@@ -24,6 +26,9 @@ from sdepth_ros.qos import TF, TF_STATIC
 
 _KEPT_NS = 10_000_000_000
 """How long a moving transform is remembered, as tf2's buffer does."""
+
+
+_QUIET_S = 5.0  # between two warnings of refused transforms
 
 
 class _Link(NamedTuple):
@@ -37,8 +42,16 @@ class _Link(NamedTuple):
 class FrameTree:
     """A thread-safe TF buffer, with interpolation of moving transforms."""
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
-        """Start without frames; ``on_change`` is called when some are known."""
+    def __init__(
+        self, on_change: Callable[[], None], on_refused: Callable[[str], object] = str
+    ) -> None:
+        """Start without frames.
+
+        Args:
+            on_change: is called when some are known.
+            on_refused: is told of transforms that are left out, as tf2 leaves them out.
+        """
+        self._on_refused = on_refused
         self._fixed: dict[str, _Link] = {}
         self._moving: dict[str, _Link] = {}
         self._lock = threading.Lock()
@@ -47,19 +60,15 @@ class FrameTree:
     def add_fixed(self, msg: Any) -> None:
         """Take a TFMessage of /tf_static."""
         with self._lock:
-            for item in msg.transforms:
-                T = read_transform(item.transform.translation, item.transform.rotation)
-                parent, child = plain(item.header.frame_id), plain(item.child_frame_id)
+            for parent, child, _, T in self._read(msg):
                 self._fixed[child] = _Link(parent, [0], [T])
         self._on_change()
 
     def add_moving(self, msg: Any) -> None:
         """Take a TFMessage of /tf."""
         with self._lock:
-            for item in msg.transforms:
-                T = read_transform(item.transform.translation, item.transform.rotation)
-                parent, child = plain(item.header.frame_id), plain(item.child_frame_id)
-                self._remember(parent, child, stamp_ns(item.header), T)
+            for parent, child, header, T in self._read(msg):
+                self._remember(parent, child, stamp_ns(header), T)
         self._on_change()
 
     def lookup(self, target: str, source: str, stamp: int = 0) -> NDArray[np.float64] | None:
@@ -71,6 +80,17 @@ class FrameTree:
             if frame in from_target:
                 return np.linalg.inv(from_target[frame]) @ T_frame_source
         return None
+
+    def _read(self, msg: Any) -> Iterator[tuple[str, str, Any, NDArray[np.float64]]]:
+        """Yield parent, child, header and T_parent_child (4, 4) of what a TFMessage says."""
+        for item in msg.transforms:
+            parent, child = plain(item.header.frame_id), plain(item.child_frame_id)
+            try:
+                T = read_transform(item.transform.translation, item.transform.rotation)
+            except DataError as err:
+                self._on_refused(f"{parent} -> {child}: {err}; left out")
+                continue
+            yield parent, child, item.header, T
 
     def _remember(self, parent: str, child: str, stamp: int, T: NDArray[np.float64]) -> None:
         """Keep a moving transform; clear its history if time jumps back or the parent changes."""
@@ -106,7 +126,8 @@ class Mounting:
     def __init__(self, node: Node, params: OdometryParams, on_change: Callable[[], None]) -> None:
         """Subscribe to /tf_static; ``on_change`` is called when some transforms are known."""
         self._node, self._params = node, params
-        self._frames = FrameTree(on_change)
+        warn = partial(node.get_logger().warning, throttle_duration_sec=_QUIET_S)
+        self._frames = FrameTree(on_change, warn)
         self._inputs: list[Subscription] = []
         self._hear("/tf_static", self._frames.add_fixed, TF_STATIC)
 
