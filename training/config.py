@@ -34,7 +34,7 @@ class ModelConfig:
     pose_output_scale: float = 0.01
     init_from: str = ""  # a checkpoint to start from, instead of random weights
     motion_from: str = ""  # a checkpoint for the pose network and features alone
-    imagenet: bool = False  # the encoder starts from what ImageNet taught it (lite0)
+    imagenet: bool = False  # the encoder, also of init_from, starts from ImageNet (lite0)
     frozen_blocks: int = 0  # the encoder's stem and so many blocks stay as they are (lite0)
     frozen_norm: bool = False  # the encoder's normalisation keeps its statistics
 

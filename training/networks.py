@@ -24,17 +24,17 @@ from training.weights.imagenet import load_imagenet
 
 
 def build_model(config: TrainConfig) -> Model:
-    """Return the networks: at random, from ImageNet, or from ``model.init_from``."""
+    """Return the networks: at random or from ``model.init_from``, the encoder from ImageNet."""
     m: ModelConfig = config.model
     depth, pose = DepthNet(m.depth), make_pose_net(m.pose, m.pose_output_scale)
     depth.start_at(m.start_depth_m, m.depth_range_m)
     pose.start_at(m.start_motion_m)
     for head in depth.heads()[config.loss.scales :]:
         head.requires_grad_(False)  # no loss reaches it; parallel training would wait for it
-    if m.imagenet:
-        load_imagenet(depth.encoder)
     if m.init_from:
         fill_from(Path(m.init_from), depth, pose, m)
+    if m.imagenet:
+        load_imagenet(depth.encoder)
     if m.motion_from:
         fill_pose(Path(m.motion_from), pose)
     for module in depth.encoder.first(m.frozen_blocks):

@@ -76,7 +76,8 @@ class Supervised(nn.Module):
             step: of the run.
         """
         t, image = self.truth, batch["image"]
-        disps = self.depth_net(image, scales=self.scales)
+        features = self.depth_net.encoder(image)
+        disps = self.depth_net.decode(features, self.scales)
         focal = batch["focal_scale"].view(-1, 1, 1, 1)
         log_true = (batch["depth"] / focal).clamp(*self.depth_range_m).log()
         known = batch["depth"] > 0
@@ -99,19 +100,18 @@ class Supervised(nn.Module):
         total = total + t.relative * losses["relative"]
         total = total + t.gradient * losses["gradient"] + t.sky * losses["sky"]
         if self.teacher is not None:
-            losses["tie"] = self._apart(image)
+            losses["tie"] = self._apart(features, image)
             total = total + t.tie * losses["tie"]
         losses["total"] = t.weight * total
         pictures = {"image": image, "warped": image, "error": 0.5 * (error.abs()).detach()}
         return StepOutput(losses, disps[0].float(), None, pictures)
 
-    def _apart(self, image: Tensor) -> Tensor:
-        """Return one minus the cosine between features now and at the start, coarsest two."""
+    def _apart(self, features: list[Tensor], image: Tensor) -> Tensor:
+        """Return one minus the cosine between the coarsest two features now and at the start."""
         assert self.teacher is not None
-        now = self.depth_net.encoder(image)[-2:]
         with torch.no_grad():
-            before = self.teacher(image)[-2:]
-        pairs = zip(now, before, strict=True)
+            before = self.teacher(image)
+        pairs = zip(features[-2:], before[-2:], strict=True)
         return torch.stack([1 - F.cosine_similarity(a, b, dim=1).mean() for a, b in pairs]).mean()
 
 

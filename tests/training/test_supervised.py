@@ -66,6 +66,21 @@ def test_public_weights_fill_the_whole_encoder() -> None:
     assert not [k for k in floats if torch.equal(before[k], after[k])]
 
 
+def test_encoder_starts_from_imagenet_and_the_rest_from_a_checkpoint(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    weights = train(dataclasses.replace(config, optim=OptimConfig(steps=1, batch=2)), tmp_path)
+    taught = DepthNet("lite0")
+    load_imagenet(taught.encoder)
+
+    start = dataclasses.replace(config.model, init_from=str(weights))
+    net = build_model(dataclasses.replace(config, model=start)).depth_net
+
+    encoder, decoder = taught.encoder.state_dict(), load_depth(weights)[0].decoder.state_dict()
+    assert all(torch.equal(v, encoder[k]) for k, v in net.encoder.state_dict().items())
+    assert all(torch.equal(v, decoder[k]) for k, v in net.decoder.state_dict().items())
+
+
 def test_other_encoders_have_no_such_weights() -> None:
     with pytest.raises(ConfigError, match="only lite0"):
         load_imagenet(ResNetEncoder("tiny"))

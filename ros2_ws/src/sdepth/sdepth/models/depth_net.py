@@ -129,7 +129,10 @@ class DepthNet(nn.Module):
             scales: how many to compute, finest first; inference needs 1.
         """
         check_shape("image", image, "B 3 H W")
-        features = self.encoder(image)
+        return self.decode(self.encoder(image), scales)
+
+    def decode(self, features: list[Tensor], scales: int = SCALES) -> list[Tensor]:
+        """Return the disparities, as ``forward``, of the encoder's features, finest first."""
         heads = self.heads()
         disps: list[Tensor] = []
         x = features[-1]
