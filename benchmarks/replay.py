@@ -87,8 +87,8 @@ def rows(stream: Stream, hz: float, loops: int) -> tuple[list[list[object]], dic
     late: dict[str, float] = {}
     for name in stream.nodes:
         ages = [ages[0] for ages in stream.ages_ms[name].values()]
-        p50, late[name] = np.percentile(ages, [50, 95])
-        work = float(np.median(stream.work_ms[name]))
+        p50, late[name] = np.percentile(ages, [50, 95]) if ages else (np.inf, np.inf)
+        work = float(np.median(stream.work_ms[name] or [np.inf]))
         fates = [stream.count(name, fate) for fate in ("out", "dropped", "lost")]
         times = (f"{ms:.0f}" for ms in (work, p50, late[name]))
         cells.append([f"{hz:g}", loops, name, len(stream.sent), *fates, *times])

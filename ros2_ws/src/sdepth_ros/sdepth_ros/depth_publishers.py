@@ -82,12 +82,12 @@ class DepthPublishers:
         """
         depth, camera, limits = result.depth.depth, result.depth.camera, params.depth
         makers: dict[str, tuple[str, Callable[[], Any]]] = {
+            DEPTH: ("publish", lambda: Image(**depth_fields(depth, limits))),  # odometry waits
             INFO: ("publish", lambda: CameraInfo(**camera_info_fields(camera))),
             CONFIDENCE: (
                 "publish",
                 lambda: Image(**image_fields(np.asarray(result.confidence), "32FC1")),
             ),
-            DEPTH: ("publish", lambda: Image(**depth_fields(depth, limits))),
             PACKED: (
                 "compress",
                 lambda: CompressedImage(**compress_depth(shown_depth(depth, limits))),
