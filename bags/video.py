@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.bit_depth import BitDepth
 from sdepth.errors import DataError
+from sdepth.pixels import BitDepth
 from sdepth_ros.conversions import to_rgb
 
 Picture = Callable[[], NDArray[np.uint8]]

@@ -6,17 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sdepth.depth.cloud import xyzrgb_cloud
-from sdepth.depth.filters import (
-    drop_above_road,
-    drop_edges,
-    edge_window,
-    to_millimetres,
-    within,
-    within_height,
-)
+from sdepth.depth.cloud import drop_above_road, within_height, xyzrgb_cloud
+from sdepth.depth.validity import drop_edges, edge_window, within
 from sdepth.geometry.camera import Camera
 from sdepth.scale.ground import Ground
+from sdepth_ros.depth_outputs import to_millimetres
 
 
 def test_both_sides_of_a_jump_go_and_nothing_else() -> None:

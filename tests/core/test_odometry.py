@@ -19,7 +19,8 @@ from sdepth.errors import CheckpointError, ShapeError
 from sdepth.geometry.camera import Camera
 from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import PoseNet
-from sdepth.odometry.odometry import LOST_VARIANCE, Odometry, OdometryState
+from sdepth.odometry.motion import LOST_VARIANCE
+from sdepth.odometry.odometry import Odometry, OdometryState
 from tests.core.test_checkpoint import CARD
 
 WIDTH, HEIGHT = 160, 96

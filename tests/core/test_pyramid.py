@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from sdepth.alignment import fused_depth, fused_features, pyramid
-from sdepth.luma import RGB_WEIGHTS
+from sdepth.alignment import fused_frame, pyramid
+from sdepth.pixels import RGB_WEIGHTS
 
 
 def test_lengths_are_rounded_to_a_multiple_and_never_to_nothing() -> None:
@@ -50,13 +50,13 @@ def test_compiled_features_are_these(size: tuple[int, int], stride: int) -> None
     rgb = torch.from_numpy(image).permute(2, 0, 1)[None].double() / 255
     grey = F.avg_pool2d(pyramid.grey(rgb), stride)
 
-    small = fused_features.shrink(image, stride, RGB_WEIGHTS)
-    even = fused_features.even(small, pyramid.WINDOW, pyramid.NOISE)
+    small = fused_frame.shrink_image(image, stride, RGB_WEIGHTS)
+    even = fused_frame.even(small, pyramid.WINDOW, pyramid.NOISE)
 
     np.testing.assert_allclose(small, grey[0, 0], atol=1e-6)
     np.testing.assert_allclose(even, pyramid.normalise(grey)[0, 0], atol=1e-3)
     exact = pyramid.features(grey)[0].permute(1, 2, 0)
-    np.testing.assert_allclose(fused_features.features(even), exact, atol=2e-3)
+    np.testing.assert_allclose(fused_frame.features(even), exact, atol=2e-3)
 
 
 @pytest.mark.parametrize("size", [(24, 80), (23, 77), (48, 160), (1, 1)])
@@ -68,7 +68,7 @@ def test_compiled_depth_is_this(size: tuple[int, int]) -> None:
     known = torch.from_numpy(depth)[None, None]
     exact = pyramid.shrink_depth(known.where(known < 40, 0.0), size)[0, 0]
 
-    found = fused_depth.shrink(depth, *size, 40.0)
+    found = fused_frame.shrink_depth(depth, *size, 40.0)
 
     np.testing.assert_allclose(found, exact, rtol=1e-5)
     assert (found > 0).any()

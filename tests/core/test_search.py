@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdepth.alignment import fused_depth, fused_features, fused_search, fused_target
+from sdepth.alignment import fused_frame, fused_search, fused_target
 from sdepth.alignment.refiner import Refiner, fixed_refiner
 from sdepth.alignment.residual import Level
 from sdepth.alignment.search import search
@@ -208,11 +208,11 @@ def test_it_finds_what_the_reference_finds_on_real_pixels(features: str) -> None
 def test_compiled_files_call_nothing_compiled_elsewhere() -> None:
     # The cache on disk would not notice a change there.
     found = {}
-    for module in (fused_target, fused_search, fused_depth, fused_features):
+    for module in (fused_target, fused_search, fused_frame):
         nodes = ast.walk(ast.parse(Path(module.__file__).read_text()))
         names = [n for n in nodes if isinstance(n, ast.ImportFrom) and "sdepth" in str(n.module)]
         found[module.__name__] = [alias.name for n in names for alias in n.names]
-    assert [*found.values()] == [[], ["jit"], ["jit"], ["jit"]]
+    assert [*found.values()] == [[], ["jit"], ["jit"]]
 
 
 def test_where_no_cache_can_be_written_each_process_compiles(

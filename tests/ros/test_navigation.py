@@ -12,8 +12,7 @@ import yaml
 pytest.importorskip("rclpy")
 
 from sdepth.geometry.camera import R_BODY_OPTICAL
-from sdepth.odometry.motion import MotionTracker, up_to_scale
-from sdepth.odometry.odometry import LOST_VARIANCE
+from sdepth.odometry.motion import LOST_VARIANCE, MotionTracker, up_to_scale
 from sdepth_ros.node_params import CloudParams, DepthParams, OdometryParams
 from sdepth_ros.parameters import leaves
 from tests.conftest import ROOT

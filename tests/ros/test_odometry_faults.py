@@ -17,7 +17,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image
 
-from sdepth.odometry.odometry import LOST_VARIANCE
+from sdepth.odometry.motion import LOST_VARIANCE
 from sdepth_ros.conversions import image_fields, stamp_ns
 from tests.ros import processes
 from tests.ros.camera_peer import SECOND_NS, values_of

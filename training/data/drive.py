@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.bit_depth import BitDepth
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
+from sdepth.pixels import BitDepth
 from training.data.check import lens_of
 from training.data.text import text_lines
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from sdepth.errors import DataError
-from sdepth.luma import RGB_WEIGHTS
+from sdepth.pixels import RGB_WEIGHTS
 from training.data.check import check_file_size
 from training.data.drive import Drive, read_depth
 from training.data.frames import Frames

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.luma import RGB_WEIGHTS
+from sdepth.pixels import RGB_WEIGHTS
 
 Image = NDArray[np.float32]
 _WIDTH = 416

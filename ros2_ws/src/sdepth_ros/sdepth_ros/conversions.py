@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transforms3d.quaternions import mat2quat, quat2mat
 
-from sdepth.bit_depth import BitDepth
 from sdepth.errors import DataError, ImageError
 from sdepth.geometry.camera import Camera
 from sdepth.geometry.rectify import Lens
+from sdepth.pixels import BitDepth
 from sdepth_ros.compressed import decompress
 
 

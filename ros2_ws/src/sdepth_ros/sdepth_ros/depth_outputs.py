@@ -7,16 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.depth.cloud import color_by_height, xyzrgb_cloud
+from sdepth.depth.cloud import color_by_height, drop_above_road, within_height, xyzrgb_cloud
 from sdepth.depth.colorize import colorize
 from sdepth.depth.estimator import DepthMap
-from sdepth.depth.filters import (
-    drop_above_road,
-    drop_edges,
-    edge_window,
-    to_millimetres,
-    within_height,
-)
+from sdepth.depth.validity import drop_edges, edge_window
 from sdepth.scale.ground import find_ground
 from sdepth_ros.conversions import cloud_fields, image_fields
 from sdepth_ros.node_params import CloudParams, DepthOutputParams
@@ -35,6 +29,12 @@ def depth_fields(depth: NDArray[np.float32], limits: DepthOutputParams) -> dict[
     shown = shown_depth(depth, limits)
     pixels = shown if limits.encoding == "32FC1" else to_millimetres(shown)
     return image_fields(pixels, limits.encoding)
+
+
+def to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return depth in whole millimetres, 0 where unknown or out of range (REP 118, 16UC1)."""
+    known = (depth > 0) & (depth < 65.535)  # compares false with NaN and Inf
+    return np.where(known, depth * np.float32(1000) + np.float32(0.5), 0).astype(np.uint16)
 
 
 def color_fields(depth: NDArray[np.float32], limits: DepthOutputParams) -> dict[str, Any]:

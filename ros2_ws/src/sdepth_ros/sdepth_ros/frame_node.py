@@ -18,10 +18,10 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Float64, Header
 
-from sdepth.bit_depth import BitDepth
 from sdepth.errors import CameraError, SdepthError
 from sdepth.memory import memory_mib
 from sdepth.pipeline import DepthResult
+from sdepth.pixels import BitDepth
 from sdepth_ros import stats
 from sdepth_ros.camera_input import CameraInput
 from sdepth_ros.conversions import plain, stamp_ns

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from sdepth.bit_depth import BitDepth
 from sdepth.config import param
 from sdepth.depth.daynight import AUTO
 from sdepth.depth.validity import RangeConfig
@@ -12,6 +11,7 @@ from sdepth.engines import ENGINES, PRECISIONS
 from sdepth.errors import ConfigError
 from sdepth.odometry.pipeline import AlignmentConfig
 from sdepth.pipeline import DepthConfig
+from sdepth.pixels import BitDepth
 
 
 @dataclass(frozen=True)

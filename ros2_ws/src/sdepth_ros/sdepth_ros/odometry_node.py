@@ -31,8 +31,8 @@ from sdepth_ros.node_process import run
 from sdepth_ros.notices import Said
 from sdepth_ros.pose_publishers import PosePublishers
 from sdepth_ros.qos import LATCHED
+from sdepth_ros.stats import TrackingLog
 from sdepth_ros.tf_conflicts import Rivals
-from sdepth_ros.tracking import TrackingLog
 
 if TYPE_CHECKING:
     from sdepth_ros.depth_node import DepthNode

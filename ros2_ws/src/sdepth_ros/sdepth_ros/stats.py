@@ -1,4 +1,4 @@
-"""Frame statistics for diagnostics: counts by outcome, and processing times."""
+"""Statistics for diagnostics: frames by outcome, processing times, tracking quality."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from sdepth.odometry.odometry import OdometryState
+from sdepth.odometry.pipeline import OdometryResult
 from sdepth_ros.notices import MOST_REFUSED, SOME_REFUSED, Said
 
 IN, OUT, DROPPED, BAD, IDLE, LOST = (
@@ -21,10 +23,10 @@ IN, OUT, DROPPED, BAD, IDLE, LOST = (
     "frames lost",
 )
 """Every frame in is answered, dropped, bad or unheard by anybody; lost ones never came in."""
-
-
 _RECENT, _MOST = 20, 3
 """Frames that tell how it goes now; refused ones of them, at least, that may be most."""
+_TRACKED = 300
+"""Frames of which the diagnostics say how many alignments were refused."""
 
 
 class FrameStats:
@@ -115,3 +117,36 @@ class FrameStats:
             p50, p95 = np.percentile([f[name] for f in frames if name in f], [50, 95])
             values |= {f"{name} p50 ms": f"{p50:.2f}", f"{name} p95 ms": f"{p95:.2f}"}
         return values | ({"last error": self.last_error} if self.last_error else {})
+
+
+class TrackingLog:
+    """Keeps how well recent frames were tracked."""
+
+    def __init__(self) -> None:
+        """Start without a frame."""
+        self._state: OdometryState | None = None
+        self._refused: deque[bool] = deque(maxlen=_TRACKED)
+
+    def add(self, result: OdometryResult) -> bool:
+        """Take a frame; tell whether tracking is another than before."""
+        state, before = result.state, self._state
+        if result.first:  # it has nothing to be refined against
+            before = None
+            self._refused.clear()
+        else:
+            self._refused.append(state.tracking != "ok")
+        self._state = state
+        return before is None or state.tracking != before.tracking
+
+    def values(self, metric: bool) -> dict[str, str]:
+        """Return what the diagnostics say; ``metric``: whether lengths are metres."""
+        state, refused = self._state, list(self._refused)
+        if state is None:
+            return {}
+        values = {"tracking": state.tracking, "metric": str(metric)}
+        if np.isfinite(state.residual_ratio):
+            values["residual refined over initial"] = f"{state.residual_ratio:.3f}"
+            values["image seen %"] = f"{100 * state.valid:.1f}"
+        if refused:
+            values["refinements refused %"] = f"{100 * np.mean(refused):.1f}"
+        return values

@@ -12,7 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Illuminance, NavSatFix
 
-from sdepth.odometry.odometry import LOST_VARIANCE
+from sdepth.odometry.motion import LOST_VARIANCE
 from sdepth.scale.speed import SpeedRatio
 from sdepth.scale.tracker import GPS, TWIST, WHEEL, ScaleTracker
 from sdepth_ros.conversions import stamp_ns

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sdepth.alignment import fused_depth, fused_features, pyramid
+from sdepth.alignment import fused_frame, pyramid
 from sdepth.alignment.fused_target import Pixels
 from sdepth.alignment.pyramid import NOISE, WINDOW
 from sdepth.alignment.refiner import Refiner, make_level
@@ -21,8 +21,8 @@ from sdepth.alignment.search import take_pixels
 from sdepth.alignment.traffic import believed_still
 from sdepth.engines import Engine
 from sdepth.geometry.camera import Camera
-from sdepth.luma import RGB_WEIGHTS
 from sdepth.models.feature_net import FeatureMap
+from sdepth.pixels import RGB_WEIGHTS
 
 Image = NDArray[np.uint8]
 
@@ -153,13 +153,13 @@ class Viewer:
 
 def _fixed(rgb: Image, stride: int) -> FeatureMap:
     """Return what ``IntensityFeatures`` does of an image (H, W, 3) at a stride."""
-    even = fused_features.even(fused_features.shrink(rgb, stride, RGB_WEIGHTS), WINDOW, NOISE)
-    return FeatureMap(_channels_first(fused_features.features(even)[None]), None)
+    even = fused_frame.even(fused_frame.shrink_image(rgb, stride, RGB_WEIGHTS), WINDOW, NOISE)
+    return FeatureMap(_channels_first(fused_frame.features(even)[None]), None)
 
 
 def _learned(grey: Image, engine: Engine) -> list[FeatureMap]:
     """Return what ``FeatureUNet`` does of brightness (H, W) in bytes."""
-    even = fused_features.even(grey.astype(np.float32) / 255, WINDOW, NOISE)
+    even = fused_frame.even(grey.astype(np.float32) / 255, WINDOW, NOISE)
     found = [_channels_first(x) for x in engine.run(even[None, None])]
     return [FeatureMap(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
 
@@ -186,7 +186,8 @@ def _trust(seen: FeatureMap) -> Tensor:
 def _shrunk(depth: Tensor, size: tuple[int, int], below: float) -> Tensor:
     """Return depth (1, 1, *size), metres, 0 where it is not known or not less than ``below``."""
     if depth.device.type == "cpu":
-        return torch.from_numpy(fused_depth.shrink(depth[0, 0].numpy(), *size, below))[None, None]
+        found = fused_frame.shrink_depth(depth[0, 0].numpy(), *size, below)
+        return torch.from_numpy(found)[None, None]
     return pyramid.shrink_depth(depth.where(depth < below, 0.0), size)
 
 

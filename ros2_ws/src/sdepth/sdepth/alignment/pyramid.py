@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sdepth.luma import RGB_WEIGHTS
+from sdepth.pixels import RGB_WEIGHTS
 from sdepth.shapes import check_shape
 
 WINDOW = 15

@@ -1,4 +1,7 @@
-"""Depth and colour into an organised, coloured point cloud, laid out as PointCloud2 wants it."""
+"""Depth and colour into an organised, coloured point cloud, laid out as PointCloud2 wants it.
+
+And which of its points are left out by their height.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.depth.filters import height_above
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
 from sdepth.scale.ground import Ground
@@ -66,6 +68,43 @@ def color_by_height(cloud: NDArray[np.float32], road: Ground | None, high_m: flo
     levels = np.nan_to_num(share * 255).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)
     _pack(cloud, cv2.cvtColor(colours, cv2.COLOR_BGR2BGRA))
+
+
+def within_height(cloud: NDArray[np.float32], low_m: float, high_m: float) -> None:
+    """Make x, y and z NaN, in place, where a point is not in a band of heights above the camera.
+
+    Height is along the image's columns, so it is true where the camera looks level.
+
+    Args:
+        cloud: (h, w, 4), as ``xyzrgb_cloud`` makes it; y is down.
+        low_m: lowest height, metres; negative below the camera.
+        high_m: highest.
+    """
+    check_shape("cloud", cloud, "h w 4")
+    down = cloud[..., 1]
+    outside = (down > -low_m) | (down < -high_m)  # false for NaN, which stays as it is
+    if outside.any():
+        cloud[outside, :3] = np.nan
+
+
+def drop_above_road(cloud: NDArray[np.float32], road: Ground | None, high_m: float) -> None:
+    """Make x, y and z NaN, in place, where a point is higher above the road than ``high_m``.
+
+    Sky that a network takes for a surface goes, whichever way the camera looks.
+
+    Args:
+        cloud: (h, w, 4), as ``xyzrgb_cloud`` makes it.
+        road: seen in the same depth; None for no change.
+        high_m: metres.
+    """
+    if road is not None:
+        cloud[height_above(cloud, road) > high_m, :3] = np.nan
+
+
+def height_above(cloud: NDArray[np.float32], road: Ground) -> NDArray[np.float32]:
+    """Return the heights (h, w) of a cloud's points (h, w, 4) above the road, metres."""
+    check_shape("cloud", cloud, "h w 4")
+    return cloud[..., :3] @ road.up.astype(np.float32) + np.float32(road.height)
 
 
 def _pack(cloud: NDArray[np.float32], bgra: NDArray[np.uint8]) -> None:

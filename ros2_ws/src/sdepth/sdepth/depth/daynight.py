@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sdepth.config import param
 from sdepth.errors import ConfigError
-from sdepth.luma import RGB_WEIGHTS
+from sdepth.pixels import RGB_WEIGHTS
 from sdepth.shapes import check_shape
 
 DAY, NIGHT, AUTO = "day", "night", "auto"

@@ -1,15 +1,21 @@
-"""Which pixels of a depth image are valid."""
+"""Which pixels of a depth image are valid: in range, off edges, sure enough."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sdepth.config import param
-from sdepth.depth.filters import drop_edges, within
 from sdepth.errors import ConfigError
+from sdepth.geometry.camera import Camera
+from sdepth.shapes import check_shape
+
+Depth = NDArray[np.float32]
+_EDGE_RAD = 0.0052
+"""Half the angle within which a surface ends: a pixel of the networks' 320 columns."""
 
 
 @dataclass(frozen=True)
@@ -82,3 +88,48 @@ def valid_depth(
     if sky is not None:
         valid[sky] = np.inf
     return valid
+
+
+def drop_edges(depth: Depth, share: float, window: int = 3) -> Depth:
+    """Return depth (H, W) with NaN at discontinuities, where a pixel mixes two surfaces.
+
+    A pixel jumps where the farthest of its neighbourhood is farther than the nearest by more than
+    ``share`` of it; beside one without depth (NaN) it does not. Slanted surfaces change, too: the
+    road at distance z, seen from height h with focal length f (pixels), by 2 z / (f h) of it in a
+    neighbourhood of 3, so 0.2 to 0.5 is a sensible share.
+
+    Args:
+        depth: metres.
+        share: of the nearest depth; 0 for no change.
+        window: rows and columns of the neighbourhood, an odd number.
+    """
+    check_shape("depth", depth, "H W")
+    if share <= 0:
+        return depth
+    unknown, square = np.isnan(depth), np.ones((window, window), np.uint8)
+    holes = bool(unknown.any())
+    near = cv2.erode(np.where(unknown, np.float32(np.inf), depth) if holes else depth, square)
+    far = cv2.dilate(np.where(unknown, np.float32(-np.inf), depth) if holes else depth, square)
+    far *= np.float32(1 / (1 + share))
+    found = depth.copy()
+    np.copyto(found, np.nan, where=far > near)
+    return found
+
+
+def edge_window(camera: Camera) -> int:
+    """Return the neighbourhood of ``drop_edges`` in which a network's edges end.
+
+    Their width is an angle: resized to a large image, an edge is a slope of many pixels, of which
+    no two differ much.
+    """
+    return 1 + 2 * max(1, round(_EDGE_RAD * camera.fx))
+
+
+def within(depth: Depth, min_m: float, max_m: float) -> Depth:
+    """Return depth with -Inf where nearer than a range, metres, and +Inf where farther (REP 117).
+
+    NaN stays.
+    """
+    found = np.where(depth > max_m, np.float32(np.inf), depth)
+    np.copyto(found, -np.inf, where=found < min_m)  # in place: half the time
+    return found

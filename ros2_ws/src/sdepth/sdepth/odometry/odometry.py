@@ -19,14 +19,11 @@ from sdepth.checkpoint import load_refiner, read_card
 from sdepth.depth.estimator import pick_device
 from sdepth.engines import FEATURES, POSE, Engine, Source, choose
 from sdepth.geometry.camera import Camera
-from sdepth.odometry.covariance import propagate, step_covariance
+from sdepth.odometry.motion import LOST_VARIANCE, Matrix, propagate, step_covariance
 from sdepth.shapes import check_shape
 
-Matrix = NDArray[np.float64]
 Tracking = Literal["ok", "degraded", "lost"]
 
-LOST_VARIANCE = 9999.0
-"""Variance, m^2 and rad^2, of a pose that is not known."""
 BY_ENGINE = ("unet", "random")
 """Features that engines run; the others are too small, or the depth network's."""
 FIRST_STEPS = (0.04, 0.08, 0.16)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdepth.bit_depth import BitDepth
 from sdepth.errors import ConfigError
+from sdepth.pixels import BitDepth
 from sdepth_ros import conversions
 from tests.ros import messages
 

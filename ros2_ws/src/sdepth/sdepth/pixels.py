@@ -1,4 +1,4 @@
-"""Significant bits of 16-bit images: sensors of 10, 12 or 14 bits are common."""
+"""What the numbers of a pixel mean: how bright a colour is, and significant bits of 16."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from sdepth.errors import ConfigError
 
+RGB_WEIGHTS = (0.299, 0.587, 0.114)
+"""Of red, green and blue in luma. Source: ITU-R BT.601, which JPEG and OpenCV use."""
 _USUAL = (10, 12, 14, 16)
+"""Bits of sensors."""
 
 
 class BitDepth:

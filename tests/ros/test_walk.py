@@ -1,0 +1,101 @@
+"""The way of an image through our files is the one that docs/architecture.md shows."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("tf2_msgs.msg")
+
+import rclpy
+from nav_msgs.msg import Odometry
+from rclpy.executors import SingleThreadedExecutor
+from sensor_msgs.msg import Image
+
+from sdepth_ros.depth_node import DepthNode
+from sdepth_ros.odometry_node import OdometryNode
+from tests.conftest import ROOT
+from tests.ros.camera_peer import FakeCamera
+from tests.ros.test_depth_node import REMAP
+
+if TYPE_CHECKING:
+    from demo.peer import Peer
+
+pytestmark = pytest.mark.ros
+SOURCES = f"{ROOT}/ros2_ws/src/"
+NETWORK = ("sdepth/models/", "sdepth/engines/")
+DIAGNOSTICS = ("health", "managed_node", "memory", "notices", "card")
+"""Files that run once a second, not for each image."""
+
+
+class Walk:
+    """Notes which files of ours run in threads that start while it is open, while ``on``."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self.on = threading.Event()
+        self._found: set[str] = set()
+
+    def look(self, frame: FrameType, event: str, _: object) -> None:
+        """Note a call."""
+        if event == "call" and self.on.is_set():
+            self._found.add(frame.f_code.co_filename)
+
+    @property
+    def files(self) -> set[str]:
+        """Those found, as the page names them."""
+        ours = {f.removeprefix(SOURCES).partition("/")[2] for f in self._found if SOURCES in f}
+        return {f for f in ours if not f.startswith(NETWORK) and Path(f).stem not in DIAGNOSTICS}
+
+
+@contextmanager
+def both_nodes(weights: Path) -> Iterator[Walk]:
+    """Run both nodes in this process, their frames going from one to the other."""
+    models = [f"model.{name}:={weights}" for name in ("day_path", "night_path")]
+    given = [*models, "base_frame:=''", "model.engine:=torch", "model.precision:=fp32"]
+    rclpy.init(args=["--ros-args", *REMAP, *(w for v in given for w in ("-p", v))])
+    executor, walk = SingleThreadedExecutor(), Walk()
+    threading.setprofile(walk.look)
+    spin = threading.Thread(target=executor.spin, daemon=True)
+    nodes: list[DepthNode | OdometryNode] = [depth := DepthNode(), OdometryNode(depth)]
+    try:
+        for node in nodes:
+            assert node.autostart()
+            executor.add_node(node)
+        spin.start()
+        yield walk
+    finally:
+        threading.setprofile(None)  # type: ignore[arg-type]
+        executor.shutdown()
+        for node in nodes:
+            node.close()
+        rclpy.try_shutdown()
+        spin.join(10)
+
+
+def test_an_image_runs_through_the_files_that_the_page_names(peer: Peer, weights: Path) -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    section = page.split("## One image")[1].split("## One training step")[0]
+    odoms = peer.listen(Odometry, "/odom")
+    peer.listen(Image, "/depth/image_rect")
+    with both_nodes(weights) as walk:
+        camera = FakeCamera(peer)
+        camera.send_and_wait(3, odoms)
+        walk.on.set()
+        camera.send_and_wait(1, odoms)
+        assert peer.spin_until(lambda: len(odoms) == 4)
+        walk.on.clear()
+
+    named = set(re.findall(r"`(sdepth(?:_ros)?/[\w/]+\.py)`", section))
+    assert walk.files - named == set()
+    count = re.search(r"runs through (\d+) of our files", section)
+    assert count is not None
+    assert len(walk.files) == int(count[1]), sorted(walk.files)
