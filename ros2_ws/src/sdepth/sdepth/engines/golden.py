@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import cv2
@@ -73,7 +75,7 @@ def check(engine: Engine, source: Source, name: str) -> float:
     """
     expected = reference(source)
     found = engine.run(*golden_inputs(source))
-    error = float("inf")
+    error = inf
     if [x.shape for x in found] == [x.shape for x in expected]:
         pairs = enumerate(zip(found, expected, strict=True))
         error = max(_off(i, *pair, source) for i, pair in pairs)
@@ -90,24 +92,21 @@ def check(engine: Engine, source: Source, name: str) -> float:
 def furthest(engine: Engine, source: Source) -> float:
     """Return the largest difference: of depth as a share of itself, of all else of the largest."""
     pairs = zip(engine.run(*golden_inputs(source)), reference(source), strict=True)
-    if source.part == DEPTH and not source.foreign:
-        return max(float(np.abs(found / exact - 1).max()) for found, exact in pairs)
-    return max(
-        float(np.abs(found - exact).max() / _size(np.abs(exact).max(), i, source))
-        for i, (found, exact) in enumerate(pairs)
-    )
+    return max(_off(i, *pair, source, np.max) for i, pair in enumerate(pairs))
 
 
 def _off(
-    number: int, found: NDArray[np.float32], expected: NDArray[np.float32], source: Source
+    number: int,
+    found: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    source: Source,
+    over: Callable[[NDArray[np.float32]], np.floating] = np.mean,
 ) -> float:
-    """Return how far an output is from what is expected, as ``TOLERANCE`` counts it."""
-    if source.part != DEPTH or source.foreign:
-        size = _size(np.abs(expected).mean(), number, source)
-        return float(np.abs(found - expected).mean() / size)
-    return float(np.abs(np.log(found / expected)).mean()) if (found > 0).all() else float("inf")
+    """Return how far an output is from what is expected: over all pixels, the mean or the most.
 
-
-def _size(size: float, number: int, source: Source) -> float:
-    """Return what the difference of an output of this size is a share of."""
-    return 1.0 if source.part == DEPTH and number else size
+    The mean is what ``TOLERANCE`` limits.
+    """
+    if source.part == DEPTH and not source.foreign:
+        return float(over(np.abs(np.log(found / expected)))) if (found > 0).all() else inf
+    size = 1.0 if source.part == DEPTH and number else over(np.abs(expected))
+    return float(over(np.abs(found - expected)) / size)
