@@ -28,6 +28,7 @@ FLAGS: dict[str, tuple[Fields, str]] = {
     ),
     "--multiple": ({"type": int}, "that sides of its image must be of, 14 or 32 (1)"),
     "--fit": ({"choices": FITS}, "keep: the image's aspect is kept, the rest padded (stretch)"),
+    "--padding": (_THREE, "its colour, of 0..1, per channel (the mean)"),
     "--resample": ({"choices": RESAMPLINGS}, "how images are made smaller (area)"),
     "--range": (
         {"dest": "depth_range_m", "type": float, "nargs": 2, "metavar": "M"},
@@ -51,8 +52,8 @@ def fields_of(options: Namespace) -> Fields:
     """Return what the flags say, over what the preset does."""
     names = (
         "output", "canonical_focal", "channel_mean", "channel_std", "channels", "multiple", "fit",
-        "resample", "depth_range_m", "depth_output", "confidence", "confidence_is", "sky",
-        "sky_above", "licence", "origin", "domain",
+        "padding", "resample", "depth_range_m", "depth_output", "confidence", "confidence_is",
+        "sky", "sky_above", "licence", "origin", "domain",
     )  # fmt: skip
     said = {name: getattr(options, name) for name in names}
     said["source"] = said.pop("origin")

@@ -14,7 +14,8 @@ Fields = dict[str, Any]
 _IMAGENET = {"channel_mean": (0.485, 0.456, 0.406), "channel_std": (0.229, 0.224, 0.225)}
 _BYTES = {"channel_mean": (0.0, 0.0, 0.0), "channel_std": (1 / 255, 1 / 255, 1 / 255)}
 _DA = {"fit": KEEP, "resample": "bicubic", "multiple": 14, **_IMAGENET}
-_METRIC3D = {  # its confidence is trained to be one minus the relative error
+_METRIC3D = {  # it normalises itself; its confidence is trained to be 1 - the relative error
+    "padding": _IMAGENET["channel_mean"],
     "output": CANONICAL, "canonical_focal": 1000.0, "fit": KEEP, "resample": "bilinear",
     "depth_range_m": (0.1, 300.0), "confidence_is": SHARE, "licence": "BSD-2-Clause",
     "source": "github.com/YvanYin/Metric3D", **_BYTES,

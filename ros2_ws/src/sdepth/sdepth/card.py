@@ -88,6 +88,8 @@ class ForeignCard(Card):
         channels: one of ``CHANNELS``; like the next two inside the graph already, which takes RGB.
         channel_mean: of the normalisation, per channel in the network's order, of 0..1.
         channel_std: likewise.
+        padding: what is beside an image whose aspect is kept, of 0..1, in the order of the mean;
+            () for the mean, which becomes 0.
         confidence: name of the output that says how sure depth is; "" for none. Like the next
             three inside the graph already.
         confidence_is: one of ``CONFIDENCES``.
@@ -104,6 +106,7 @@ class ForeignCard(Card):
     channels: str = "rgb"
     channel_mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     channel_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    padding: tuple[float, ...] = ()
     confidence: str = ""
     confidence_is: str = SHARE
     sky: str = ""
@@ -124,6 +127,8 @@ class ForeignCard(Card):
         for name, words in known.items():
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name} {getattr(self, name)!r}: expected one of {[*words]}")
+        if len(self.padding) not in (0, 3) or not all(0 <= p <= 1 for p in self.padding):
+            raise ConfigError(f"padding {self.padding}: expected three numbers of 0 to 1, or none")
         near, far = self.depth_range_m
         if not (0 < near < far < inf and 0 < self.focal_ratio < inf and min(self.channel_std) > 0):
             raise ConfigError(

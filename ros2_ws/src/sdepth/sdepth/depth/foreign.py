@@ -44,7 +44,7 @@ def framed(image: Image, card: ForeignCard) -> Framed:
         return Framed(small, (0, 0, *size))
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     order = 1 if card.channels == "rgb" else -1
-    colour = 255 * np.array(card.channel_mean[::order])  # becomes 0, which says nothing
+    colour = 255 * np.array((card.padding or card.channel_mean)[::order])
     whole = np.tile(colour.round().astype(np.uint8), (height, width, 1))
     whole[top : top + size[0], left : left + size[1]] = small
     return Framed(whole, (top, left, *size))
