@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from math import sqrt
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from onnx import TensorProto, helper
 
 from sdepth.checkpoint import load_depth, read_card
 from sdepth.depth.estimator import DepthEstimator
+from sdepth.depth.foreign import framed
 from sdepth.engines import installed
 from sdepth.errors import CheckpointError, ConfigError
 from sdepth.geometry.camera import Camera
@@ -127,6 +129,17 @@ def test_the_aspect_is_kept_and_the_rest_is_padded(tmp_path: Path) -> None:
         assert (found.camera.height, found.camera.width) == found.depth.shape == size
 
 
+def test_what_is_padded_has_the_colour_of_the_card(tmp_path: Path) -> None:
+    net = networks.brightness(tmp_path / "net.onnx", shape=(1, 3, 64, 128))
+    fields = FIELDS | {"fit": "keep", "padding": (1.0, 0.5, 0.0), "channels": "bgr"}
+    card = import_network(net, tmp_path / "day.onnx", fields)
+    seen = framed(np.full((100, 100, 3), 200, np.uint8), card)
+    assert seen.inside == (0, 32, 64, 64)
+    assert seen.image[0, 0].tolist() == [0, 128, 255]
+    with pytest.raises(ConfigError, match=r"padding \(2\.0,\): expected three numbers of 0 to 1"):
+        dataclasses.replace(card, padding=(2.0,))
+
+
 def test_what_nobody_knows_is_asked_for(
     net: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,6 +237,8 @@ def test_what_needs_a_network_of_ours_says_so(net: Path, tmp_path: Path) -> None
         load_depth(out)
     with pytest.raises(ConfigError, match=r"'torch' does not do fp32 on cpu; expected one of"):
         DepthEstimator(out, "cpu", engine="torch")
+    with pytest.raises(ConfigError, match="int8, which networks of others do not have"):
+        DepthEstimator(out, "cpu", engine="onnxruntime", precision="int8")
     Odometry(out, "cpu")  # by fixed features, guesses by the last velocity
 
 

@@ -90,6 +90,11 @@ def choose(
         raise ConfigError(f"engine {name!r}: expected one of {[AUTO, *ENGINES]}")
     if source.precision not in (AUTO, *PRECISIONS):
         raise ConfigError(f"precision {source.precision!r}: expected one of {[AUTO, *PRECISIONS]}")
+    if source.foreign and source.precision == "int8":
+        raise ConfigError(
+            f"{source.checkpoint.name}: precision int8, which networks of others do not have; "
+            "take fp32, or import one that was quantised by its own tools"
+        )
     check_weights(source.checkpoint, source.card)  # an engine from the cache would not look
     opened = {} if opened is None else opened
     key = (name, *candidates(source), *source.key)
