@@ -63,9 +63,6 @@ def eager(net: DepthNet, depth_range_m: tuple[float, float], image: np.ndarray) 
 def engine_calls(checkpoint: Path, image: np.ndarray) -> dict[str, Callable[[], object]]:
     """Return a call per engine and precision that runs here; say why others do not."""
     card = read_card(checkpoint)
-    noise = np.random.default_rng(0).integers(0, 255, (2, 1, *image.shape), np.uint8)
-    with redirect_stdout(io.StringIO()):  # ONNX Runtime talks while it counts
-        quantize(checkpoint, iter(noise))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     calls: dict[str, Callable[[], object]] = {}
     for name, kind in ENGINES.items():
@@ -89,6 +86,9 @@ def network(checkpoint: Path, runs: int) -> tuple[float, dict[str, Timing]]:
     ops = operations(net, torch.zeros(1, 3, *card.input_size), 1)
     conv = nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.rand(1, _CHANNELS, *_SIZE).contiguous(memory_format=torch.channels_last)
+    noise = np.random.default_rng(0).integers(0, 255, (2, 1, *image.shape), np.uint8)
+    with redirect_stdout(io.StringIO()):  # ONNX Runtime talks while it counts
+        quantize(checkpoint, iter(noise))
     calls: dict[str, Callable[[], object]] = {
         EAGER: partial(eager, net, card.depth_range_m, image),
         LIMIT: partial(limit, conv, x),
