@@ -3,7 +3,7 @@ r"""Make a depth network of others run in the nodes: an ONNX file, or a folder o
 python -m training.weights.import_network net.onnx day.onnx --output metric --range 0.1 80 \
     --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225 --input-size 640x192 --licence Apache-2.0
 python -m training.weights.import_network Depth-Anything-V2-Metric-Outdoor-Small-hf day.onnx \
-    --preset depth-anything-v2-metric-outdoor-small --image-size 1242x375
+    --preset depth-anything-v2-metric-outdoor-small --image-size 1242x375 --input-size 644x196
 python -m training.weights.import_network metric3d_vit_small.onnx day.onnx \
     --preset metric3d-v2-small
 
