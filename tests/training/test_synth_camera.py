@@ -85,3 +85,16 @@ def test_the_own_bonnet_has_no_depth_and_is_no_sky() -> None:
     assert not (own.mask[before] & SKY).any()
     np.testing.assert_array_equal(own.depth[~before], bare.depth[~before])
     np.testing.assert_array_equal(own.mask[~before], bare.mask[~before])
+
+
+def test_foreign_streets_are_beyond_all_others() -> None:
+    known = [draw_sequence(DatasetConfig("day", 60, 1, 96, 32, 9), i) for i in range(60)]
+    foreign = [
+        draw_sequence(DatasetConfig("day", 60, 1, 96, 32, 9, foreign=True), i) for i in range(60)
+    ]
+    assert max(c.camera_height_m for c in foreign) < min(c.camera_height_m for c in known)
+    assert max(c.haze_m for c in foreign) < min(c.haze_m for c in known)
+    assert min(c.look.gamma for c in foreign) > max(c.look.gamma for c in known)
+    assert not any(c.scene.jam for c in foreign)
+    # The street itself is drawn as without.
+    assert [c.scene.motorway for c in foreign] == [c.scene.motorway for c in known]

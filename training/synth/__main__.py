@@ -37,6 +37,8 @@ examples:
   python -m training.synth data/synth/small --sequences 60 --frames 60 --size 320x96 --workers 2
   # many streets to train on, four frames of each, 1.2 s apart
   python -m training.synth data/synth/streets --sequences 2000 --frames 4 --every 12 --size 416x128
+  # six drives as no training set has them; seeds from 910000 on are kept for this
+  python -m training.synth data/synth/foreign --foreign --sequences 6 --frames 60 --seed 910000
   # one drive from full day into full night
   python -m training.synth data/synth/dusk --domain dusk --sequences 1 --frames 120 --seed 7
 """
@@ -58,6 +60,11 @@ def main(args: list[str] | None = None) -> int:
     )
     parser.add_argument("--size", default="640x192", help="WIDTHxHEIGHT (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="draws everything (%(default)s)")
+    parser.add_argument(
+        "--foreign",
+        action="store_true",
+        help="cameras, weather and roads beyond all that is trained on: to adapt to",
+    )
     parser.add_argument(
         "--supersample",
         type=int,
@@ -97,7 +104,8 @@ def _config(opts: argparse.Namespace) -> DatasetConfig:
             f"--seed {opts.seed}: expected at least 1, 1, 1 and 0"
         )
     drives = (opts.domain, opts.sequences, opts.frames)
-    return DatasetConfig(*drives, width, height, opts.seed, opts.supersample, opts.every)
+    sampling = (opts.supersample, opts.every)
+    return DatasetConfig(*drives, width, height, opts.seed, *sampling, opts.foreign)
 
 
 if __name__ == "__main__":

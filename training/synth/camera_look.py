@@ -74,6 +74,20 @@ def draw_look(rng: np.random.Generator) -> Look:
     )
 
 
+def draw_foreign_look(rng: np.random.Generator) -> Look:
+    """Return the draws of a camera whose picture is beyond all that ``draw_look`` gives."""
+    return Look(
+        gamma=rng.uniform(2.9, 3.4),
+        contrast=rng.uniform(0.95, 1.2),
+        black=rng.uniform(-0.12, -0.08),
+        vignette=rng.uniform(0.55, 0.7),
+        blur_px=rng.uniform(0.9, 1.1),
+        saturation=rng.uniform(1.4, 1.8),
+        sharpen=rng.uniform(1.6, 2.0),
+        jpeg=int(rng.integers(18, 29)),
+    )
+
+
 def through_lens(light: Image, look: Look) -> Image:
     """Return the light (H, W, 3) on the sensor, 1 at saturation: veil, dirt, blur, vignette."""
     h, w = light.shape[:2]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sdepth.geometry.camera import Camera
 from training.synth.bonnet import Bonnet, draw_bonnet
-from training.synth.camera_look import Look, draw_look
+from training.synth.camera_look import Look, draw_foreign_look, draw_look
 from training.synth.darkness import Night, draw_night
 from training.synth.scene import Scene, draw_scene
 
@@ -25,7 +25,7 @@ VERSIONS: dict[Domain, int] = {"day": 4, "night": 5, "dusk": 5}
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 _STREAMS = (
     *("camera", "motion", "road", "town", "traffic", "texture", "light", "sensor"),
-    *("night", "gain", "unlit", "scene", "walkers", "look", "bonnet"),
+    *("night", "gain", "unlit", "scene", "walkers", "look", "bonnet", "foreign"),
 )
 """Their order is part of the pictures: new ones go to the end."""
 
@@ -34,7 +34,8 @@ _STREAMS = (
 class DatasetConfig:
     """The arguments of one data set; any change makes another data set.
 
-    Frame i shows the drive, which ticks at 10 Hz, at tick ``i * every``.
+    Frame i shows the drive, which ticks at 10 Hz, at tick ``i * every``. ``foreign``: with camera,
+    weather and road as no sequence to train on has them.
     """
 
     domain: Domain
@@ -45,6 +46,7 @@ class DatasetConfig:
     seed: int
     supersample: int = 2
     every: int = 1
+    foreign: bool = False
 
     @property
     def ticks(self) -> int:
@@ -175,7 +177,27 @@ def draw_sequence(data: DatasetConfig, index: int) -> SequenceConfig:
         look=draw_look(_stream(data.seed, index, "look")),
         bonnet=draw_bonnet(_stream(data.seed, index, "bonnet")),
     )
+    if data.foreign:
+        drawn = _made_foreign(drawn)
     return _on_motorway(drawn) if drawn.scene.motorway else _in_jam(drawn)
+
+
+def _made_foreign(cfg: SequenceConfig) -> SequenceConfig:
+    """Return the sequence as seen by a camera, in weather and on a road beyond all other draws."""
+    rng = cfg.stream("foreign")
+    wide = rng.random() < 0.5
+    return replace(
+        cfg,
+        camera_height_m=rng.uniform(0.7, 0.95),
+        focal=rng.uniform(0.36, 0.41) if wide else rng.uniform(1.2, 1.4),
+        pitch_deg=float(rng.choice([-1, 1]) * rng.uniform(5, 6)) if wide else cfg.pitch_deg / 2,
+        haze_m=rng.uniform(120, 240),
+        white_balance=tuple(np.exp(rng.normal(0, 0.12, 3))),
+        pavement=rng.uniform(4.5, 7.0),
+        lane_width=rng.uniform(3.8, 4.4),
+        scene=replace(cfg.scene, jam=False),
+        look=draw_foreign_look(rng),
+    )
 
 
 def _on_motorway(cfg: SequenceConfig) -> SequenceConfig:
