@@ -141,8 +141,8 @@ class TrainConfig:
             ),
             "hold": (
                 self.hold,
-                not self.hold.on or bool(self.model.init_from),
-                "model.init_from with it: the network that depth is held to",
+                self.hold.weight == 0 or (bool(self.model.init_from) and self.data.depth),
+                "model.init_from, the network that depth is held to, and data.depth: true with it",
             ),
             "data.workers": (self.data.workers, self.data.workers >= 0, "0 or more"),
             "data.train": (self.data.train, len(self.data.train) > 0, "folders of drives"),

@@ -1,8 +1,7 @@
-"""Depth held to the network it started from, where the images themselves say nothing about it.
+"""Depth taught where a drive itself says it, and held to the starting network's elsewhere.
 
-Self-supervision moves depth wherever a loss lets it: on bare road and sky, in the direction of
-travel, on what drives along with the camera. There a network that has learned from true depth
-knows more than the images of one drive do, so depth may leave it only where they object.
+A network that has learned from true depth knows more about bare road, sky and what drives along
+than the images of one drive do; where they are sure of a depth, it is learned.
 """
 
 from __future__ import annotations
@@ -14,90 +13,105 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sdepth.alignment.refiner import Refiner
+from sdepth.geometry import se3
 from sdepth.geometry.warp import warp
 from sdepth.models.depth_net import DepthNet, disp_to_depth
-from training.losses.photometric import mean_of
+from sdepth.models.pose_net import MotionNet
+from training.losses.photometric import mean_of, motion_loss
+from training.step_output import StepOutput
 
 STEP = 1.2
 """Depth is tried farther and nearer by this factor: does the warped image change?"""
+SIGNAL = 0.005
+"""Change of the warped image, 0..1, from which on it says something about depth."""
 
 
 @dataclass(frozen=True)
 class HoldConfig:
-    """How depth is held to the starting network's; off unless a weight is more than 0.
+    """How a network goes on from where it started, on drives with triangulated depth.
 
     Attributes:
-        weight: of the difference of log depths where images say nothing.
-        anywhere: share of it that counts where they do.
-        scale_weight: of the mean difference of a batch, which is its scale.
-        signal: change of the warped image (0..1) from which on the images decide.
+        weight: of the difference of log depth to the starting network's where the drive says
+            nothing, against 1 of that to what it says elsewhere; 0 for other ways to train.
+        motion_weight: of the pose network's error against the drive's motion.
     """
 
     weight: float = 0.0
-    anywhere: float = 0.1
-    scale_weight: float = 0.0
-    signal: float = 0.02
-
-    @property
-    def on(self) -> bool:
-        """Whether anything is held."""
-        return max(self.weight, self.scale_weight) > 0
+    motion_weight: float = 0.1
 
 
-class Hold(nn.Module):
-    """The starting network, frozen, and how far depth may go from its depth."""
+class Held(nn.Module):
+    """A depth and a pose network that learn what a drive says, and keep what they knew."""
 
-    def __init__(self, config: HoldConfig, depth_net: DepthNet) -> None:
-        """Keep a copy of ``depth_net`` as it is now."""
-        super().__init__()
-        self.config = config
-        self.start = copy.deepcopy(depth_net).requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> Hold:
-        """Set the mode of nothing: the starting network stays as it was."""
-        return super().train(False)
-
-    def forward(
-        self, inputs: Tensor, disp: Tensor, depth_range_m: tuple[float, float], void: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return how far depth is from where it started, and by how much it is larger on average.
+    def __init__(
+        self,
+        depth_net: DepthNet,
+        pose_net: MotionNet,
+        refiner: Refiner | None,
+        config: HoldConfig,
+        depth_range_m: tuple[float, float],
+        clips: bool = False,
+    ) -> None:
+        """Hold the networks, and a copy of ``depth_net`` as it is now.
 
         Args:
-            inputs: images (B, 3, H, W) in [0, 1], as the network saw them.
-            disp: its disparity (B, 1, H, W).
-            depth_range_m: nearest and farthest depth of both networks.
-            void: (B, 1, H, W), 1 where the images say nothing about depth, 0 where they do.
+            depth_net: of the middle frame.
+            pose_net: motion of two frames.
+            refiner: only carried along.
+            config: weights.
+            depth_range_m: nearest and farthest depth.
+            clips: predict all three frames, for a discriminator that judges clips.
         """
+        super().__init__()
+        self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
+        self.config, self.depth_range_m, self.clips = config, depth_range_m, clips
+        self.start = copy.deepcopy(depth_net).requires_grad_(False).eval()
+        self.average: DepthNet | None = None  # of the depth network's weights over steps
+
+    def train(self, mode: bool = True) -> Held:
+        """Set the networks' mode; the starting network stays as it was."""
+        super().train(mode)
+        self.start.eval()
+        return self
+
+    def forward(self, batch: dict[str, Tensor], step: int = 0) -> StepOutput:
+        """Return the losses of a batch, the disparities they came of, and pictures.
+
+        Args:
+            batch: as ``SelfSupervised.forward`` takes it; and ``depth`` (B, 1, H, W) of the middle
+                frame, metres, 0 where unknown.
+            step: of the run.
+        """
+        inputs, images = batch["inputs"], batch["images"]
+        disp = self.depth_net(inputs[:, 1], scales=1)[0].float()
+        log = self._log(disp, batch)
+        known = batch["depth"] > 0
+        true = batch["depth"].clamp(min=1e-3).log()
+        error = (log - true).abs() * known
         with torch.no_grad():
-            before = disp_to_depth(self.start(inputs, scales=1)[0].float(), depth_range_m).log()
-        change = disp_to_depth(disp, depth_range_m).log() - before
-        scale = change.mean()
-        share = self.config.anywhere
-        if self.config.scale_weight == 0:  # another loss knows metres; shape alone is held
-            change = change - scale.detach()
-        return mean_of(change.abs(), share + (1 - share) * void), scale.abs()
+            before = self._log(self.start(inputs[:, 1], scales=1)[0].float(), batch)
+        away = mean_of((log - before).abs(), ~known)
+        # The pose network takes frames in the order of time, so the first motion is turned round.
+        T_before_now = se3.inverse(self.pose_net(inputs[:, 0], inputs[:, 1]))
+        T_src_now = torch.stack([T_before_now, self.pose_net(inputs[:, 1], inputs[:, 2])], 1)
+        motion = motion_loss(T_src_now.flatten(0, 1), batch["motions"].flatten(0, 1))
 
+        h = self.config
+        losses = {"depth": mean_of(error, known), "hold": away, "motion": motion}
+        losses["total"] = losses["depth"] + h.weight * away + h.motion_weight * motion
+        clip = torch.cat([disp] * 3, 1)
+        if self.clips:
+            both = inputs[:, ::2].transpose(0, 1).flatten(0, 1)
+            earlier, later = self.depth_net(both, scales=1)[0].float().chunk(2)
+            clip = torch.cat([earlier, disp, later], 1)
+        pictures = {"image": images[:, 1], "warped": inputs[:, 1], "error": error.detach()}
+        return StepOutput(losses, disp, clip, pictures)
 
-@torch.no_grad()
-def find_void(
-    images: Tensor, depth: Tensor, T_src_now: Tensor, K: Tensor, kept: Tensor, signal: float
-) -> Tensor:
-    """Return where images say nothing about depth (B, 1, H, W), 1 to 0.
-
-    That is where the sources warped by a larger and by a smaller depth look alike: no texture
-    along the way the pixel would go, or no way to go; and where the auto-mask holds.
-
-    Args:
-        images: (B, 3, 3, H, W), frames t-1, t, t+1.
-        depth: (B, 1, H, W) of the middle frame, metres.
-        T_src_now: (B, 2, 4, 4).
-        K: intrinsics (B, 3, 3), pixels.
-        kept: (B, 1, H, W) bool, what the auto-mask leaves.
-        signal: change from which on they say enough.
-    """
-    changes = (signal_of(images[:, 2 * i], depth, T_src_now[:, i], K) for i in (0, 1))
-    change = torch.maximum(*changes)
-    return torch.where(kept, 1 - (change / signal).clamp(max=1), torch.ones_like(change))
+    def _log(self, disp: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Return the logarithm of the depth, metres, of disparities."""
+        focal = batch["focal_scale"].view(-1, 1, 1, 1)
+        return disp_to_depth(disp, self.depth_range_m, focal).log()
 
 
 @torch.no_grad()

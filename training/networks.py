@@ -17,6 +17,7 @@ from sdepth.models.depth_net import DepthNet
 from sdepth.models.pose_net import make_pose_net
 from training.config import ModelConfig, TrainConfig
 from training.feature_alignment import FeatureAlignment
+from training.hold import Held
 from training.run_folder import Model
 from training.self_supervised import SelfSupervised
 from training.supervised import Supervised
@@ -49,10 +50,13 @@ def build_model(config: TrainConfig) -> Model:
         model = FeatureAlignment(depth, pose, refiner)
     else:
         clips = config.prior.weight > 0 and config.prior.discriminator.kind == "clip"
-        model = SelfSupervised(
-            depth, pose, config.loss, m.depth_range_m, refiner, config.refine, config.night,
-            clips, config.hold,
-        )  # fmt: skip
+        if config.hold.weight > 0:
+            model = Held(depth, pose, refiner, config.hold, m.depth_range_m, clips)
+        else:
+            model = SelfSupervised(
+                depth, pose, config.loss, m.depth_range_m, refiner, config.refine, config.night,
+                clips,
+            )  # fmt: skip
     if config.optim.average > 0:
         model.average = copy.deepcopy(depth).requires_grad_(False)
     model.train()

@@ -19,6 +19,7 @@ from sdepth.errors import CheckpointError, ConfigError
 from sdepth.models.encoder import Encoder
 from training.config import TrainConfig
 from training.feature_alignment import FeatureAlignment
+from training.hold import Held
 from training.self_supervised import SelfSupervised
 from training.supervised import Supervised
 
@@ -26,7 +27,7 @@ _HARMLESS = ("name", "data.workers", "log.", "optim.steps")
 """Keys, or how they begin, that may change from one start of a run to the next."""
 STATE, WEIGHTS, CONFIG = "state.safetensors", "weights.safetensors", "config.yaml"
 
-Model = SelfSupervised | Supervised | FeatureAlignment
+Model = SelfSupervised | Held | Supervised | FeatureAlignment
 """What a training step is; all hold the networks under the same names."""
 Learner = tuple[nn.Module, optim.Optimizer]
 """Networks and what changes them."""

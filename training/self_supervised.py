@@ -13,7 +13,6 @@ from sdepth.geometry import se3
 from sdepth.geometry.warp import warp
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
-from training.hold import Hold, HoldConfig, find_void
 from training.losses.consistency import geometry_loss, projection_loss
 from training.losses.night_photometry import NightConfig, StaticMask, enhance
 from training.losses.photometric import (
@@ -61,7 +60,6 @@ class SelfSupervised(nn.Module):
         refining: RefineTraining | None = None,
         night: NightConfig | None = None,
         clips: bool = False,
-        hold: HoldConfig | None = None,
     ) -> None:
         """Hold the networks, the loss weights, and how motions are refined and nights are lit.
 
@@ -74,7 +72,6 @@ class SelfSupervised(nn.Module):
             refining: what refined motions are for.
             night: how images are prepared for the losses; the networks see them as they are.
             clips: always predict all three frames, for a discriminator that judges clips.
-            hold: how depth is held to that of ``depth_net`` as it is now.
         """
         super().__init__()
         self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
@@ -83,7 +80,6 @@ class SelfSupervised(nn.Module):
         share, momentum = self.night.static_quantile, self.night.static_momentum
         self.static_mask = StaticMask(share, momentum) if share > 0 else None
         self.clips = clips
-        self.hold = Hold(hold, depth_net) if hold and hold.on else None
         self.average: DepthNet | None = None  # of the depth network's weights over steps
 
     def forward(self, batch: Batch, step: int = 0) -> StepOutput:
@@ -125,8 +121,6 @@ class SelfSupervised(nn.Module):
             losses, photo = self._image_losses(batch, disps, depths, T_src_now, T_warp, refined)
             self._add_motion_losses(losses, T_src_now, refined, batch["motions"])
             self._add_consistency(losses, depths[0], others, T_warp, photo.kept, batch)
-            if self.hold is not None:
-                self._add_hold(losses, self.hold, disps[0], depths[0], T_warp, photo.kept, batch)
 
         now = disps[0]
         clip = torch.cat([others[0], now, others[1]] if others else [now] * 3, 1)
@@ -222,23 +216,6 @@ class SelfSupervised(nn.Module):
                 depth, depths, T_warp, K, loss.projection_normalized, kept
             )
             losses["total"] = losses["total"] + loss.projection_weight * losses["projection"]
-
-    def _add_hold(
-        self,
-        losses: Losses,
-        hold: Hold,
-        disp: Tensor,
-        depth: Tensor,
-        T_warp: Tensor,
-        kept: Tensor,
-        batch: Batch,
-    ) -> None:
-        """Add how far depth is from the network it started from, where images say nothing."""
-        h, K = hold.config, batch["K"]
-        void = find_void(batch["images"], depth, T_warp, K, kept, h.signal)
-        away, scale = hold(batch["inputs"][:, 1], disp, self.depth_range_m, void)
-        losses |= {"hold": away, "hold_scale": scale, "void": void.mean()}
-        losses["total"] = losses["total"] + h.weight * away + h.scale_weight * scale
 
     def _identity(self, batch: Batch) -> Tensor:
         """Return the errors (B, 2, H, W) of the sources as they are."""

@@ -148,7 +148,7 @@ def test_drive_that_says_nothing_about_depth_is_not_learned_from(
     root = write_drive(tmp_path / "data", 60, SIZE, step_m=0.12)
     change(root, "00", range(60), lambda image: (100 + 0.12 * image).astype(np.uint8))
     assert adapted(start, tmp_path, root) == NOT_BETTER
-    assert "says nothing about its depth" in capsys.readouterr().out
+    assert "of the picture says how far it is" in capsys.readouterr().out
     assert not (tmp_path / "run/day/run").exists()
 
 
@@ -227,12 +227,13 @@ def test_bags_are_drives_too(tmp_path: Path) -> None:
         open_sources([tmp_path / "none.mcap"], Options(), tmp_path / "scratch")
 
 
-def seen(depth: float, photometric: float, apart: float = 0.05) -> Seen:
+def seen(depth: float, off: float, apart: float = 0.05, photometric: float = 0.1) -> Seen:
     """Return what weights say that answer one depth."""
     one = np.ones(5)
     return Seen(
         np.full((6, 8, 8), depth, np.float32),
-        *(photometric * one, apart * one, 0 * one, one, 0 * one),
+        np.tile([off, 0.0], (6, 1)),
+        *(photometric * one, apart * one, 0 * one, one),
         *((), ()),
     )
 
@@ -240,7 +241,8 @@ def seen(depth: float, photometric: float, apart: float = 0.05) -> Seen:
 @pytest.mark.parametrize(
     ("after", "why"),
     [
-        (seen(10, 0.11), "photometric error"),
+        (seen(10, 0.11), "off from where rays meet"),
+        (seen(10, 0.09, photometric=0.11), "photometric error"),
         (seen(10, 0.09, apart=0.08), "disagree"),
         (seen(14, 0.09), "times what it was"),
     ],

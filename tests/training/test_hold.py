@@ -1,79 +1,90 @@
-"""Depth is held to the network it started from where images say nothing, and only there."""
+"""Depth is taught where a drive says it, and held to where it started elsewhere."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 import torch
 from torch import Tensor
 
 from sdepth.errors import ConfigError
-from sdepth.models.depth_net import DepthNet
+from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.pose_net import make_pose_net
 from training.config import TrainConfig
-from training.hold import Hold, HoldConfig, find_void
+from training.hold import Held, HoldConfig, signal_of
 
 K = torch.tensor([[[60.0, 0, 47.5], [0, 60, 31.5], [0, 0, 1]]])
 RANGE_M = (1.0, 100.0)
 
 
-def triplet() -> Tensor:
-    """Return three frames whose left half has texture and whose right half has none."""
-    images = torch.full((1, 3, 3, 64, 96), 0.5)
-    images[..., :48] = torch.rand((1, 3, 3, 64, 48), generator=torch.Generator().manual_seed(0))
-    return images
-
-
-def sideways() -> Tensor:
-    """Return motions of a metre to the left and to the right."""
-    T = torch.eye(4).repeat(1, 2, 1, 1)
-    T[0, 0, 0, 3], T[0, 1, 0, 3] = -1.0, 1.0
-    return T
-
-
-def test_void_is_where_a_changed_depth_changes_nothing() -> None:
-    depth, kept = torch.full((1, 1, 64, 96), 10.0), torch.ones(1, 1, 64, 96, dtype=torch.bool)
-
-    moving = find_void(triplet(), depth, sideways(), K, kept, 0.02)
-    standing = find_void(triplet(), depth, torch.eye(4).repeat(1, 2, 1, 1), K, kept, 0.02)
-
-    assert moving[..., 12:36].max() < 0.05
-    assert moving[..., 66:].min() == 1
-    assert standing.min() > 0.999  # rounding of where a pixel lands
-
-
-def test_what_the_auto_mask_leaves_out_is_void() -> None:
-    kept = torch.zeros(1, 1, 64, 96, dtype=torch.bool)
-    void = find_void(triplet(), torch.full((1, 1, 64, 96), 10.0), sideways(), K, kept, 0.02)
-    assert void.min() == 1
-
-
-def test_unchanged_network_is_not_held() -> None:
+def held(clips: bool = False) -> Held:
+    """Return networks as they start."""
     torch.manual_seed(0)
-    net = DepthNet("tiny").eval()
-    hold, image = Hold(HoldConfig(weight=1.0, scale_weight=1.0), net), torch.rand(2, 3, 64, 96)
-
-    away, scale = hold(image, net(image, scales=1)[0], RANGE_M, torch.ones(2, 1, 64, 96))
-
-    assert float(away.detach()) == 0
-    assert float(scale.detach()) == 0
+    return Held(
+        DepthNet("tiny"), make_pose_net("tiny", 0.1), None, HoldConfig(0.5, 0.2), RANGE_M, clips
+    ).eval()
 
 
-def test_shape_alone_is_held_where_another_loss_knows_the_scale() -> None:
-    torch.manual_seed(0)
-    net = DepthNet("tiny").eval()
-    image, void = torch.rand(2, 3, 64, 96), torch.ones(2, 1, 64, 96)
-    disp = net(image, scales=1)[0].detach()
-    inv = 1 / RANGE_M[1] + (1 / RANGE_M[0] - 1 / RANGE_M[1]) * disp
-    nearer = (inv * 1.3 - 1 / RANGE_M[1]) / (1 / RANGE_M[0] - 1 / RANGE_M[1])  # depth / 1.3
-
-    free, scale = Hold(HoldConfig(weight=1.0), net)(image, nearer, RANGE_M, void)
-    held, _ = Hold(HoldConfig(weight=1.0, scale_weight=1.0), net)(image, nearer, RANGE_M, void)
-
-    log = torch.log(torch.tensor(1.3))
-    torch.testing.assert_close(scale, log)
-    torch.testing.assert_close(held, log)
-    assert float(free) < 1e-4
+def batch(model: Held, factor: float) -> dict[str, Tensor]:
+    """Return a batch whose left half is ``factor`` times as far as the network says."""
+    images = torch.rand((2, 3, 3, 64, 96), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        disp = model.depth_net(images[:, 1], scales=1)[0]
+    depth = factor * disp_to_depth(disp, RANGE_M)
+    depth[..., 48:] = 0
+    motions = torch.eye(4).repeat(2, 2, 1, 1)
+    return {
+        **{"images": images, "inputs": images, "K": K.repeat(2, 1, 1), "depth": depth},
+        **{"focal_scale": torch.ones(2), "motions": motions},
+    }
 
 
-def test_hold_asks_for_a_network_to_hold_to() -> None:
+def test_losses_are_the_differences_of_log_depth() -> None:
+    model = held()
+    losses = {name: loss.detach() for name, loss in model(batch(model, 1.3)).losses.items()}
+    assert float(losses["depth"]) == pytest.approx(math.log(1.3), rel=1e-4)
+    assert float(losses["hold"]) == pytest.approx(0, abs=1e-6)
+    total = losses["depth"] + 0.5 * losses["hold"] + 0.2 * losses["motion"]
+    torch.testing.assert_close(losses["total"], total)
+
+
+def test_depth_is_held_where_nothing_is_known() -> None:
+    model = held()
+    given = batch(model, 1.3)
+    with torch.no_grad():
+        for head in model.depth_net.heads():
+            for p in head.parameters():
+                p.add_(0.2)
+    losses = model(given).losses
+    assert float(losses["hold"].detach()) > 0.01
+    losses["hold"].backward()
+    assert all(p.grad is None for p in model.start.parameters())
+    assert any(p.grad is not None for p in model.depth_net.parameters())
+
+
+def test_start_never_trains_and_clips_are_of_three_frames() -> None:
+    assert not held().train().start.training
+    model = held(clips=True)
+    clip = model(batch(model, 1.0)).clip
+    assert clip.shape == (2, 3, 64, 96)
+    assert bool((clip[:, 0] != clip[:, 1]).any())
+
+
+def test_images_say_something_where_they_have_texture_and_move() -> None:
+    image = torch.full((1, 3, 64, 96), 0.5)
+    image[..., :48] = torch.rand((1, 3, 64, 48), generator=torch.Generator().manual_seed(0))
+    sideways = torch.eye(4)[None].clone()
+    sideways[0, 0, 3] = 1.0
+    depth = torch.full((1, 1, 64, 96), 10.0)
+
+    signal = signal_of(image, depth, sideways, K)
+
+    assert signal[..., 12:36].min() > 0.02
+    assert signal[..., 66:].max() < 1e-4
+    assert signal_of(image, depth, torch.eye(4)[None], K).max() < 1e-3
+
+
+def test_hold_asks_for_a_network_and_depth() -> None:
     with pytest.raises(ConfigError, match=r"model\.init_from"):
         TrainConfig(hold=HoldConfig(weight=0.1))

@@ -14,20 +14,20 @@ from sdepth.checkpoint import read_card
 from sdepth.depth.daynight import DAY, NIGHT
 from sdepth.errors import CheckpointError
 from sdepth.files import write_bytes, write_json
-from training.adapt.judge import Judge, Seen
+from training.adapt.judge import Judge
 from training.adapt.learn import Budget, Day, blend, configure, run
-from training.adapt.prepare import Material, check_enough, divide, write
+from training.adapt.prepare import Material, check_enough, divide
 from training.adapt.report import Part, write_report
 from training.adapt.sift import sift
 from training.adapt.sources import Options, open_sources
+from training.adapt.teach import write
 from training.adapt.verdict import decide
 from training.run_folder import git_commit
 
 DRIVES = "drives"
 """Folder of what is trained on."""
-NARROW = 0.6
-"""More of the picture void, and a drive teaches harm: a motorway is at 0.54 to 0.86, streets are
-at 0.25 to 0.57."""
+LEAST_SEEN = 0.1
+"""Of the picture must be triangulated: motorways are at 0.03 to 0.2, streets at 0.2 to 0.45."""
 SHARES = (1.0, 0.5)
 """Of the way from the old weights to the new: what is tried, in this order."""
 
@@ -81,11 +81,10 @@ def adapt(r: Request) -> list[bool]:
     check_enough(material, drives)
     parts, day = list[Part](), None
     for m in filter(_worth, material):
-        judge = Judge(m.held)
-        before = judge(r.starts[m.mode])
-        if _narrow(m, before) and not r.force:
+        judge = Judge(m.held, r.starts[m.mode])
+        if not (_seen_enough(m, judge) or r.force):
             continue
-        parts.append(_adapt(r, m, day, judge, before))
+        parts.append(_adapt(r, m, day, judge))
         if m.mode == DAY:
             day = Day(r.folder / DAY / DRIVES, parts[-1].weights)
     if parts:
@@ -101,37 +100,36 @@ def _worth(material: Material) -> bool:
     return material.enough
 
 
-def _narrow(material: Material, before: list[Seen]) -> bool:
-    """Tell whether the images say next to nothing about depth, and say so."""
-    void = float(np.mean(np.concatenate([seen.void for seen in before])))
-    if void > NARROW:
+def _seen_enough(material: Material, judge: Judge) -> bool:
+    """Tell whether the images say enough about depth, and say so where they do not."""
+    seen = float(np.mean(np.concatenate(judge.triangulated) > 0))
+    if seen < LEAST_SEEN:
         print(
-            f"by {material.mode}: not learned from: {void:.0%} of the picture says nothing about "
-            f"its depth, more than {NARROW:.0%}: hardly anything comes nearer, or there is no "
-            "texture; such drives make depth elsewhere worse (--force learns all the same)"
+            f"by {material.mode}: not learned from: {seen:.0%} of the picture says how far it is, "
+            f"less than {LEAST_SEEN:.0%}: hardly anything comes nearer, or there is no texture "
+            "(--force learns all the same)"
         )
-    return void > NARROW
+    return seen >= LEAST_SEEN
 
 
-def _adapt(
-    r: Request, material: Material, day: Day | None, judge: Judge, before: list[Seen]
-) -> Part:
+def _adapt(r: Request, material: Material, day: Day | None, judge: Judge) -> Part:
     """Adapt by day or by night, with what the day taught; return what came of it."""
     mode, folder = material.mode, r.folder / material.mode
     if mode == NIGHT and day is None:
         print("by night: no drive by day, so no prior of the day")
-    write(folder / DRIVES, material)
+    write(folder / DRIVES, material, r.starts[mode])
     config = configure(r.starts[mode], material, folder / DRIVES, day, r.overrides)
     run(config, folder / "run", r.budget, material.frames, r.command)
-    best = _judged(r, material, judge, before)
+    best = _judged(r, material, judge)
     write_json(folder / "verdict.json", best.verdict.record())
     print(f"\nby {mode}\n\n{best.verdict.table()}\n\n{best.headline}")
     return best
 
 
-def _judged(r: Request, material: Material, judge: Judge, before: list[Seen]) -> Part:
+def _judged(r: Request, material: Material, judge: Judge) -> Part:
     """Return the first candidate that is better, written, or else the first."""
     mode, folder = material.mode, r.folder / material.mode
+    before = judge(r.starts[mode])
     start, tried = r.starts[mode], list[tuple[Path, Part]]()
     for share in SHARES:
         path = folder / f"candidate_{share:g}.safetensors"

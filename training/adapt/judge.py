@@ -17,14 +17,14 @@ from sdepth.checkpoint import load_depth, load_pose
 from sdepth.geometry import projection
 from sdepth.geometry.warp import warp
 from sdepth.metrics.depth import DepthErrors
-from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.depth_net import disp_to_depth
 from training.adapt.prepare import Stretch
+from training.adapt.triangulate import triangulate
 from training.data.drive import read_depth
 from training.data.stereo import depths_of
 from training.evaluate.protocols import find
 from training.evaluate.scale_agreement import length_ratio
 from training.evaluate.scoring import Depth
-from training.hold import HoldConfig, signal_of
 from training.losses.photometric import photometric_error
 
 SSIM = 0.85
@@ -39,33 +39,65 @@ class Seen:
 
     Attributes:
         depth: (N, h, w) of each frame, metres.
+        off: (N, 2) mean difference of log depth to the triangulated, but for its median; and that
+            median. NaN without any.
         photometric: (N - 1,) error of the next frame warped into each by its depth and the motion
             that fits it best; features that need no training find that.
         apart: (N - 1,) how far depths of neighbours contradict each other, 0..1.
         step: (N - 1,) logarithm of the scale between depths of neighbours.
-        void: (N - 1,) share of the image that says nothing about its depth (``training.hold``).
         rho: (N - 1,) length of the pose network's motion over that of the one that fits the depth.
         scaled: errors of each frame with truth, scaled by its median.
         metres: the same in metres.
     """
 
     depth: Depth
+    off: NDArray[np.float64]
     photometric: NDArray[np.float64]
     apart: NDArray[np.float64]
     step: NDArray[np.float64]
     rho: NDArray[np.float64]
-    void: NDArray[np.float64]
     scaled: tuple[DepthErrors, ...]
     metres: tuple[DepthErrors, ...]
+
+
+class Predictor:
+    """A checkpoint's depth network."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        """Load it.
+
+        Raises:
+            CheckpointError: it cannot be used.
+        """
+        self.net, self.card = load_depth(checkpoint)
+
+    @torch.inference_mode()
+    def __call__(self, stretch: Stretch) -> Depth:
+        """Return depth (N, h, w), metres, of each frame."""
+        focal = stretch.camera.focal_ratio / self.card.focal_ratio
+        disps = [self.net(part, 1)[0].float() for part in to_tensor(stretch).split(BATCH)]
+        depth = disp_to_depth(torch.cat(disps), self.card.depth_range_m, focal)
+        return np.asarray(depth[:, 0].numpy())
 
 
 class Judge:
     """Held-out stretches with their truth, which any weights can be asked about."""
 
-    def __init__(self, held: tuple[Stretch, ...]) -> None:
-        """Read the truth there is: depth beside the images, or of a second camera."""
+    def __init__(self, held: tuple[Stretch, ...], start: Path) -> None:
+        """Read the truth there is, depth beside the images or of a second camera; and triangulate.
+
+        Args:
+            held: stretches that follow each other in time.
+            start: weights whose metres count where the drive knows none.
+
+        Raises:
+            CheckpointError: the weights cannot be used.
+            DataError: an image is missing or damaged.
+        """
         self.held = held
         self.truths = [dict(read_truths(stretch)) for stretch in held]
+        network = Predictor(start)
+        self.triangulated = [triangulate(stretch, network(stretch)).depth for stretch in held]
 
     def __call__(self, checkpoint: Path) -> list[Seen]:
         """Return what a checkpoint says of each stretch.
@@ -73,23 +105,24 @@ class Judge:
         Raises:
             CheckpointError: it cannot be used.
         """
-        depth, card = load_depth(checkpoint)
+        network = Predictor(checkpoint)
         pose = load_pose(checkpoint)[0]
         fixed = fixed_refiner()
         seen = []
-        for stretch, truths in zip(self.held, self.truths, strict=True):
-            rgb = to_tensor(stretch)
-            focal = stretch.camera.focal_ratio / card.focal_ratio
-            metres = predict(depth, rgb, card.depth_range_m, focal)
+        rows = zip(self.held, self.truths, self.triangulated, strict=True)
+        for stretch, truths, triangulated in rows:
+            rgb, said = to_tensor(stretch), network(stretch)
             K = torch.from_numpy(stretch.camera.K).float()
-            photometric, apart, step, rho, void = pairs(pose, fixed, rgb, metres, K)
-            said = np.asarray(metres[:, 0].numpy())
+            metres = torch.from_numpy(said)[:, None]
+            photometric, apart, step, rho = pairs(pose, fixed, rgb, metres, K)
+            off = [*map(differ, said, triangulated)]
             errors = [(t, said[i]) for i, t in truths.items()]
             protocol = MATCHED if matched(stretch) else EXACT
             plain = dataclasses.replace(protocol, scale="none")
             scaled = tuple(protocol.score(*pair) for pair in errors)
             metric = tuple(plain.score(*pair) for pair in errors)
-            seen.append(Seen(said, photometric, apart, step, rho, void, scaled, metric))
+            away = np.array(off, np.float64).reshape(-1, 2)
+            seen.append(Seen(said, away, photometric, apart, step, rho, scaled, metric))
         return seen
 
 
@@ -98,20 +131,21 @@ def to_tensor(stretch: Stretch) -> Tensor:
     return torch.from_numpy(np.stack(stretch.images)).permute(0, 3, 1, 2).float() / 255
 
 
-@torch.inference_mode()
-def predict(
-    net: DepthNet, rgb: Tensor, depth_range_m: tuple[float, float], focal: float
-) -> Tensor:
-    """Return depth (N, 1, h, w), metres, of images (N, 3, h, w)."""
-    disps = [net(part, 1)[0].float() for part in rgb.split(BATCH)]
-    return disp_to_depth(torch.cat(disps), depth_range_m, focal)
+def differ(depth: Depth, triangulated: Depth) -> tuple[float, float]:
+    """Return how far depth (h, w) is from the triangulated but for a factor; and its logarithm."""
+    known = triangulated > 0
+    if not known.any():
+        return float("nan"), float("nan")
+    log = np.log(depth[known] / triangulated[known])
+    middle = float(np.median(log))
+    return float(np.abs(log - middle).mean()), middle
 
 
 @torch.inference_mode()
 def pairs(
     pose: torch.nn.Module, fixed: Refiner, rgb: Tensor, depth: Tensor, K: Tensor
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return ``photometric``, ``apart``, ``step``, ``rho`` and ``void``, as in ``Seen``."""
+    """Return ``photometric``, ``apart``, ``step`` and ``rho``, as in ``Seen``."""
     rows = []
     for i in range(0, len(rgb) - 1, BATCH):
         now, later = slice(i, min(i + BATCH, len(rgb) - 1)), slice(i + 1, i + 1 + BATCH)
@@ -124,7 +158,6 @@ def pairs(
         other, _ = warp(depth[later], z, T, K_all)
         apart = (moved - other).abs() / (moved + other).clamp(min=projection.MIN_Z)
         error = photometric_error(warped, a, SSIM)
-        void = 1 - (signal_of(b, z, T, K_all) / HoldConfig().signal).clamp(max=1)
         log = (other / moved.clamp(min=projection.MIN_Z)).log()
         for j, seen in enumerate(visible):
             if not bool(seen.any()):
@@ -133,8 +166,8 @@ def pairs(
             photo, contradiction, ratio = known
             rho = length_ratio(T_initial[j : j + 1].numpy(), T[j : j + 1].numpy())
             means = (photo.mean(), contradiction.mean(), ratio.median())
-            rows.append([*map(float, means), float(rho[0]), float(void[j].mean())])
-    return tuple(np.array(rows, np.float64).reshape(-1, 5).T)
+            rows.append([*map(float, means), float(rho[0])])
+    return tuple(np.array(rows, np.float64).reshape(-1, 4).T)
 
 
 def read_truths(stretch: Stretch) -> Iterator[tuple[int, Depth]]:

@@ -16,7 +16,6 @@ from torch import optim
 
 from sdepth.checkpoint import Card, load_depth, load_pose, load_refiner, read_card, save
 from sdepth.config import load_config, read_values
-from sdepth.depth.daynight import NIGHT
 from sdepth.files import write_json
 from sdepth.models.efficientnet_lite import LITE
 from training.adapt.prepare import Material
@@ -28,7 +27,7 @@ from training.trainer import build_critic, load_batches, take_step, train
 log = logging.getLogger(__name__)
 CONFIG = Path(__file__).parents[1] / "configs" / "adapt.yaml"
 PLAN = "plan.json"
-FEWEST, TIMES_SEEN = 40, 30
+FEWEST, TIMES_SEEN = 40, 8
 """Steps of a run at least; and how often it may see a frame."""
 
 
@@ -86,26 +85,13 @@ def configure(
         **({"refine.strides": card.feature_strides} if card.features else {}),
         **frozen,
     }
-    if material.has_metres:  # the drive itself says how far it went
-        values |= {"loss.speed_weight": 0.05, "hold.scale_weight": 0.0}
-        values["refine.attach_depth"] = True
-    if material.mode == NIGHT:
-        values |= _by_night(day)
+    if not material.has_metres:  # nothing knows better than the pose network
+        values["hold.motion_weight"] = 0.0
+    if day is not None:  # the night learns from it, as configs/night_dasp.yaml has it
+        prior = read_values(CONFIG.with_name("night_dasp.yaml"))["prior"]
+        values["prior"] = prior | {"day": [str(day.drives)], "day_weights": str(day.weights)}
     filled = [f"{key}={json.dumps(value)}" for key, value in values.items()]
     return load_config(TrainConfig, CONFIG, [*filled, *overrides])
-
-
-def _by_night(day: Day | None) -> dict[str, Any]:
-    """Return what nights take besides, as ``configs/night_dasp.yaml`` has it."""
-    dasp = read_values(CONFIG.with_name("night_dasp.yaml"))
-    values: dict[str, Any] = {"night.static_quantile": dasp["night"]["static_quantile"]}
-    if day is None:
-        return values
-    drives = {"day": [str(day.drives)], "day_weights": str(day.weights)}
-    return values | {
-        "loss.projection_weight": dasp["loss"]["projection_weight"],
-        "prior": dasp["prior"] | drives,
-    }
 
 
 def run(config: TrainConfig, folder: Path, budget: Budget, frames: int, command: str) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-
-import numpy as np
 
 from sdepth.errors import DataError
 from sdepth.geometry.camera import Camera
 from training.adapt.sift import Image, Sifted
 from training.adapt.sources import Source
-from training.data.recording import RecordedFrame, Recording
-from training.data.write import WriteConfig, claim, write_recording
+from training.data.recording import RecordedFrame
 
 HELD = 0.2
 """The last fifth of a drive is never trained on."""
@@ -115,42 +110,3 @@ def check_enough(material: list[Material], drives: list[Sifted]) -> None:
         f"too little to learn from: {said}; expected {LEAST_FRAMES} frames that move and, of the "
         f"last fifth, {LEAST_HELD} to judge by: 40 in all, 4 s of driving"
     )
-
-
-def write(out: Path, material: Material) -> None:
-    """Write the frames to train on, at the network's size, as training reads them.
-
-    Raises:
-        DataError: the folder was made of other drives.
-    """
-    stretches = unique(material.train)
-    claim(out, {"generator": "training.adapt", "drives": [*map(_identity, stretches)]})
-    for stretch in stretches:
-        write_recording(out, _small(stretch), WriteConfig(workers=1))
-
-
-def unique(stretches: tuple[Stretch, ...]) -> list[Stretch]:
-    """Return stretches of which no two have one name."""
-    names = [s.name for s in stretches]
-    return [
-        replace(s, name=f"{s.name}_{i:02d}") if names.count(s.name) > 1 else s
-        for i, s in enumerate(stretches)
-    ]
-
-
-def _identity(stretch: Stretch) -> str:
-    """Return what tells frames of one drive from those of another."""
-    first, last = stretch.frames[0].stamp_ns, stretch.frames[-1].stamp_ns
-    return f"{stretch.name}: {len(stretch.frames)} frames, {first} to {last} ns"
-
-
-def _small(stretch: Stretch) -> Recording:
-    """Return the stretch as a recording of its small images."""
-
-    def recorded() -> Iterator[RecordedFrame]:
-        for frame, image in zip(stretch.frames, stretch.images, strict=True):
-            pose = frame.T_world_cam if stretch.has_poses else None
-            yield RecordedFrame(frame.name, frame.stamp_ns, partial(np.copy, image), None, pose)
-
-    height = stretch.source.recording.camera_height_m
-    return Recording(stretch.name, stretch.camera, len(stretch.frames), recorded, height)

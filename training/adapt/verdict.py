@@ -11,8 +11,9 @@ import numpy as np
 from sdepth.markdown import table
 from training.adapt.judge import Seen
 
-LESS_PHOTOMETRIC = 0.995
-"""The photometric error must fall, and so far, to be more than chance."""
+LESS_OFF = 0.98
+"""Depth must come nearer to where rays meet, and so far, to be more than chance."""
+MORE_PHOTOMETRIC = 1.01
 MORE_APART = 1.05
 LESS_ABS_REL = 0.98
 """Where truth is known it decides: AbsRel must fall by 2 %."""
@@ -29,6 +30,8 @@ class Scores:
     """Means over held-out frames; ``None`` without truth, or without motion.
 
     Attributes:
+        triangulated: difference of log depth to what rays say, but for each image's median.
+        triangulated_scale: depth over that, median of all.
         photometric: error of neighbours warped by depth and the motion that fits it.
         apart: how far depths of neighbours contradict each other.
         steps: deviation of the scale from one frame to the next.
@@ -40,6 +43,8 @@ class Scores:
         scale_spread: deviation of truth over estimate, over its median.
     """
 
+    triangulated: float
+    triangulated_scale: float
     photometric: float
     apart: float
     steps: float
@@ -52,6 +57,8 @@ class Scores:
 
 
 TOLD = {
+    "triangulated": "off from where rays meet, scaled by the median",
+    "triangulated_scale": "depth over that",
     "photometric": "photometric error",
     "apart": "neighbouring depths contradict each other by",
     "steps": "scale changes from frame to frame by",
@@ -82,7 +89,10 @@ def score(seen: Sequence[Seen]) -> Scores:
             float(np.mean([e.delta1 for e in scaled])),
             float(np.std(scales / np.median(scales))),
         )
-    plain = (photometric.mean(), apart.mean(), step.std(), middle, np.std(rho / middle))
+    off = np.concatenate([s.off for s in seen])
+    by_rays = (np.nanmean(off[:, 0]), np.exp(np.nanmedian(off[:, 1])))
+    by_motion = (middle, np.std(rho / middle))
+    plain = (*by_rays, photometric.mean(), apart.mean(), step.std(), *by_motion)
     return Scores(*map(float, plain), *truth)
 
 
@@ -127,7 +137,10 @@ def decide(before: Sequence[Seen], after: Sequence[Seen], metres_known: bool) ->
     ratios = [np.median(y.depth / x.depth) for x, y in zip(before, after, strict=True)]
     scale = float(np.median(ratios))
     reasons = []
-    if b.photometric > LESS_PHOTOMETRIC * a.photometric:
+    if b.triangulated > LESS_OFF * a.triangulated:
+        said = f"by {b.triangulated:.3f}, before {a.triangulated:.3f}"
+        reasons.append(f"depth is off from where rays meet {said}")
+    if b.photometric > MORE_PHOTOMETRIC * a.photometric:
         reasons.append(f"photometric error {a.photometric:.4f} became {b.photometric:.4f}")
     if b.apart > MORE_APART * a.apart:
         reasons.append(f"neighbours' depths disagree by {b.apart:.4f}, before {a.apart:.4f}")

@@ -1,0 +1,131 @@
+"""Depth and motion of a drive without any network: where rays of neighbouring frames meet.
+
+Dense optical flow (DIS, Kroeger et al. 2016) finds every pixel again in the next frame, the
+essential matrix (MAGSAC++, Barath et al. 2020) says how the camera moved, and each pixel's ray is
+cut with that of its neighbour. What moves by itself leaves its epipolar line, what has no texture
+or lies in the direction of travel is not certain: neither is trusted. Only lengths need more:
+poses, or else the depth network's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.adapt.prepare import Stretch
+from training.adapt.two_views import FINER, MISS, Array, Matrix, TwoViews, look
+from training.hold import SIGNAL, signal_of
+
+CERTAIN = 0.12
+"""Relative deviation of depth that is still trusted."""
+FAR_M = 80.0
+ALIKE = 2.0
+"""Depth that differs from the network's by more than this factor is a mismatch, or moves."""
+SMOOTH = 4
+"""Lengths that the network says are medians of so many pairs before and after."""
+
+
+@dataclass(frozen=True)
+class Triangulated:
+    """What a stretch of N frames says itself.
+
+    Attributes:
+        depth: (N, h, w) at the network's size, metres, 0 where it is not trusted.
+        T_later_earlier: (N - 1, 4, 4), metres; where none is found, that of the pair before.
+    """
+
+    depth: Array
+    T_later_earlier: Matrix
+
+
+def triangulate(stretch: Stretch, depth: Array) -> Triangulated:
+    """Return what the frames of a stretch say of depth and motion.
+
+    Args:
+        stretch: frames that follow each other, moving.
+        depth: (N, h, w) the network's, metres: its unit where there are no poses, and within a
+            factor of it what is trusted.
+
+    Raises:
+        DataError: an image is missing or damaged.
+    """
+    K = stretch.camera.K
+    greys = [_grey(stretch, i) for i in range(len(stretch.frames))]
+    pairs = [look(a, b, K, seed) for seed, (a, b) in enumerate(pairwise(greys))]
+    lengths = _lengths(stretch, pairs, depth)
+    fused = [_fuse(pairs, lengths, i, depth.shape[1:]) for i in range(len(greys))]
+    inverse, certain = (np.stack(x) for x in zip(*fused, strict=True))
+    answer = np.where(certain, 1 / np.maximum(inverse, 1 / FAR_M), 0).astype(np.float32)
+    T, motions = np.eye(4), []
+    for pair, length in zip(pairs, lengths, strict=True):
+        if pair:
+            T = pair.T.copy()
+            T[:3, 3] *= length
+        motions.append(T)
+    motion, images = np.stack(motions), np.stack(stretch.images)
+    trusted = certain & _alike(answer, depth) & _has_texture(images, answer, motion, K)
+    return Triangulated(np.where(trusted, answer, 0), motion)
+
+
+def _grey(stretch: Stretch, i: int) -> NDArray[np.uint8]:
+    """Return a frame, grey, finer than the network sees it."""
+    frame, (h, w) = stretch.frames[i], stretch.images[i].shape[:2]
+    whole = stretch.source.recording.rectified(frame.pixels(), frame.name)
+    grey = cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY)
+    how = cv2.INTER_AREA if grey.shape[1] > FINER * w else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(grey, (FINER * w, FINER * h), interpolation=how), np.uint8)
+
+
+def _lengths(stretch: Stretch, pairs: list[TwoViews | None], depth: Array) -> NDArray[np.float64]:
+    """Return how far the camera went between frames (N - 1,): by poses, or by the network."""
+    if stretch.has_poses:
+        at = np.stack([f.T_world_cam[:3, 3] for f in stretch.frames if f.T_world_cam is not None])
+        return np.linalg.norm(np.diff(at, axis=0), axis=1)
+    each = np.full(len(pairs), np.nan)
+    for i, pair in enumerate(pairs):
+        if pair and (sure := pair.weight * pair.inverse**2 > CERTAIN**-2).any():
+            each[i] = np.median((depth[i : i + 2] * pair.inverse)[sure])
+    near = [each[max(0, i - SMOOTH) : i + SMOOTH + 1] for i in range(len(each))]
+    return np.array([np.nanmedian(x) if np.isfinite(x).any() else 0.0 for x in near])
+
+
+def _fuse(
+    pairs: list[TwoViews | None], lengths: NDArray[np.float64], i: int, size: tuple[int, ...]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return inverse depth (h, w) of frame ``i`` by both neighbours, and where it is certain."""
+    seen = [(pairs[k], lengths[k], i - k) for k in (i - 1, i) if 0 <= k < len(pairs)]
+    views = [(p.inverse[s] / n, p.weight[s] * n**2) for p, n, s in seen if p and n > 0]
+    if not views:
+        return np.zeros(size, np.float32), np.zeros(size, np.bool_)
+    inverse, weight = (np.stack(x) for x in zip(*views, strict=True))
+    total = weight.sum(0)
+    mean = (weight * inverse).sum(0) / np.maximum(total, 1e-12)
+    apart = (np.abs(inverse - mean) * np.sqrt(weight)).max(0)
+    sure = mean * np.sqrt(total) > 1 / CERTAIN
+    return mean, sure & (apart < MISS) & (mean > 1 / FAR_M)
+
+
+def _alike(answer: Array, depth: Array) -> NDArray[np.bool_]:
+    """Return where answers (N, h, w) are near the network's depth, whatever its unit."""
+    known = answer > 0
+    log = np.log(np.where(known, answer, 1) / depth)
+    middle = np.median(log[known]) if known.any() else 0.0
+    return np.asarray(known & (np.abs(log - middle) < np.log(ALIKE)))
+
+
+def _has_texture(
+    images: NDArray[np.uint8], depth: Array, T: Matrix, K: Matrix
+) -> NDArray[np.bool_]:
+    """Return where another depth would show (N, h, w): elsewhere flow is only guessed."""
+    rgb = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    other = torch.cat([rgb[1:], rgb[-2:-1]])
+    T_other = np.concatenate([T, np.linalg.inv(T[-1:])])
+    z = torch.from_numpy(np.maximum(depth, 1e-3))[:, None]
+    K_all = torch.from_numpy(K).float().expand(len(rgb), 3, 3)
+    signal = signal_of(other, z, torch.from_numpy(T_other).float(), K_all)
+    return np.asarray((signal > SIGNAL)[:, 0].numpy())
