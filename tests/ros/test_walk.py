@@ -19,6 +19,7 @@ import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
+from tf2_msgs.msg import TFMessage
 
 from sdepth_ros.depth_node import DepthNode
 from sdepth_ros.odometry_node import OdometryNode
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.ros
 SOURCES = f"{ROOT}/ros2_ws/src/"
 NETWORK = ("sdepth/models/", "sdepth/engines/")
-DIAGNOSTICS = ("health", "managed_node", "memory", "notices", "card")
-"""Files that run once a second, not for each image."""
+DIAGNOSTICS = ("health", "managed_node", "memory", "notices", "card", "pixels")
+"""Files that run once a second, not for each image of 8 bits."""
 
 
 class Walk:
@@ -84,18 +85,19 @@ def both_nodes(weights: Path) -> Iterator[Walk]:
 def test_an_image_runs_through_the_files_that_the_page_names(peer: Peer, weights: Path) -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     section = page.split("## One image")[1].split("## One training step")[0]
-    odoms = peer.listen(Odometry, "/odom")
-    peer.listen(Image, "/depth/image_rect")
+    odoms, depths = peer.listen(Odometry, "/odom"), peer.listen(Image, "/depth/image_rect")
+    transforms = peer.listen(TFMessage, "/tf")
     with both_nodes(weights) as walk:
         camera = FakeCamera(peer)
         camera.send_and_wait(3, odoms)
+        assert peer.spin_until(lambda: len(transforms) == len(depths) == 3)
         walk.on.set()
         camera.send_and_wait(1, odoms)
-        assert peer.spin_until(lambda: len(odoms) == 4)
+        assert peer.spin_until(lambda: len(transforms) == len(depths) == 4)
         walk.on.clear()
 
     named = set(re.findall(r"`(sdepth(?:_ros)?/[\w/]+\.py)`", section))
     assert walk.files - named == set()
     count = re.search(r"runs through (\d+) of our files", section)
     assert count is not None
-    assert len(walk.files) == int(count[1]), sorted(walk.files)
+    assert len(walk.files) == int(count[1]), "\n".join(sorted(walk.files))
