@@ -32,7 +32,7 @@ from training.synth.generate import generate
 if TYPE_CHECKING:
     from demo.peer import Peer
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 HZ = 10
 SIZE = (320, 96)

@@ -26,7 +26,7 @@ from tests.ros.test_malformed import NEAR_INFOS, WILD_INFOS, files
 if TYPE_CHECKING:
     from demo.peer import Peer
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
 EDGES = [Time(sec=-(2**31), nanosec=0), Time(sec=2**31 - 1, nanosec=2**32 - 1), Time()]
 
 

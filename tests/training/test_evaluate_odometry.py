@@ -227,6 +227,23 @@ def test_comments_and_byte_order_marks_are_no_numbers(
     assert read_trajectory(tmp_path / "t.txt").T[:, 0, 3].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("option", "place", "said"),
+    [
+        ("--plot", "x.xyz", "expected a name ending in .png"),
+        ("--plot", "missing/x.png", "No such file or directory"),
+        ("--json", "e.txt/x.json", "e.txt: File exists"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_named_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, place: str, said: str
+) -> None:
+    file = write_kitti(tmp_path / "e.txt", road(40))
+    assert run(file, file, option, tmp_path / place) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
 def test_what_a_computer_leaves_in_a_folder_is_no_estimate(tmp_path: Path) -> None:
     for name in ("truth", "found"):
         (tmp_path / name).mkdir()

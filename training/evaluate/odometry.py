@@ -124,7 +124,10 @@ def plot(path: Path, found: dict[str, Compared]) -> None:
         means = [one.segments[one.segments[:, 0] == length, 1].mean() for length in lengths]
         drift.plot(lengths, means, "o-")
         drift.set(xlabel="length of sub-path, m", ylabel="t_err, %", ylim=(0, None))
-    figure.savefig(path, dpi=100)
+    try:
+        figure.savefig(path, dpi=100)
+    except ValueError as err:
+        raise DataError(f"{path}: {err}; expected a name ending in .png") from err
 
 
 def score(o: argparse.Namespace) -> None:
