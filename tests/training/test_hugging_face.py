@@ -228,6 +228,9 @@ def test_the_command_takes_a_folder_and_a_preset(
     ]
     assert module.main(command) == 2
     assert "size or aspect; give that by --image-size" in capsys.readouterr().err
+    (folders["metric"] / "README.md").unlink()
+    assert module.main([*command[:2], "--image-size", "140x98"]) == 2
+    assert f"{folders['metric']}: says nothing of --licence; give" in capsys.readouterr().err
     assert module.main([*command, "--image-size", "140x98"]) == 0
     card = read_card(out)
     assert isinstance(card, ForeignCard)

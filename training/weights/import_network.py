@@ -128,6 +128,7 @@ def import_folder(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{source.resolve().name}.onnx"
         read = hugging_face.export(source, path, size, image_size)
+        _require({**DEFAULTS, **read, **given}, source)  # names the folder, not the export
         return import_network(path, out, {**read, **given}, command=command)
 
 
