@@ -262,6 +262,9 @@ def test_metres_that_get_worse_are_said() -> None:
     assert decide([before], [after], metres_known=True).reasons == (
         "AbsRel in metres 0.200 became 0.220",
     )
+    # Truth decides alone: what images say about the same depth does not count beside it.
+    worse = dataclasses.replace(seen(10, 0.2), scaled=errors(0.18), metres=errors(0.18))
+    assert decide([before], [worse], metres_known=True).better
 
 
 def test_less_error_is_better_and_metres_may_move_the_scale() -> None:

@@ -16,7 +16,7 @@ LESS_OFF = 0.98
 MORE_PHOTOMETRIC = 1.01
 MORE_APART = 1.05
 LESS_ABS_REL = 0.98
-"""Where truth is known it decides: AbsRel must fall by 2 %."""
+"""Where truth is known it decides, alone: AbsRel must fall by 2 %."""
 MORE_METRES = 1.02
 """AbsRel in metres may rise no more."""
 SCALE_HELD = 0.15
@@ -136,14 +136,7 @@ def decide(before: Sequence[Seen], after: Sequence[Seen], metres_known: bool) ->
     a, b = score(before), score(after)
     ratios = [np.median(y.depth / x.depth) for x, y in zip(before, after, strict=True)]
     scale = float(np.median(ratios))
-    reasons = []
-    if b.triangulated > LESS_OFF * a.triangulated:
-        said = f"by {b.triangulated:.3f}, before {a.triangulated:.3f}"
-        reasons.append(f"depth is off from where rays meet {said}")
-    if b.photometric > MORE_PHOTOMETRIC * a.photometric:
-        reasons.append(f"photometric error {a.photometric:.4f} became {b.photometric:.4f}")
-    if b.apart > MORE_APART * a.apart:
-        reasons.append(f"neighbours' depths disagree by {b.apart:.4f}, before {a.apart:.4f}")
+    reasons = [] if a.abs_rel is not None else _without_truth(a, b)
     if abs(np.log(scale)) > (SCALE_KNOWN if metres_known else SCALE_HELD):
         reasons.append(f"depth as a whole became {scale:.2f} times what it was")
     for name, told, most in (
@@ -154,3 +147,16 @@ def decide(before: Sequence[Seen], after: Sequence[Seen], metres_known: bool) ->
         if old is not None and new > most * old:
             reasons.append(f"{told} {old:.3f} became {new:.3f}")
     return Verdict(a, b, scale, tuple(reasons))
+
+
+def _without_truth(a: Scores, b: Scores) -> list[str]:
+    """Return what speaks against new scores where only the images can tell."""
+    reasons = []
+    if b.triangulated > LESS_OFF * a.triangulated:
+        said = f"by {b.triangulated:.3f}, before {a.triangulated:.3f}"
+        reasons.append(f"depth is off from where rays meet {said}")
+    if b.photometric > MORE_PHOTOMETRIC * a.photometric:
+        reasons.append(f"photometric error {a.photometric:.4f} became {b.photometric:.4f}")
+    if b.apart > MORE_APART * a.apart:
+        reasons.append(f"neighbours' depths disagree by {b.apart:.4f}, before {a.apart:.4f}")
+    return reasons
