@@ -28,7 +28,8 @@ test: setup  ## all tests, with the reason of each skipped one
 
 test-jazzy: setup  ## the nodes' tests on Jazzy's client libraries, in .venv-jazzy
 	@tools/setup.sh jazzy
-	.venv-jazzy/bin/python -m pytest $(SIDE_BY_SIDE) -q -rs tests/ros $(PYTEST)
+	.venv-jazzy/bin/python -m pytest $(SIDE_BY_SIDE) -q -rs tests/ros $(PYTEST) || \
+		.venv-jazzy/bin/python -m pytest $(AGAIN) -q -rs tests/ros $(PYTEST)
 
 demo: setup  ## a day-to-night drive through the real nodes; writes demo/report.html
 	$(PY) -m demo
