@@ -1,8 +1,8 @@
 r"""Turn a training run into weights that ship (half precision, with their card), or into ONNX.
 
 python -m training.weights.export runs/day weights/day.safetensors
-python -m training.weights.export runs/night_dasp weights/night.safetensors \
-    --average-with runs/night/weights.safetensors
+python -m training.weights.export runs/day weights/night.safetensors \
+    --average-with runs/day/kept/008000.safetensors runs/day/kept/007000.safetensors
 python -m training.weights.export weights/day.safetensors day.onnx --image-size 1242x375
 
 The ONNX takes bytes and gives metres: image, RGB uint8 (B, H, W, 3), and focal_scale, float32
