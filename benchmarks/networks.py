@@ -17,7 +17,7 @@ from benchmarks.engines import engine_calls
 from benchmarks.table import show
 from benchmarks.timing import measure, prepare
 from sdepth.card import METRIC
-from sdepth.cli import image_size, make_parser, run
+from sdepth.cli import image_size, make_parser, one_or_more, run
 from sdepth.engines.golden import golden_frame
 from sdepth.errors import ConfigError
 from training.weights.import_network import import_folder
@@ -65,8 +65,8 @@ def main(args: list[str] | None = None) -> int:
     add = parser.add_argument
     add("--sizes", nargs="+", metavar="WxH", default=["518x518"], help="it takes (518x518)")
     add("--network", choices=_DINOV2, default="small", help="Depth Anything V2 (small)")
-    add("--threads", type=int, default=2, help="(%(default)s)")
-    add("--runs", type=int, default=15, help="(%(default)s)")
+    add("--threads", type=one_or_more, default=2, help="(%(default)s)")
+    add("--runs", type=one_or_more, default=15, help="(%(default)s)")
     options = parser.parse_args(args)
 
     def work() -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from sdepth.cli import image_size, make_parser, one_or_more, run
+from sdepth.cli import image_size, make_parser, one_or_more, run, zero_or_more
 from sdepth.errors import DataError
 from training.synth.config import DOMAINS, DatasetConfig
 
@@ -59,7 +59,9 @@ def main(args: list[str] | None = None) -> int:
         "--every", type=one_or_more, default=1, help="keep every Nth frame at 10 Hz (%(default)s)"
     )
     parser.add_argument("--size", default="640x192", help="WIDTHxHEIGHT (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="draws everything (%(default)s)")
+    parser.add_argument(
+        "--seed", type=zero_or_more, default=0, help="draws everything (%(default)s)"
+    )
     parser.add_argument(
         "--foreign",
         action="store_true",
@@ -98,11 +100,6 @@ def _config(opts: argparse.Namespace) -> DatasetConfig:
     height, width = image_size(opts.size)
     if min(height, width) < 16:
         raise DataError(f"--size {opts.size}: expected WIDTHxHEIGHT of at least 16, as 640x192")
-    if min(opts.sequences, opts.frames, opts.every) < 1 or opts.seed < 0:
-        raise DataError(
-            f"--sequences {opts.sequences} --frames {opts.frames} --every {opts.every} "
-            f"--seed {opts.seed}: expected at least 1, 1, 1 and 0"
-        )
     drives = (opts.domain, opts.sequences, opts.frames)
     sampling = (opts.supersample, opts.every)
     return DatasetConfig(*drives, width, height, opts.seed, *sampling, opts.foreign)
