@@ -11,20 +11,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sdepth.alignment.refiner import Refiner
 from sdepth.geometry import se3
-from sdepth.geometry.warp import warp
 from sdepth.models.depth_net import DepthNet, disp_to_depth
 from sdepth.models.pose_net import MotionNet
 from training.losses.photometric import mean_of, motion_loss
 from training.step_output import StepOutput
-
-STEP = 1.2
-"""Depth is tried farther and nearer by this factor: does the warped image change?"""
-SIGNAL = 0.005
-"""Change of the warped image, 0..1, from which on it says something about depth."""
 
 
 @dataclass(frozen=True)
@@ -112,17 +105,3 @@ class Held(nn.Module):
         """Return the logarithm of the depth, metres, of disparities."""
         focal = batch["focal_scale"].view(-1, 1, 1, 1)
         return disp_to_depth(disp, self.depth_range_m, focal).log()
-
-
-@torch.no_grad()
-def signal_of(image_src: Tensor, depth: Tensor, T_src_now: Tensor, K: Tensor) -> Tensor:
-    """Return how much the warped image changes around a pixel as its depth does (B, 1, H, W).
-
-    Args:
-        image_src: (B, 3, H, W) in [0, 1].
-        depth: (B, 1, H, W) of the other frame, metres.
-        T_src_now: (B, 4, 4).
-        K: intrinsics (B, 3, 3), pixels.
-    """
-    far, near = (warp(image_src, depth * step, T_src_now, K)[0] for step in (STEP, 1 / STEP))
-    return F.avg_pool2d((far - near).abs().mean(1, keepdim=True), 5, 1, 2)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from sdepth.depth.daynight import DAY
 from tests.helpers import write_drive
 from training.adapt.prepare import divide
 from training.adapt.sift import sift
 from training.adapt.sources import Options, open_sources
-from training.adapt.triangulate import triangulate
+from training.adapt.triangulate import signal_of, triangulate
 from training.adapt.two_views import find_motion, intersect
 
 SIZE = (64, 96)
@@ -82,3 +83,18 @@ def test_poses_give_a_drive_its_metres(tmp_path: Path) -> None:
         known = seen.depth[i] > 0
         assert known.mean() > 0.1
         assert abs(np.median(seen.depth[i][known]) / (10 - 0.2 * i) - 1) < 0.1
+
+
+def test_images_say_something_where_they_have_texture_and_move() -> None:
+    intrinsics = torch.from_numpy(K).float()[None]
+    image = torch.full((1, 3, 64, 96), 0.5)
+    image[..., :48] = torch.rand((1, 3, 64, 48), generator=torch.Generator().manual_seed(0))
+    sideways = torch.eye(4)[None].clone()
+    sideways[0, 0, 3] = 1.0
+    depth = torch.full((1, 1, 64, 96), 10.0)
+
+    signal = signal_of(image, depth, sideways, intrinsics)
+
+    assert signal[..., 12:36].min() > 0.02
+    assert signal[..., 66:].max() < 1e-4
+    assert signal_of(image, depth, torch.eye(4)[None], intrinsics).max() < 1e-3

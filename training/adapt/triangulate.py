@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
+from sdepth.geometry.warp import warp
 from training.adapt.prepare import Stretch
 from training.adapt.two_views import FINER, MISS, Array, Matrix, TwoViews, look
-from training.hold import SIGNAL, signal_of
 
 CERTAIN = 0.12
 """Relative deviation of depth that is still trusted."""
@@ -28,6 +30,10 @@ ALIKE = 2.0
 """Depth that differs from the network's by more than this factor is a mismatch, or moves."""
 SMOOTH = 4
 """Lengths that the network says are medians of so many pairs before and after."""
+STEP = 1.2
+"""Depth is tried farther and nearer by this factor: does the warped image change?"""
+SIGNAL = 0.005
+"""Change of the warped image, 0..1, from which on it says something about depth."""
 
 
 @dataclass(frozen=True)
@@ -129,3 +135,17 @@ def _has_texture(
     K_all = torch.from_numpy(K).float().expand(len(rgb), 3, 3)
     signal = signal_of(other, z, torch.from_numpy(T_other).float(), K_all)
     return np.asarray((signal > SIGNAL)[:, 0].numpy())
+
+
+@torch.no_grad()
+def signal_of(image_src: Tensor, depth: Tensor, T_src_now: Tensor, K: Tensor) -> Tensor:
+    """Return how much the warped image changes around a pixel as its depth does (B, 1, H, W).
+
+    Args:
+        image_src: (B, 3, H, W) in [0, 1].
+        depth: (B, 1, H, W) of the other frame, metres.
+        T_src_now: (B, 4, 4).
+        K: intrinsics (B, 3, 3), pixels.
+    """
+    far, near = (warp(image_src, depth * step, T_src_now, K)[0] for step in (STEP, 1 / STEP))
+    return F.avg_pool2d((far - near).abs().mean(1, keepdim=True), 5, 1, 2)
