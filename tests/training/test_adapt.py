@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import cv2
@@ -17,8 +18,8 @@ from sdepth.errors import DataError
 from sdepth.metrics.depth import DepthErrors
 from tests.helpers import write_drive
 from tests.training.test_datasets_custom import write_calib
-from training.adapt.__main__ import NOT_BETTER, main
-from training.adapt.judge import Seen
+from training.adapt.__main__ import NOT_BETTER, main, make_arguments
+from training.adapt.judge import Seen, differ, know, see
 from training.adapt.prepare import divide
 from training.adapt.sift import sift
 from training.adapt.sources import Options, open_sources
@@ -152,6 +153,13 @@ def test_drive_that_says_nothing_about_depth_is_not_learned_from(
     assert not (tmp_path / "run/day/run").exists()
 
 
+def test_options_stand_where_one_likes() -> None:
+    words = ["A", "--steps", "3", "B", "--night", "n.safetensors", "out.safetensors", "--force"]
+    options = make_arguments().parse_intermixed_args(words)
+    assert [p.name for p in options.drives] == ["A", "B"]
+    assert (options.out.name, options.steps, options.force) == ("out.safetensors", 3, True)
+
+
 def test_images_of_two_cameras_are_one_line(start: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     root = write_drive(tmp_path / "data", 48, SIZE, step_m=0.15)
     change(root, "00", range(30, 48), lambda image: image[:40])
@@ -225,6 +233,40 @@ def test_bags_are_drives_too(tmp_path: Path) -> None:
     assert len(sift(source, SIZE).frames) == 6
     with pytest.raises(DataError, match="no such"):
         open_sources([tmp_path / "none.mcap"], Options(), tmp_path / "scratch")
+
+
+def test_judge_does_not_favour_the_start(
+    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_drive(tmp_path / "data", 24, (128, 192), step_m=0.2)
+    (source,) = open_sources([root], Options(), tmp_path)
+    (stretch,) = divide([sift(source, SIZE)], DAY).train
+    wall = 10 - 0.2 * np.arange(len(stretch.frames), dtype=np.float32)
+    right = np.tile(wall[:, None, None], (1, *SIZE))
+    wrong = right.copy()
+    wrong[..., :40] *= 3
+    new = shutil.copy(start, tmp_path / "new.safetensors")
+    shutil.copy(start.with_suffix(".json"), new.with_suffix(".json"))
+    monkeypatch.setattr(
+        "training.adapt.judge.predict", lambda path, _: right if path == new else wrong
+    )
+
+    known = dataclasses.replace(know(stretch, start), truths={})  # by geometry alone
+
+    assert (known.triangulated[:, :, :40] > 0).mean() > 0.1
+    before, after = see(known, start), see(known, new)
+    assert np.nanmean(before.off[:, 0]) > 0.2
+    assert decide([before], [after], metres_known=True).better
+    assert not decide([after], [before], metres_known=True).better
+
+
+def test_what_is_far_off_counts_by_a_factor_of_two() -> None:
+    triangulated = np.ones((8, 8), np.float32)
+    depth = triangulated.copy()
+    depth[:2] = 1e6  # flow that erred
+    off, middle = differ(depth, triangulated)
+    assert (off, middle) == (pytest.approx(np.log(2) / 4), 0.0)
+    assert np.isnan(differ(depth, 0 * depth)).all()
 
 
 def seen(depth: float, off: float, apart: float = 0.05, photometric: float = 0.1) -> Seen:

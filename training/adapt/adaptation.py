@@ -102,7 +102,7 @@ def _worth(material: Material) -> bool:
 
 def _seen_enough(material: Material, judge: Judge) -> bool:
     """Tell whether the images say enough about depth, and say so where they do not."""
-    seen = float(np.mean(np.concatenate(judge.triangulated) > 0))
+    seen = float(np.mean(np.concatenate([k.triangulated for k in judge.known]) > 0))
     if seen < LEAST_SEEN:
         print(
             f"by {material.mode}: not learned from: {seen:.0%} of the picture says how far it is, "

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sdepth.alignment.refiner import Refiner, fixed_refiner
-from sdepth.checkpoint import load_depth, load_pose
+from sdepth.checkpoint import load_pose
 from sdepth.geometry import projection
 from sdepth.geometry.warp import warp
 from sdepth.metrics.depth import DepthErrors
-from sdepth.models.depth_net import disp_to_depth
 from training.adapt.prepare import Stretch
 from training.adapt.triangulate import triangulate
 from training.data.drive import read_depth
 from training.data.stereo import depths_of
+from training.evaluate.predictors import of_checkpoint
 from training.evaluate.protocols import find
 from training.evaluate.scale_agreement import length_ratio
 from training.evaluate.scoring import Depth
@@ -31,6 +31,8 @@ SSIM = 0.85
 EXACT, MATCHED = find("stereo80"), find("kitti-stereo")
 """Truth up to 80 m; of two cameras that are matched, where in the image that is safe."""
 BATCH = 8
+MOST_OFF = 2.0
+"""Factor by which a pixel may differ from the triangulated to count fully."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Seen:
 
     Attributes:
         depth: (N, h, w) of each frame, metres.
-        off: (N, 2) mean difference of log depth to the triangulated, but for its median; and that
-            median. NaN without any.
+        off: (N, 2) mean difference of log depth to the triangulated, log 2 at most, but for its
+            median; and that median. NaN without any.
         photometric: (N - 1,) error of the next frame warped into each by its depth and the motion
             that fits it best; features that need no training find that.
         apart: (N - 1,) how far depths of neighbours contradict each other, 0..1.
@@ -60,24 +62,23 @@ class Seen:
     metres: tuple[DepthErrors, ...]
 
 
-class Predictor:
-    """A checkpoint's depth network."""
+@dataclass(frozen=True)
+class Known:
+    """A held-out stretch, and what is known of it before any weights are judged.
 
-    def __init__(self, checkpoint: Path) -> None:
-        """Load it.
+    Attributes:
+        stretch: frames that follow each other.
+        truths: depth (H, W), metres, by frame, where there is any.
+        start: the weights that adaptation starts from.
+        said: their depth (N, h, w), metres.
+        triangulated: depth (N, h, w), by geometry alone but for its unit; 0 where unknown.
+    """
 
-        Raises:
-            CheckpointError: it cannot be used.
-        """
-        self.net, self.card = load_depth(checkpoint)
-
-    @torch.inference_mode()
-    def __call__(self, stretch: Stretch) -> Depth:
-        """Return depth (N, h, w), metres, of each frame."""
-        focal = stretch.camera.focal_ratio / self.card.focal_ratio
-        disps = [self.net(part, 1)[0].float() for part in to_tensor(stretch).split(BATCH)]
-        depth = disp_to_depth(torch.cat(disps), self.card.depth_range_m, focal)
-        return np.asarray(depth[:, 0].numpy())
+    stretch: Stretch
+    truths: dict[int, Depth]
+    start: Path
+    said: Depth
+    triangulated: Depth
 
 
 class Judge:
@@ -94,10 +95,7 @@ class Judge:
             CheckpointError: the weights cannot be used.
             DataError: an image is missing or damaged.
         """
-        self.held = held
-        self.truths = [dict(read_truths(stretch)) for stretch in held]
-        network = Predictor(start)
-        self.triangulated = [triangulate(stretch, network(stretch)).depth for stretch in held]
+        self.known = [know(stretch, start) for stretch in held]
 
     def __call__(self, checkpoint: Path) -> list[Seen]:
         """Return what a checkpoint says of each stretch.
@@ -105,40 +103,55 @@ class Judge:
         Raises:
             CheckpointError: it cannot be used.
         """
-        network = Predictor(checkpoint)
-        pose = load_pose(checkpoint)[0]
-        fixed = fixed_refiner()
-        seen = []
-        rows = zip(self.held, self.truths, self.triangulated, strict=True)
-        for stretch, truths, triangulated in rows:
-            rgb, said = to_tensor(stretch), network(stretch)
-            K = torch.from_numpy(stretch.camera.K).float()
-            metres = torch.from_numpy(said)[:, None]
-            photometric, apart, step, rho = pairs(pose, fixed, rgb, metres, K)
-            off = [*map(differ, said, triangulated)]
-            errors = [(t, said[i]) for i, t in truths.items()]
-            protocol = MATCHED if matched(stretch) else EXACT
-            plain = dataclasses.replace(protocol, scale="none")
-            scaled = tuple(protocol.score(*pair) for pair in errors)
-            metric = tuple(plain.score(*pair) for pair in errors)
-            away = np.array(off, np.float64).reshape(-1, 2)
-            seen.append(Seen(said, away, photometric, apart, step, rho, scaled, metric))
-        return seen
+        return [see(known, checkpoint) for known in self.known]
 
 
-def to_tensor(stretch: Stretch) -> Tensor:
-    """Return the images (N, 3, h, w) of a stretch, in [0, 1]."""
-    return torch.from_numpy(np.stack(stretch.images)).permute(0, 3, 1, 2).float() / 255
+def know(stretch: Stretch, start: Path) -> Known:
+    """Return what is known of a held-out stretch, by the weights to start from where need be."""
+    said = predict(start, stretch)
+    return Known(
+        stretch, dict(read_truths(stretch)), start, said, triangulate(stretch, said).depth
+    )
+
+
+def see(known: Known, checkpoint: Path) -> Seen:
+    """Return what a checkpoint says of a stretch, and what that is worth."""
+    stretch = known.stretch
+    said = known.said if checkpoint == known.start else predict(checkpoint, stretch)
+    rgb = torch.from_numpy(np.stack(stretch.images)).permute(0, 3, 1, 2).float() / 255
+    K, metres = torch.from_numpy(stretch.camera.K).float(), torch.from_numpy(said)[:, None]
+    pose, fixed = load_pose(checkpoint)[0], fixed_refiner()
+    photometric, apart, step, rho = pairs(pose, fixed, rgb, metres, K)
+    off = np.array([*map(differ, said, known.triangulated)], np.float64).reshape(-1, 2)
+    errors = [(truth, said[i]) for i, truth in known.truths.items()]
+    protocol = MATCHED if matched(stretch) else EXACT
+    plain = dataclasses.replace(protocol, scale="none")
+    scaled = tuple(protocol.score(*pair) for pair in errors)
+    metric = tuple(plain.score(*pair) for pair in errors)
+    return Seen(said, off, photometric, apart, step, rho, scaled, metric)
+
+
+def predict(checkpoint: Path, stretch: Stretch) -> Depth:
+    """Return the depth (N, h, w), metres, that weights say of each frame.
+
+    Raises:
+        CheckpointError: they cannot be used.
+    """
+    network = of_checkpoint(checkpoint, device="cpu")
+    return np.stack([network.of_image(image, stretch.camera) for image in stretch.images])
 
 
 def differ(depth: Depth, triangulated: Depth) -> tuple[float, float]:
-    """Return how far depth (h, w) is from the triangulated but for a factor; and its logarithm."""
+    """Return how far depth (h, w) is from the triangulated but for a factor; and its logarithm.
+
+    Each pixel counts by a factor of 2 at most: flow that errs, or what moves, says little more.
+    """
     known = triangulated > 0
     if not known.any():
         return float("nan"), float("nan")
     log = np.log(depth[known] / triangulated[known])
     middle = float(np.median(log))
-    return float(np.abs(log - middle).mean()), middle
+    return float(np.abs(log - middle).clip(max=np.log(MOST_OFF)).mean()), middle
 
 
 @torch.inference_mode()

@@ -66,18 +66,18 @@ class Part:
     def pictures(self) -> list[dict[str, Picture]]:
         """Return some held-out frames as pictures (H, W, 3) BGR, by what they show."""
         places = [(s, i) for s, seen in enumerate(self.before) for i in range(len(seen.depth))]
-        with_truth = [(s, i) for s, i in places if i in self.judge.truths[s]]
+        with_truth = [(s, i) for s, i in places if i in self.judge.known[s].truths]
         places = with_truth or places
         chosen = np.linspace(0, len(places) - 1, min(FRAMES, len(places))).round().astype(int)
         return [self._frame(*places[n]) for n in chosen]
 
     def _frame(self, s: int, i: int) -> dict[str, Picture]:
         """Return the pictures of one frame of a stretch."""
-        rgb = self.judge.held[s].images[i]
+        rgb = self.judge.known[s].stretch.images[i]
         shown = {"camera": np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)}
         old, new = self.before[s].depth[i], self.after[s].depth[i]
         shown |= {"before": colorize(old, NEAR_M, FAR_M), "after": colorize(new, NEAR_M, FAR_M)}
-        truth = self.judge.truths[s].get(i)
+        truth = self.judge.known[s].truths.get(i)
         if truth is None:
             return shown | {CHANGED: error_colours(old, new, 1e9)}
         for name, depth in (("before", old), ("after", new)):

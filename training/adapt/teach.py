@@ -8,14 +8,20 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.adapt.judge import Predictor
+from training.adapt.judge import predict
 from training.adapt.prepare import Material, Stretch
 from training.adapt.triangulate import Triangulated, triangulate
+from training.adapt.two_views import Array
 from training.data.recording import RecordedFrame, Recording
 from training.data.write import WriteConfig, claim, write_recording
 from training.evaluate.drive_motion import chain
+
+ALIKE = 2.0
+"""Depth that differs from the starting network's by more than this factor is not taught: a
+mismatch, or what moves. The judge does without."""
 
 
 def write(out: Path, material: Material, start: Path) -> None:
@@ -33,11 +39,25 @@ def write(out: Path, material: Material, start: Path) -> None:
     stretches = unique(material.train)
     made = {"start": start.name, "drives": [*map(_identity, stretches)]}
     claim(out, {"generator": "training.adapt", **made})
-    network = Predictor(start)
     for stretch in tqdm(stretches, unit="stretch", desc="triangulating"):
         if not (out / "sequences" / stretch.name / "calib.txt").is_file():  # written last
-            seen = triangulate(stretch, network(stretch))
-            write_recording(out, _small(stretch, seen), WriteConfig(workers=1))
+            _teach(out, stretch, start)
+
+
+def _teach(out: Path, stretch: Stretch, start: Path) -> None:
+    """Write a stretch with what it says, where that is not too far from what ``start`` says."""
+    said = predict(start, stretch)
+    seen = triangulate(stretch, said)
+    seen = replace(seen, depth=np.where(alike(seen.depth, said), seen.depth, 0))
+    write_recording(out, _small(stretch, seen), WriteConfig(workers=1))
+
+
+def alike(answer: Array, depth: Array) -> NDArray[np.bool_]:
+    """Return where answers (N, h, w) are near the network's depth, whatever its unit."""
+    known = answer > 0
+    log = np.log(np.where(known, answer, 1) / depth)
+    middle = np.median(log[known]) if known.any() else 0.0
+    return np.asarray(known & (np.abs(log - middle) < np.log(ALIKE)))
 
 
 def unique(stretches: tuple[Stretch, ...]) -> list[Stretch]:

@@ -26,8 +26,6 @@ from training.adapt.two_views import FINER, MISS, Array, Matrix, TwoViews, look
 CERTAIN = 0.12
 """Relative deviation of depth that is still trusted."""
 FAR_M = 80.0
-ALIKE = 2.0
-"""Depth that differs from the network's by more than this factor is a mismatch, or moves."""
 SMOOTH = 4
 """Lengths that the network says are medians of so many pairs before and after."""
 STEP = 1.2
@@ -54,8 +52,7 @@ def triangulate(stretch: Stretch, depth: Array) -> Triangulated:
 
     Args:
         stretch: frames that follow each other, moving.
-        depth: (N, h, w) the network's, metres: its unit where there are no poses, and within a
-            factor of it what is trusted.
+        depth: (N, h, w) the network's, metres: it says the unit where there are no poses.
 
     Raises:
         DataError: an image is missing or damaged.
@@ -74,7 +71,7 @@ def triangulate(stretch: Stretch, depth: Array) -> Triangulated:
             T[:3, 3] *= length
         motions.append(T)
     motion, images = np.stack(motions), np.stack(stretch.images)
-    trusted = certain & _alike(answer, depth) & _has_texture(images, answer, motion, K)
+    trusted = certain & _has_texture(images, answer, motion, K)
     return Triangulated(np.where(trusted, answer, 0), motion)
 
 
@@ -114,14 +111,6 @@ def _fuse(
     apart = (np.abs(inverse - mean) * np.sqrt(weight)).max(0)
     sure = mean * np.sqrt(total) > 1 / CERTAIN
     return mean, sure & (apart < MISS) & (mean > 1 / FAR_M)
-
-
-def _alike(answer: Array, depth: Array) -> NDArray[np.bool_]:
-    """Return where answers (N, h, w) are near the network's depth, whatever its unit."""
-    known = answer > 0
-    log = np.log(np.where(known, answer, 1) / depth)
-    middle = np.median(log[known]) if known.any() else 0.0
-    return np.asarray(known & (np.abs(log - middle) < np.log(ALIKE)))
 
 
 def _has_texture(

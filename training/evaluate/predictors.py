@@ -39,18 +39,21 @@ class Predictor:
         return self.depth_of(shrunk(image, self.size, shrink), camera.resized(width, height))
 
 
-def of_checkpoint(path: Path, engine: str = "torch", precision: str = "fp32") -> Predictor:
+def of_checkpoint(
+    path: Path, engine: str = "torch", precision: str = "fp32", device: str = "auto"
+) -> Predictor:
     """Return the predictor of a .safetensors file with its card.
 
     Args:
         path: of the weights.
-        engine: as ``DepthEstimator`` takes it; so is ``precision``.
+        engine: as ``DepthEstimator`` takes it; so are the others.
         precision: likewise.
+        device: likewise.
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
     """
-    estimator = DepthEstimator(path, "auto", "model", engine, precision)
+    estimator = DepthEstimator(path, device, "model", engine, precision)
     return Predictor(estimator.card.input_size, lambda i, c: estimator.predict(i, c).depth)
 
 
