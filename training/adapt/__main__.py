@@ -62,7 +62,7 @@ def make_arguments() -> argparse.ArgumentParser:
 def main(args: list[str] | None = None) -> int:
     """Run the command; return the exit code."""
     parser = make_arguments()
-    o = parser.parse_args(args)
+    o = parser.parse_intermixed_args(args)  # options may stand between drives, too
     for path in filter(None, (o.out, o.night)):
         if path.suffix != ".safetensors":
             parser.error(f"{path}: expected a name ending in .safetensors")
