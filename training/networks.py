@@ -44,7 +44,8 @@ def build_model(config: TrainConfig) -> Model:
     model: Model
     if config.truth.weight > 0:
         scales = config.loss.scales
-        model = Supervised(depth, pose, refiner, config.truth, m.depth_range_m, scales)
+        fixed = m.frozen_blocks if m.frozen_norm else 0
+        model = Supervised(depth, pose, refiner, config.truth, m.depth_range_m, scales, fixed)
     elif config.refine.only:
         assert refiner is not None  # the configuration asks for features with it
         model = FeatureAlignment(depth, pose, refiner)

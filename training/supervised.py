@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,12 +51,17 @@ class Supervised(nn.Module):
         truth: TruthConfig,
         depth_range_m: tuple[float, float],
         scales: int,
+        fixed_blocks: int = 0,
     ) -> None:
-        """Hold the networks; pose network and refinement are only carried along."""
+        """Hold the networks; pose network and refinement are only carried along.
+
+        ``fixed_blocks`` of the encoder never change, so what it is tied to shares them.
+        """
         super().__init__()
         self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
         self.truth, self.depth_range_m, self.scales = truth, depth_range_m, scales
-        self.teacher: nn.Module | None = None
+        self.fixed_blocks = fixed_blocks
+        self.teacher: Any = None
         self.average: DepthNet | None = None  # of the depth network's weights over steps
         if truth.tie > 0:
             self.teacher = copy.deepcopy(depth_net.encoder).requires_grad_(False).eval()
@@ -76,7 +82,7 @@ class Supervised(nn.Module):
             step: of the run.
         """
         t, image = self.truth, batch["image"]
-        features = self.depth_net.encoder(image)
+        features, before = self._features(image)
         disps = self.depth_net.decode(features, self.scales)
         focal = batch["focal_scale"].view(-1, 1, 1, 1)
         log_true = (batch["depth"] / focal).clamp(*self.depth_range_m).log()
@@ -100,19 +106,32 @@ class Supervised(nn.Module):
         total = total + t.relative * losses["relative"]
         total = total + t.gradient * losses["gradient"] + t.sky * losses["sky"]
         if self.teacher is not None:
-            losses["tie"] = self._apart(features, image)
+            losses["tie"] = _apart(features, before)
             total = total + t.tie * losses["tie"]
         losses["total"] = t.weight * total
         pictures = {"image": image, "warped": image, "error": 0.5 * (error.abs()).detach()}
         return StepOutput(losses, disps[0].float(), None, pictures)
 
-    def _apart(self, features: list[Tensor], image: Tensor) -> Tensor:
-        """Return one minus the cosine between the coarsest two features now and at the start."""
-        assert self.teacher is not None
+    def _features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the encoder's features, and the coarsest of what it is tied to, if anything."""
+        encoder: Any = self.depth_net.encoder
+        if self.teacher is None:
+            return encoder(image), []
         with torch.no_grad():
-            before = self.teacher(image)
-        pairs = zip(features[-2:], before[-2:], strict=True)
-        return torch.stack([1 - F.cosine_similarity(a, b, dim=1).mean() for a, b in pairs]).mean()
+            if not self.fixed_blocks:
+                before = self.teacher(image)
+            else:
+                early, x = encoder.begin(image, self.fixed_blocks)
+                before = self.teacher.end(x, self.fixed_blocks)
+        if not self.fixed_blocks:
+            return encoder(image), before[-2:]
+        return [*early, *encoder.end(x, self.fixed_blocks)], before[-2:]
+
+
+def _apart(features: list[Tensor], before: list[Tensor]) -> Tensor:
+    """Return one minus the cosine between the coarsest features and those before."""
+    pairs = zip(features[-len(before) :], before, strict=True)
+    return torch.stack([1 - F.cosine_similarity(a, b, dim=1).mean() for a, b in pairs]).mean()
 
 
 def deviation(error: Tensor, known: Tensor, keep: float = 0.15) -> Tensor:

@@ -242,6 +242,29 @@ def test_features_are_tied_to_an_encoder_that_stays_as_it_was(config: TrainConfi
     assert not [m for m in model.teacher.modules() if m.training]
 
 
+def test_blocks_that_stay_are_run_once_for_both_encoders(config: TrainConfig) -> None:
+    frozen = dataclasses.replace(config.model, depth="lite0", frozen_blocks=8, frozen_norm=True)
+    truth = TruthConfig(weight=1.0, tie=0.5)
+    model = build_model(dataclasses.replace(config, model=frozen, truth=truth))
+    batch = next(load_batches(config, 0, 0, 1))
+    seen: list[int] = []
+    model.depth_net.encoder._blocks[7].register_forward_hook(lambda *_: seen.append(1))
+    model.teacher._blocks[7].register_forward_hook(lambda *_: seen.append(2))
+    with torch.no_grad():
+        for p in model.depth_net.encoder._blocks[8:].parameters():
+            p.add_(0.05 * torch.randn_like(p))
+
+    shared = model(batch).losses
+    assert seen == [1]
+    model.fixed_blocks = 0
+    apart = model(batch).losses
+
+    assert seen == [1, 2, 1]
+    assert float(shared["tie"].detach()) > 1e-3
+    for name, loss in apart.items():
+        assert float(shared[name].detach()) == pytest.approx(float(loss.detach()), abs=1e-6)
+
+
 def test_a_wrong_scale_costs_little_deviation_and_no_gradient() -> None:
     known = torch.ones(1, 1, 8, 8, dtype=torch.bool)
     scale = torch.full((1, 1, 8, 8), 0.5)

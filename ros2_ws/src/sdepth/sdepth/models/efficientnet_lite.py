@@ -126,14 +126,26 @@ class EfficientNetLiteEncoder(Encoder):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return features at strides 2, 4, 8, 16, 32 of images (B, 3, H, W) in [0, 1]."""
+        return self.begin(image, len(self._blocks))[0]
+
+    def begin(self, image: Tensor, blocks: int) -> tuple[list[Tensor], Tensor]:
+        """Return the features, as ``forward``, of the first ``blocks`` and what comes out last."""
         x = (image - self.mean) / self.std
         x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
+        return self._run(x, range(blocks))
+
+    def end(self, x: Tensor, blocks: int) -> list[Tensor]:
+        """Return the other features, given what came out of ``begin`` last."""
+        return self._run(x, range(blocks, len(self._blocks)))[0]
+
+    def _run(self, x: Tensor, blocks: range) -> tuple[list[Tensor], Tensor]:
+        """Return the features of some blocks, and what comes out last."""
         features = []
-        for i, block in enumerate(self._blocks):
-            x = block(x)
+        for i in blocks:
+            x = self._blocks[i](x)
             if i in self._ends:
                 features.append(x)
-        return features
+        return features, x
 
     def first(self, blocks: int) -> list[nn.Module]:
         """Return the stem and the first ``blocks`` of the 16 blocks, none where blocks is 0."""
