@@ -118,6 +118,11 @@ class TrainConfig:
                 self.model.frozen_blocks == 0 or self.model.depth in LITE,
                 f"0, or model.depth one of {[*LITE]}",
             ),
+            "truth.tie": (
+                self.truth.tie,
+                self.truth.tie == 0 or self.model.depth in LITE,
+                f"0, or model.depth one of {[*LITE]}",
+            ),
             "optim.average": (self.optim.average, 0 <= self.optim.average < 1, "0 to below 1"),
             "data.size": (
                 self.data.size,

@@ -14,6 +14,8 @@ from sdepth.alignment.solver import RefineConfig
 from sdepth.checkpoint import load_depth, load_pose, load_refiner, read_card
 from sdepth.errors import CheckpointError
 from sdepth.models.depth_net import DepthNet
+from sdepth.models.efficientnet_lite import EfficientNetLiteEncoder
+from sdepth.models.encoder import Encoder
 from sdepth.models.pose_net import make_pose_net
 from training.config import ModelConfig, TrainConfig
 from training.feature_alignment import FeatureAlignment
@@ -43,9 +45,10 @@ def build_model(config: TrainConfig) -> Model:
     refiner = build_refiner(config, depth)
     model: Model
     if config.truth.weight > 0:
-        scales = config.loss.scales
-        fixed = m.frozen_blocks if m.frozen_norm else 0
-        model = Supervised(depth, pose, refiner, config.truth, m.depth_range_m, scales, fixed)
+        teacher, same = build_teacher(config, depth.encoder)
+        model = Supervised(
+            depth, pose, refiner, config.truth, m.depth_range_m, config.loss.scales, teacher, same
+        )
     elif config.refine.only:
         assert refiner is not None  # the configuration asks for features with it
         model = FeatureAlignment(depth, pose, refiner)
@@ -64,6 +67,22 @@ def build_model(config: TrainConfig) -> Model:
     if m.frozen_norm:
         freeze_norm(depth.encoder)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def build_teacher(
+    config: TrainConfig, encoder: Encoder
+) -> tuple[EfficientNetLiteEncoder | None, int]:
+    """Return the encoder of ImageNet to tie to, if any, and how many first blocks it shares."""
+    if config.truth.tie <= 0:
+        return None, 0
+    teacher, m = EfficientNetLiteEncoder(), config.model
+    load_imagenet(teacher)
+    if not m.frozen_norm:
+        return teacher, 0
+    pairs = zip(encoder.first(m.frozen_blocks), teacher.first(m.frozen_blocks), strict=True)
+    states = ((a.state_dict(), b.state_dict()) for a, b in pairs)
+    same = all(torch.equal(a[k], b[k]) for a, b in states for k in a)
+    return teacher, m.frozen_blocks if same else 0
 
 
 def fill_from(path: Path, depth: DepthNet, pose: nn.Module, m: ModelConfig) -> None:

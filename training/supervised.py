@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch.nn import functional as F
 
 from sdepth.alignment.refiner import Refiner
 from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.efficientnet_lite import EfficientNetLiteEncoder
 from sdepth.models.pose_net import MotionNet
 from training.losses.photometric import mean_of
 from training.step_output import Losses, StepOutput
@@ -27,7 +27,7 @@ class TruthConfig:
         relative: of the error as a share of the truth, which far answers for near things raise.
         gradient: of the error's gradients at several scales: edges.
         sky: of sky that comes out nearer than ``sky_beyond_m``.
-        tie: of the cosine between the encoder's features and those it started with.
+        tie: of the cosine between the encoder's features and ImageNet's (lite0).
         sky_beyond_m: for the canonical camera.
     """
 
@@ -51,20 +51,19 @@ class Supervised(nn.Module):
         truth: TruthConfig,
         depth_range_m: tuple[float, float],
         scales: int,
-        fixed_blocks: int = 0,
+        teacher: EfficientNetLiteEncoder | None = None,
+        same_blocks: int = 0,
     ) -> None:
         """Hold the networks; pose network and refinement are only carried along.
 
-        ``fixed_blocks`` of the encoder never change, so what it is tied to shares them.
+        ``teacher`` is what the encoder is tied to; both have the same first ``same_blocks``.
         """
         super().__init__()
         self.depth_net, self.pose_net, self.refiner = depth_net, pose_net, refiner
         self.truth, self.depth_range_m, self.scales = truth, depth_range_m, scales
-        self.fixed_blocks = fixed_blocks
-        self.teacher: Any = None
+        self.same_blocks = same_blocks
+        self.teacher = teacher.requires_grad_(False).eval() if teacher else None
         self.average: DepthNet | None = None  # of the depth network's weights over steps
-        if truth.tie > 0:
-            self.teacher = copy.deepcopy(depth_net.encoder).requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Supervised:
         """Set the networks' mode; what they are tied to stays as it was."""
@@ -118,14 +117,14 @@ class Supervised(nn.Module):
         if self.teacher is None:
             return encoder(image), []
         with torch.no_grad():
-            if not self.fixed_blocks:
+            if not self.same_blocks:
                 before = self.teacher(image)
             else:
-                early, x = encoder.begin(image, self.fixed_blocks)
-                before = self.teacher.end(x, self.fixed_blocks)
-        if not self.fixed_blocks:
+                early, x = encoder.begin(image, self.same_blocks)
+                before = self.teacher.end(x, self.same_blocks)
+        if not self.same_blocks:
             return encoder(image), before[-2:]
-        return [*early, *encoder.end(x, self.fixed_blocks)], before[-2:]
+        return [*early, *encoder.end(x, self.same_blocks)], before[-2:]
 
 
 def _apart(features: list[Tensor], before: list[Tensor]) -> Tensor:
