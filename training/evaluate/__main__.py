@@ -9,6 +9,7 @@ r"""Score depth and trajectories by published protocols, and set results side by
     python -m training.evaluate real weights/day.safetensors runs/new/weights.safetensors
     python -m training.evaluate sheet sheet.png weights/day.safetensors runs/new/w.safetensors
     python -m training.evaluate curve runs/day --rendered data/synth/day_test
+    python -m training.evaluate sizes weights/day.safetensors --rendered data/synth/day_test
     python -m training.evaluate night weights/night.safetensors data/synth/night_test \
         --day data/synth/day_test
     python -m training.evaluate motion weights/day.safetensors data/synth/day_test
@@ -43,6 +44,7 @@ from training.evaluate import (
     odometry,
     real,
     refinement_figure,
+    sizes,
 )
 from training.evaluate.protocols import PROTOCOLS, OdometryProtocol
 from training.evaluate.scoring import Protocol
@@ -82,6 +84,7 @@ COMMANDS = {
     "real": _command("score checkpoints on all real sets at hand", real),
     "sheet": _command("draw depth of real frames by several weights", contact_sheet, "draw"),
     "curve": _command("draw scores over the steps of a training", curve, "draw"),
+    "sizes": _command("score a checkpoint at several input sizes, with their times", sizes),
     "night": _command("score depth where nights are hard, and by day", night),
     "confidence": _command("score how often confidence is right", confidence),
     "metres": _command("score depth and path in metres, by model and camera height", metres),

@@ -48,7 +48,7 @@ def draw(o: argparse.Namespace) -> None:
     if not checkpoints:
         raise DataError(f"{o.run / 'kept'}: no checkpoints; train with --set log.keep_every=250")
     sets = load_sets(o.data, 3, o.cache)[0]
-    rendered = _rendered(o.rendered) if o.rendered else []
+    rendered = read_rendered(o.rendered) if o.rendered else []
     if not sets and not rendered:
         raise DataError(f"{o.data}: no real images with truth, and no --rendered DRIVES")
     out = o.json or o.run / "curve.json"
@@ -58,7 +58,7 @@ def draw(o: argparse.Namespace) -> None:
         card = read_card(path)
         found = known.get(card.sha256, {"scores": {}})
         if not wanted <= found["scores"].keys():
-            scores = _score(of_checkpoint(path), sets, rendered)
+            scores = score_sets(of_checkpoint(path), sets, rendered)
             known[card.sha256] = {"step": card.step, "scores": scores}
             write_json(out, known)
     rows = sorted((known[read_card(p).sha256] for p in checkpoints), key=lambda row: row["step"])
@@ -66,13 +66,13 @@ def draw(o: argparse.Namespace) -> None:
     plot(o.png or o.run / "curve.png", rows)
 
 
-def _rendered(root: Path) -> list[Example]:
+def read_rendered(root: Path) -> list[Example]:
     """Return images of rendered drives, evenly spread."""
     count = sum(1 for _ in read_examples(root, None, 1))
     return list(islice(read_examples(root, None, max(1, count // SHOWN_IMAGES)), SHOWN_IMAGES))
 
 
-def _score(
+def score_sets(
     predict: Predictor, sets: list[RealSet], rendered: list[Example]
 ) -> dict[str, dict[str, float]]:
     """Return the scores by set."""
