@@ -18,10 +18,9 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -29,14 +28,12 @@ from bags.cli import add_camera
 from bags.process_bag import RESULT, ProcessConfig, Result, process_bag
 from bags.recordings import Topics
 from sdepth.checkpoint import bundled
-from sdepth.cli import make_parser, run, zero_or_more
+from sdepth.cli import make_parser, run
 from sdepth.errors import DataError, SdepthError
 from sdepth.markdown import table
 from sdepth_ros.bags.reader import is_bag
 from training.data.write import claim
-
-_TRIES = 3
-"""So often a bag is begun anew whose worker died."""
+from training.spread import add_options, workers
 
 
 def make_arguments() -> ArgumentParser:
@@ -45,9 +42,7 @@ def make_arguments() -> ArgumentParser:
     add = parser.add_argument
     add("list", type=Path, help="folder of bags, or a file that names one per line")
     add("out", type=Path, help="folder to write")
-    add("--workers", type=zero_or_more, default=os.cpu_count() or 1, metavar="N",
-        help="bags at a time on this machine (default: its cores)")  # fmt: skip
-    add("--address", default="", help="of a Ray cluster, instead of this machine")
+    add_options(parser, "bags", os.cpu_count() or 1)
     add("--image", default="", metavar="TOPIC", help="default: the only one of images")
     add_camera(parser)
     add("--mode", choices=("auto", "day", "night"), default="auto")
@@ -98,22 +93,28 @@ def process(options: Namespace) -> None:
     made = {**asdict(config), "checkpoints": [str(path) for path in checkpoints]}
     claim(out, {"generator": "bags.process", **made})
     left = [bag for bag in bags if not (out / bag.name / RESULT).is_file()]
-    if options.workers > 0 or options.address:
-        results = _on_ray(left, out, config, options.workers, options.address)
-    else:
-        results = (_attempt(bag, out, config) for bag in left)
     failed = {}
-    with tqdm(total=len(bags), initial=len(bags) - len(left), unit="bag") as bar:
-        for bag, said in results:
+    with (
+        workers(options.workers, options.address) as some,
+        tqdm(total=len(bags), initial=len(bags) - len(left), unit="bag") as bar,
+    ):
+        for i, result in some.as_done(process_bag, left, out, config):
             bar.update()
-            if isinstance(said, str):
-                failed[bag] = said
-                tqdm.write(f"{bag.name}: {said}", file=sys.stderr)
+            if isinstance(result, Exception):  # whatever it is, others are done
+                failed[left[i]] = said = _said(result)
+                tqdm.write(f"{left[i].name}: {said}", file=sys.stderr)
     print(_table(bags, out, failed))
     print(f"{out}: {len(bags) - len(failed)} of {len(bags)} bags done")
     if failed:
         first, said = next(iter(failed.items()))
         raise DataError(f"{len(failed)} bags failed, the first: {first.name}: {said}")
+
+
+def _said(err: Exception) -> str:
+    """Return why a bag failed."""
+    if isinstance(err, SdepthError):
+        return str(err)
+    return f"{type(err).__name__}: {' '.join(str(err).split())}"
 
 
 def _table(bags: Sequence[Path], out: Path, failed: dict[Path, str]) -> str:
@@ -134,56 +135,6 @@ def _read_result(path: Path) -> Result:
         return Result(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as err:
         raise DataError(f"{path}: damaged ({err}); remove its folder to do the bag again") from err
-
-
-def _attempt(bag: Path, out: Path, config: ProcessConfig) -> tuple[Path, Result | str]:
-    """Return a bag and what came of it, or why it failed: whatever that is, others are done."""
-    try:
-        return bag, process_bag(bag, out, config)
-    except SdepthError as err:
-        return bag, str(err)
-    except Exception as err:
-        return bag, f"{type(err).__name__}: {' '.join(str(err).split())}"
-
-
-def _on_ray(
-    bags: Sequence[Path], out: Path, config: ProcessConfig, workers: int, address: str
-) -> Iterator[tuple[Path, Result | str]]:
-    """Yield each bag and what came of it, as they are done."""
-    ray = _start_ray(workers, address)
-    try:
-        task = ray.remote(num_cpus=1, max_retries=_TRIES)(_attempt)
-        left = {task.remote(bag, out, config): bag for bag in bags}
-        while left:
-            (done,), _ = ray.wait(list(left), num_returns=1)
-            bag = left.pop(done)
-            try:
-                yield ray.get(done)
-            except ray.exceptions.RayError as err:
-                yield bag, " ".join(str(err).split())
-    finally:
-        ray.shutdown()
-
-
-def _start_ray(workers: int, address: str) -> Any:
-    """Return Ray, connected to a cluster, or to workers started here."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes a minute
-    try:
-        import ray
-    except ImportError as err:
-        raise DataError("pip install ray, or give --workers 0 to work one by one") from err
-    path = os.pathsep.join(p for p in sys.path if p)
-    options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
-    options["runtime_env"] = {"env_vars": {"PYTHONPATH": path}}
-    if not address:
-        options |= {"num_cpus": workers, "include_dashboard": False}
-    try:
-        ray.init(address or "local", **options)
-    except Exception as err:  # Ray raises this very class where it does not start
-        first = str(err).splitlines()[0]
-        raise DataError(f"Ray did not start ({first}); --workers 0 works one by one") from err
-    return ray
 
 
 def main(args: Sequence[str] | None = None) -> int:

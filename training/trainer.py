@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn, optim
+from torch import Tensor, nn, optim
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
@@ -23,6 +22,7 @@ from training.data.frames import Frames
 from training.data.triplets import Triplets, endless_batches
 from training.networks import build_model, follow, parameter_groups
 from training.prior.day_prior import Critic, DayPrior
+from training.processes import together
 from training.run_folder import (
     WEIGHTS,
     Learner,
@@ -47,7 +47,14 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
         CheckpointError: the folder holds another run.
         DataError: no data, or the loss stopped being a number.
     """
-    rank, ranks = start_processes()
+    with together() as processes:
+        return _train(config, run, device, command, processes.rank, processes.count)
+
+
+def _train(
+    config: TrainConfig, run: Path, device: str, command: str, rank: int, ranks: int
+) -> Path:
+    """Train as one process of ``ranks``."""
     if ranks > 1 and torch.cuda.is_available():
         device = f"cuda:{rank % torch.cuda.device_count()}"
     target = pick_device(device)
@@ -87,7 +94,6 @@ def train(config: TrainConfig, run: Path, device: str = "auto", command: str = "
             if config.log.keep_every and done % config.log.keep_every == 0:
                 save_weights(snapshot(run, done), model, config, done, command)
     bar.close()
-    stop_processes()
     return run / WEIGHTS
 
 
@@ -117,7 +123,7 @@ def build_critic(
     days = Triplets(plain, config.model.focal_ratio, config.seed)
     log.info("%d triplets in %d day drives", len(days), len(days.drives))
     batches = endless_batches(days, plain.workers, config.optim.batch, step, rank, ranks)
-    return Critic(prior, batches)
+    return Critic(prior, batches, ranks)
 
 
 def take_step(
@@ -183,18 +189,3 @@ def check_finite(losses: dict[str, Tensor], step: int, run: Path) -> None:
 def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
     """Return the batch on ``device``."""
     return {key: value.to(device, non_blocking=True) for key, value in batch.items()}
-
-
-def start_processes() -> tuple[int, int]:
-    """Join the other processes of ``torchrun``; return (rank, number of processes)."""
-    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
-        return 0, 1
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return distributed.get_rank(), distributed.get_world_size()
-
-
-def stop_processes() -> None:
-    """Leave the process group, if any."""
-    if distributed.is_initialized():
-        distributed.barrier()
-        distributed.destroy_process_group()

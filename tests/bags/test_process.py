@@ -62,7 +62,7 @@ def wait_for_worker(mark: str, run: subprocess.Popen[str]) -> int:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 mine = mark in (folder / "environ").read_bytes().decode(errors="ignore")
-                if mine and (folder / "cmdline").read_bytes().startswith(b"ray::_attempt"):
+                if mine and (folder / "cmdline").read_bytes().startswith(b"ray::process_bag"):
                     return int(folder.name)
             except OSError:
                 continue

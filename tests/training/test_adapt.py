@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -63,7 +66,7 @@ def change(root: Path, name: str, frames: range, make: object) -> Path:
 def adapted(start: Path, folder: Path, *args: object, steps: int = 3) -> int:
     """Return the exit code of the command."""
     words = [*args, folder / "day.safetensors", "--day-from", start, "--night-from", start]
-    words += ["--run", folder / "run", "--steps", steps, "--set", "optim.batch=2"]
+    words += ["--work", folder / "run", "--steps", steps, "--set", "optim.batch=2"]
     return main([*map(str, words)])
 
 
@@ -154,9 +157,9 @@ def test_drive_that_says_nothing_about_depth_is_not_learned_from(
 
 
 def test_options_stand_where_one_likes() -> None:
-    words = ["A", "--steps", "3", "B", "--night", "n.safetensors", "out.safetensors", "--force"]
+    words = ["A", "--steps", "3", "B", "--night-drive", "N", "out.safetensors", "--force"]
     options = make_arguments().parse_intermixed_args(words)
-    assert [p.name for p in options.drives] == ["A", "B"]
+    assert [p.name for p in options.drives + options.night_drives] == ["A", "B", "N"]
     assert (options.out.name, options.steps, options.force) == ("out.safetensors", 3, True)
 
 
@@ -210,10 +213,9 @@ def test_day_and_night_are_told_apart_and_a_cut_parts(tmp_path: Path) -> None:
 
 def test_night_learns_with_the_day_as_prior(start: Path, tmp_path: Path) -> None:
     root = write_drive(tmp_path / "data", 48, SIZE, step_m=0.18, name="00")
-    write_drive(root, 48, SIZE, step_m=0.18, name="01")
-    change(root, "01", range(48), lambda image: (image * 0.3).astype(np.uint8))
+    night = write_drive(tmp_path / "night", 48, SIZE, step_m=0.18, name="01")  # as bright
 
-    adapted(start, tmp_path, root, "--force", steps=2)
+    adapted(start, tmp_path, root, "--night-drive", night, "--force", steps=2)
 
     config = load_config(TrainConfig, tmp_path / "run/night/run/config.yaml")
     assert config.prior.weight > 0
@@ -223,6 +225,54 @@ def test_night_learns_with_the_day_as_prior(start: Path, tmp_path: Path) -> None
     page = (tmp_path / "run/report.html").read_text()
     assert "By day" in page
     assert "By night" in page
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return two drives."""
+    root = tmp_path_factory.mktemp("fleet")
+    for name in ("00", "01"):
+        write_drive(root, 48, SIZE, step_m=0.18, name=name)
+    return root
+
+
+def test_ray_gives_what_one_by_one_does(start: Path, fleet: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    drives = sorted((fleet / "sequences").iterdir())
+    alone, by_ray = tmp_path / "alone", tmp_path / "ray"
+
+    adapted(start, alone, *drives, steps=2)
+    adapted(start, by_ray, *drives, "--workers", 2, steps=2)
+
+    depths = sorted((alone / "run/day/drives").rglob("depth_2/*.png"))
+    assert {p.parts[-3] for p in depths} == {"00", "01"}
+    for path in depths:
+        assert path.read_bytes() == (by_ray / path.relative_to(alone)).read_bytes()
+    a, b = (load_depth(n / "run/day/run" / WEIGHTS)[0] for n in (alone, by_ray))
+    pairs = zip(a.parameters(), b.parameters(), strict=True)
+    assert all(bool((x == y).all()) for x, y in pairs)
+    assert (alone / "run/day/verdict.json").read_text() == (
+        by_ray / "run/day/verdict.json"
+    ).read_text()
+
+
+def test_two_processes_learn_and_one_writes(start: Path, fleet: Path, tmp_path: Path) -> None:
+    out = tmp_path / "day.safetensors"
+    words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    words += ["-m", "training.adapt", fleet, out, "--day-from", start, "--night-from", start]
+    words += ["--work", tmp_path / "run", "--steps", "2", "--force", "--set", "optim.batch=1"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        env=environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+    assert done.stderr.count("frames in 2 drives") == 2  # each takes its share
+    assert done.stdout.count("by day\n") == 1
+    assert done.returncode in (0, 1), done.stderr[-2000:]  # torchrun makes 1 of "not better"
+    load_depth(out)
+    assert (tmp_path / "run/report.html").is_file()
 
 
 def test_bags_are_drives_too(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
     python -m training.adapt BAG my_day.safetensors
     python -m training.adapt DRIVES… my_day.safetensors --minutes 30 --night my_night.safetensors
     python -m training.adapt drive.mp4 my_day.safetensors --calib camera.yaml
+    torchrun --nproc-per-node 4 -m training.adapt DRIVES… my_day.safetensors --workers 16
 
 DRIVES are bags, folders of images, videos, or KITTI's folder forms. The last fifth of each is
 never trained on: the old and the new weights are compared there. Exit code 0: better, written; 3:
@@ -18,14 +19,14 @@ import shlex
 import sys
 from pathlib import Path
 
-import cv2
-
 from sdepth.checkpoint import bundled
 from sdepth.cli import make_parser, positive, run, zero_or_more
 from sdepth.depth.daynight import DAY, NIGHT
 from training.adapt.adaptation import Request, adapt
-from training.adapt.learn import Budget
+from training.adapt.learn import Budget, follow
 from training.adapt.sources import Options
+from training.processes import Processes, together
+from training.spread import Workers, add_options, workers
 
 NOT_BETTER = 3
 
@@ -34,9 +35,11 @@ def make_arguments() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = make_parser("python -m training.adapt", __doc__)
     add = parser.add_argument
-    add("drives", type=Path, nargs="+", metavar="DRIVE", help="what was recorded")
+    add("drives", type=Path, nargs="*", metavar="DRIVE", help="what was recorded")
     add("out", type=Path, help="day weights to write; ends in .safetensors")
     add("--night", type=Path, metavar="OUT", help="night weights to write (default: OUT_night)")
+    add("--night-drive", type=Path, action="append", default=[], metavar="DRIVE",
+        dest="night_drives", help="one by night, however bright; may be given again")  # fmt: skip
     add("--minutes", type=positive, default=15.0, help="of training, each mode (%(default)s)")
     add(
         "--steps",
@@ -52,7 +55,8 @@ def make_arguments() -> argparse.ArgumentParser:
         help="for bags.to_dataset, as --bag-option=--image=/front/image_raw")  # fmt: skip
     add("--day-from", type=Path, default=bundled(DAY), metavar="W", help="weights to start from")
     add("--night-from", type=Path, default=bundled(NIGHT), metavar="W", help="likewise by night")
-    add("--run", type=Path, metavar="FOLDER", help="of work and report (default: runs/OUT's name)")
+    add("--work", type=Path, metavar="FOLDER", help="of run and report (default: runs/OUT's name)")
+    add_options(parser, "drives", 0)
     add("--force", action="store_true", help="write weights that are not better, too")
     add("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides",
         help="changes a line of training/configs/adapt.yaml")  # fmt: skip
@@ -66,23 +70,43 @@ def main(args: list[str] | None = None) -> int:
     for path in filter(None, (o.out, o.night)):
         if path.suffix != ".safetensors":
             parser.error(f"{path}: expected a name ending in .safetensors")
+    if not (o.drives or o.night_drives):
+        parser.error("expected at least one DRIVE, and where to write")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    cv2.setNumThreads(1)  # what is followed from frame to frame is too small to share out
-    outs = {DAY: o.out, NIGHT: o.night or o.out.with_name(f"{o.out.stem}_night.safetensors")}
-    request = Request(
-        drives=tuple(o.drives),
-        outs=outs,
-        starts={DAY: o.day_from, NIGHT: o.night_from},
-        folder=o.run or Path("runs") / o.out.stem,
+    o.command = "python -m training.adapt " + shlex.join(sys.argv[1:] if args is None else args)
+    better: list[bool] = []
+
+    def work() -> None:
+        with together() as processes:
+            if processes.rank > 0:
+                better.append(True)  # what counts is what the first says
+                return follow(processes)
+            with workers(o.workers, o.address) as some:
+                better.extend(adapt(make_request(o, some, processes)))
+            processes.tell(None)
+
+    code = run(parser.prog, work)
+    return code or (0 if any(better) else NOT_BETTER)
+
+
+def make_request(o: argparse.Namespace, some: Workers, processes: Processes) -> Request:
+    """Return what the options ask for; whoever works may stand in another folder."""
+    night = o.night or o.out.with_name(f"{o.out.stem}_night.safetensors")
+    calib = o.calib.resolve() if o.calib else None
+    return Request(
+        drives=tuple(drive.resolve() for drive in o.drives),
+        night_drives=tuple(drive.resolve() for drive in o.night_drives),
+        outs={DAY: o.out, NIGHT: night},
+        starts={DAY: o.day_from.resolve(), NIGHT: o.night_from.resolve()},
+        folder=(o.work or Path("runs") / o.out.stem).resolve(),
         budget=Budget(o.minutes, o.steps),
-        options=Options(o.calib, o.fps, tuple(o.bag_options)),
+        options=Options(calib, o.fps, tuple(o.bag_options)),
         overrides=tuple(o.overrides),
         force=o.force,
-        command="python -m training.adapt " + shlex.join(sys.argv[1:] if args is None else args),
+        command=o.command,
+        workers=some,
+        processes=processes,
     )
-    better: list[bool] = []
-    code = run(parser.prog, lambda: better.extend(adapt(request)))
-    return code or (0 if any(better) else NOT_BETTER)
 
 
 if __name__ == "__main__":

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from sdepth.checkpoint import read_card
-from sdepth.depth.daynight import DAY, NIGHT
+from sdepth.depth.daynight import AUTO, DAY, NIGHT
 from sdepth.errors import CheckpointError
 from sdepth.files import write_bytes, write_json
+from sdepth.threads import one_thread
 from training.adapt.judge import Judge
 from training.adapt.learn import Budget, Day, blend, configure, run
 from training.adapt.prepare import Material, check_enough, divide
 from training.adapt.report import Part, write_report
-from training.adapt.sift import sift
+from training.adapt.sift import Sifted, sift
 from training.adapt.sources import Options, open_sources
 from training.adapt.teach import write
 from training.adapt.verdict import decide
+from training.processes import Processes
 from training.run_folder import git_commit
+from training.spread import Workers
 
 DRIVES = "drives"
 """Folder of what is trained on."""
@@ -46,6 +48,9 @@ class Request:
         overrides: KEY=VALUE of ``training/configs/adapt.yaml``.
         force: write weights that are not better, too.
         command: for the card.
+        night_drives: likewise, and by night however bright they are.
+        workers: each takes a drive.
+        processes: that train together; this is the first.
     """
 
     drives: tuple[Path, ...]
@@ -57,6 +62,9 @@ class Request:
     overrides: tuple[str, ...] = ()
     force: bool = False
     command: str = ""
+    night_drives: tuple[Path, ...] = ()
+    workers: Workers = field(default_factory=Workers)
+    processes: Processes = field(default_factory=Processes)
 
 
 def adapt(r: Request) -> list[bool]:
@@ -72,16 +80,16 @@ def adapt(r: Request) -> list[bool]:
         raise CheckpointError(
             f"weights by day take {size}, by night {by_night}; expected one size"
         )
-    sources = open_sources(list(r.drives), r.options, r.folder / "bags")
-    drives = []
-    for source in tqdm(sources, unit="drive", desc="looking"):
-        drives.append(sift(source, size))
-        tqdm.write(drives[-1].describe())
+    scratch = r.folder / "bags"
+    paths = [*((p, AUTO) for p in r.drives), *((p, NIGHT) for p in r.night_drives)]
+    found = r.workers.map(look, paths, r.options, scratch, size, bar="looking")
+    drives = [drive for some in found for drive in some]
+    print("\n".join(drive.describe() for drive in drives))
     material = [divide(drives, mode) for mode in (DAY, NIGHT)]
     check_enough(material, drives)
     parts, day = list[Part](), None
     for m in filter(_worth, material):
-        judge = Judge(m.held, r.starts[m.mode])
+        judge = Judge(m.held, r.starts[m.mode], r.workers)
         if not (_seen_enough(m, judge) or r.force):
             continue
         parts.append(_adapt(r, m, day, judge))
@@ -91,6 +99,15 @@ def adapt(r: Request) -> list[bool]:
         write_report(r.folder, parts, [drive.describe() for drive in drives])
         print(f"{r.folder / 'report.html'}, and .png: frames side by side")
     return [part.verdict.better for part in parts]
+
+
+@one_thread()
+def look(
+    drive: tuple[Path, str], options: Options, scratch: Path, size: tuple[int, int]
+) -> list[Sifted]:
+    """Return the drives at a path, by day, night or as bright as they are, sifted."""
+    path, mode = drive
+    return [sift(source, size, mode) for source in open_sources([path], options, scratch)]
 
 
 def _worth(material: Material) -> bool:
@@ -117,9 +134,9 @@ def _adapt(r: Request, material: Material, day: Day | None, judge: Judge) -> Par
     mode, folder = material.mode, r.folder / material.mode
     if mode == NIGHT and day is None:
         print("by night: no drive by day, so no prior of the day")
-    write(folder / DRIVES, material, r.starts[mode])
+    write(folder / DRIVES, material, r.starts[mode], r.workers)
     config = configure(r.starts[mode], material, folder / DRIVES, day, r.overrides)
-    run(config, folder / "run", r.budget, material.frames, r.command)
+    run(config, folder / "run", r.budget, material.frames, r.command, r.processes)
     best = _judged(r, material, judge)
     write_json(folder / "verdict.json", best.verdict.record())
     print(f"\nby {mode}\n\n{best.verdict.table()}\n\n{best.headline}")

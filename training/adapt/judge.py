@@ -17,6 +17,7 @@ from sdepth.checkpoint import load_pose
 from sdepth.geometry import projection
 from sdepth.geometry.warp import warp
 from sdepth.metrics.depth import DepthErrors
+from sdepth.threads import one_thread
 from training.adapt.prepare import Stretch
 from training.adapt.triangulate import triangulate
 from training.data.drive import read_depth
@@ -26,6 +27,7 @@ from training.evaluate.protocols import find
 from training.evaluate.scale_agreement import length_ratio
 from training.evaluate.scoring import Depth
 from training.losses.photometric import photometric_error
+from training.spread import Workers
 
 SSIM = 0.85
 EXACT, MATCHED = find("stereo80"), find("kitti-stereo")
@@ -84,18 +86,22 @@ class Known:
 class Judge:
     """Held-out stretches with their truth, which any weights can be asked about."""
 
-    def __init__(self, held: tuple[Stretch, ...], start: Path) -> None:
+    def __init__(
+        self, held: tuple[Stretch, ...], start: Path, workers: Workers | None = None
+    ) -> None:
         """Read the truth there is, depth beside the images or of a second camera; and triangulate.
 
         Args:
             held: stretches that follow each other in time.
             start: weights whose metres count where the drive knows none.
+            workers: each takes a stretch.
 
         Raises:
             CheckpointError: the weights cannot be used.
             DataError: an image is missing or damaged.
         """
-        self.known = [know(stretch, start) for stretch in held]
+        self._workers = workers or Workers()
+        self.known = self._workers.map(know, held, start)
 
     def __call__(self, checkpoint: Path) -> list[Seen]:
         """Return what a checkpoint says of each stretch.
@@ -103,9 +109,10 @@ class Judge:
         Raises:
             CheckpointError: it cannot be used.
         """
-        return [see(known, checkpoint) for known in self.known]
+        return self._workers.map(see, self.known, checkpoint)
 
 
+@one_thread()
 def know(stretch: Stretch, start: Path) -> Known:
     """Return what is known of a held-out stretch, by the weights to start from where need be."""
     said = predict(start, stretch)
@@ -114,6 +121,7 @@ def know(stretch: Stretch, start: Path) -> Known:
     )
 
 
+@one_thread()
 def see(known: Known, checkpoint: Path) -> Seen:
     """Return what a checkpoint says of a stretch, and what that is worth."""
     stretch = known.stretch

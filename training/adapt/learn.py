@@ -21,6 +21,7 @@ from sdepth.models.efficientnet_lite import LITE
 from training.adapt.prepare import Material
 from training.config import TrainConfig
 from training.networks import build_model, parameter_groups
+from training.processes import Processes
 from training.run_folder import WEIGHTS
 from training.trainer import build_critic, load_batches, take_step, train
 
@@ -94,18 +95,33 @@ def configure(
     return load_config(TrainConfig, CONFIG, [*filled, *overrides])
 
 
-def run(config: TrainConfig, folder: Path, budget: Budget, frames: int, command: str) -> None:
-    """Train in ``folder``, or go on there.
+def run(
+    config: TrainConfig,
+    folder: Path,
+    budget: Budget,
+    frames: int,
+    command: str,
+    processes: Processes,
+) -> None:
+    """Train in ``folder``, or go on there; the processes that ``follow`` train along.
 
     Raises:
         CheckpointError: the folder holds another run.
         DataError: the loss stopped being a number.
     """
-    steps = budget.steps or planned(folder) or fit(config, budget.minutes, frames)
+    seen = frames / processes.count  # by each process
+    steps = budget.steps or planned(folder) or fit(config, budget.minutes, seen)
     config = replace(config, optim=replace(config.optim, steps=steps))
     write_json(folder / PLAN, {"steps": steps, "minutes": budget.minutes})
     log.info("%s: %d steps; --steps %d repeats them", folder, steps, steps)
+    processes.tell((config, folder))
     train(config, folder, command=command)
+
+
+def follow(processes: Processes) -> None:
+    """Train along with the first process, until it says no more."""
+    while order := processes.hear():
+        train(*order)
 
 
 def planned(folder: Path) -> int:
@@ -114,7 +130,7 @@ def planned(folder: Path) -> int:
     return int(json.loads(path.read_text())["steps"]) if path.is_file() else 0
 
 
-def fit(config: TrainConfig, minutes: float, frames: int) -> int:
+def fit(config: TrainConfig, minutes: float, frames: float) -> int:
     """Return how many steps fit into ``minutes``, by the time that a few take here."""
     model = build_model(config)
     optimizer = optim.Adam(parameter_groups(model, config), lr=0.0)
@@ -125,7 +141,7 @@ def fit(config: TrainConfig, minutes: float, frames: int) -> int:
         batch, began = next(batches), time.monotonic()
         take_step(model, optimizer, batch, still, step, critic)
         taken.append(time.monotonic() - began)
-    most = TIMES_SEEN * frames // config.optim.batch
+    most = int(TIMES_SEEN * frames / config.optim.batch)
     return max(FEWEST, min(most, int(60 * minutes / min(taken[1:]))))
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.depth.daynight import DAY, NIGHT, ModeSelector, mean_luminance
+from sdepth.depth.daynight import AUTO, DAY, NIGHT, ModeSelector, mean_luminance
 from training.adapt.sources import Source
 from training.data.recording import RecordedFrame
 
@@ -75,8 +75,13 @@ class Sifted:
         )
 
 
-def sift(source: Source, size: tuple[int, int]) -> Sifted:
-    """Return the frames of a source that are worth learning from, at (height, width) ``size``.
+def sift(source: Source, size: tuple[int, int], mode: str = AUTO) -> Sifted:
+    """Return the frames of a source that are worth learning from.
+
+    Args:
+        source: a drive.
+        size: (height, width) of the images kept.
+        mode: ``day``, ``night``, or ``auto`` as bright as they are.
 
     Raises:
         DataError: an image is missing, damaged, or of another camera.
@@ -88,7 +93,7 @@ def sift(source: Source, size: tuple[int, int]) -> Sifted:
     for frame in source.recording.frames():
         pixels = frame.pixels()
         whole = source.recording.rectified(pixels, frame.name)
-        mode = selector.update(mean_luminance(pixels), frame.stamp_ns)
+        bright = selector.update(mean_luminance(pixels), frame.stamp_ns)
         if before is not None and 0 <= frame.stamp_ns - last_ns < LEAST_PERIOD_S * 1e9:
             found.left_out["too soon after another"] += 1
             continue
@@ -109,7 +114,7 @@ def sift(source: Source, size: tuple[int, int]) -> Sifted:
                 found.left_out["blocked"] += 1
                 continue
             shares.append(share)
-        found.keep(frame, image, mode, cut)
+        found.keep(frame, image, bright if mode == AUTO else mode, cut)
         before, last_ns = grey, frame.stamp_ns
     found.dirt = still_share(found.images)
     return found

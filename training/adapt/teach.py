@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from sdepth.threads import one_thread
 from training.adapt.judge import predict
 from training.adapt.prepare import Material, Stretch
 from training.adapt.triangulate import Triangulated, triangulate
@@ -18,19 +18,21 @@ from training.adapt.two_views import Array
 from training.data.recording import RecordedFrame, Recording
 from training.data.write import WriteConfig, claim, write_recording
 from training.evaluate.drive_motion import chain
+from training.spread import Workers
 
 ALIKE = 2.0
 """Depth that differs from the starting network's by more than this factor is not taught: a
 mismatch, or what moves. The judge does without."""
 
 
-def write(out: Path, material: Material, start: Path) -> None:
+def write(out: Path, material: Material, start: Path, workers: Workers | None = None) -> None:
     """Write the frames to train on, with what they say, at the network's size.
 
     Args:
         out: folder, new or of the same drives.
         material: what is trained on.
         start: weights that training starts from.
+        workers: each takes a stretch.
 
     Raises:
         DataError: the folder was made of other drives, or an image is damaged.
@@ -39,12 +41,13 @@ def write(out: Path, material: Material, start: Path) -> None:
     stretches = unique(material.train)
     made = {"start": start.name, "drives": [*map(_identity, stretches)]}
     claim(out, {"generator": "training.adapt", **made})
-    for stretch in tqdm(stretches, unit="stretch", desc="triangulating"):
-        if not (out / "sequences" / stretch.name / "calib.txt").is_file():  # written last
-            _teach(out, stretch, start)
+    done = out / "sequences"  # a stretch's calib.txt is written last
+    left = [s for s in stretches if not (done / s.name / "calib.txt").is_file()]
+    (workers or Workers()).map(teach, left, out, start, bar="triangulating")
 
 
-def _teach(out: Path, stretch: Stretch, start: Path) -> None:
+@one_thread()
+def teach(stretch: Stretch, out: Path, start: Path) -> None:
     """Write a stretch with what it says, where that is not too far from what ``start`` says."""
     said = predict(start, stretch)
     seen = triangulate(stretch, said)

@@ -142,9 +142,9 @@ class DayPrior(nn.Module):
 class Critic:
     """The prior at work in a run: adds its penalty to the losses, then learns from the clips."""
 
-    def __init__(self, prior: DayPrior, days: Iterator[dict[str, Tensor]]) -> None:
-        """Take the prior, on its device, and batches of day drives."""
-        self.prior, self._days = prior, days
+    def __init__(self, prior: DayPrior, days: Iterator[dict[str, Tensor]], ranks: int = 1) -> None:
+        """Take the prior, on its device, batches of day drives, and how many processes learn."""
+        self.prior, self._days, self._ranks = prior, days, ranks
         parameters = prior.discriminator.parameters()
         self.optimizer = optim.Adam(parameters, lr=prior.config.lr, betas=(0.5, 0.999))
 
@@ -178,7 +178,7 @@ class Critic:
         loss = self.prior.lesson(clip, images, step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if distributed.is_initialized():
+        if self._ranks > 1:
             for p in self.prior.discriminator.parameters():
                 distributed.all_reduce(p.grad, distributed.ReduceOp.AVG)
         for group in self.optimizer.param_groups:
