@@ -12,8 +12,8 @@ from tests.helpers import write_drive
 from training.adapt.prepare import divide
 from training.adapt.sift import sift
 from training.adapt.sources import Options, open_sources
-from training.adapt.triangulate import signal_of, triangulate
-from training.adapt.two_views import find_motion, intersect
+from training.adapt.triangulate import signal_of, steady, triangulate
+from training.adapt.two_views import TwoViews, find_motion, intersect
 
 SIZE = (64, 96)
 K = np.array([[60.0, 0, 47.5], [0, 60, 31.5], [0, 0, 1]])
@@ -67,6 +67,20 @@ def test_chance_is_no_motion() -> None:
     noise = np.random.default_rng(0).uniform(-9, 9, (*SIZE, 2)).astype(np.float32)
     assert find_motion(noise, np.ones(SIZE, bool), K, seed=0) is None
     assert find_motion(noise, np.zeros(SIZE, bool), K, seed=0) is None
+
+
+def test_motion_that_leaves_the_way_is_refused() -> None:
+    def going(*direction: float) -> TwoViews:
+        T = np.eye(4)
+        T[:3, 3] = np.array(direction) / np.linalg.norm(direction)
+        return TwoViews(T, np.ones((2, *SIZE), np.float32), np.ones((2, *SIZE), np.float32))
+
+    ahead, turning, aside = going(0, 0, -1), going(0.1, 0, -1), going(0.95, 0.1, -0.3)
+
+    assert steady([ahead] * 4 + [aside, turning, None]) == [ahead] * 4 + [None, turning, None]
+    chance = [going(1, 0, 0), going(0, 1, 0), going(-1, 0, 0.1), going(0.7, 0, 0.7)]
+    assert steady([*chance]) == [None] * 4
+    assert steady([aside]) == [aside]  # nothing to compare it with
 
 
 def test_poses_give_a_drive_its_metres(tmp_path: Path) -> None:

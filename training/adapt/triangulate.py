@@ -27,7 +27,11 @@ CERTAIN = 0.12
 """Relative deviation of depth that is still trusted."""
 FAR_M = 80.0
 SMOOTH = 4
-"""Lengths that the network says are medians of so many pairs before and after."""
+"""So many pairs before and after are neighbours: lengths that the network says are their median.
+"""
+ASIDE_DEG, AGREEING = 30.0, 0.7
+"""A motion is one if it goes the way of so many of its neighbours; noise, as nights have it, looks
+like turning and moving aside."""
 STEP = 1.2
 """Depth is tried farther and nearer by this factor: does the warped image change?"""
 SIGNAL = 0.005
@@ -40,7 +44,7 @@ class Triangulated:
 
     Attributes:
         depth: (N, h, w) at the network's size, metres, 0 where it is not trusted.
-        T_later_earlier: (N - 1, 4, 4), metres; where none is found, that of the pair before.
+        T_later_earlier: (N - 1, 4, 4), metres; where none is found, the way of the pair before.
     """
 
     depth: Array
@@ -59,18 +63,12 @@ def triangulate(stretch: Stretch, depth: Array) -> Triangulated:
     """
     K = stretch.camera.K
     greys = [_grey(stretch, i) for i in range(len(stretch.frames))]
-    pairs = [look(a, b, K, seed) for seed, (a, b) in enumerate(pairwise(greys))]
+    pairs = steady([look(a, b, K, seed) for seed, (a, b) in enumerate(pairwise(greys))])
     lengths = _lengths(stretch, pairs, depth)
     fused = [_fuse(pairs, lengths, i, depth.shape[1:]) for i in range(len(greys))]
     inverse, certain = (np.stack(x) for x in zip(*fused, strict=True))
     answer = np.where(certain, 1 / np.maximum(inverse, 1 / FAR_M), 0).astype(np.float32)
-    T, motions = np.eye(4), []
-    for pair, length in zip(pairs, lengths, strict=True):
-        if pair:
-            T = pair.T.copy()
-            T[:3, 3] *= length
-        motions.append(T)
-    motion, images = np.stack(motions), np.stack(stretch.images)
+    motion, images = _motions(pairs, lengths), np.stack(stretch.images)
     trusted = certain & _has_texture(images, answer, motion, K)
     return Triangulated(np.where(trusted, answer, 0), motion)
 
@@ -82,6 +80,27 @@ def _grey(stretch: Stretch, i: int) -> NDArray[np.uint8]:
     grey = cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY)
     how = cv2.INTER_AREA if grey.shape[1] > FINER * w else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(grey, (FINER * w, FINER * h), interpolation=how), np.uint8)
+
+
+def steady(pairs: list[TwoViews | None]) -> list[TwoViews | None]:
+    """Return pairs without those that go another way than their neighbours."""
+    kept = list[TwoViews | None]()
+    for i, pair in enumerate(pairs):
+        near = [*pairs[max(0, i - SMOOTH) : i], *pairs[i + 1 : i + SMOOTH + 1]]
+        ways = [pair.T[:3, 3] @ p.T[:3, 3] for p in near if p and pair]
+        same = [way > np.cos(np.radians(ASIDE_DEG)) for way in ways]
+        kept.append(pair if np.mean(same or [True]) >= AGREEING else None)
+    return kept
+
+
+def _motions(pairs: list[TwoViews | None], lengths: NDArray[np.float64]) -> Matrix:
+    """Return T_later_earlier (N - 1, 4, 4) of such lengths; a pair without goes as one before."""
+    T, motions = next((pair.T for pair in pairs if pair), np.eye(4)), []
+    for pair, length in zip(pairs, lengths, strict=True):
+        T = pair.T if pair else T
+        motions.append(T.copy())
+        motions[-1][:3, 3] *= length
+    return np.stack(motions)
 
 
 def _lengths(stretch: Stretch, pairs: list[TwoViews | None], depth: Array) -> NDArray[np.float64]:
