@@ -119,7 +119,7 @@ def build_critic(
     if p.weight <= 0:
         return None
     prior = DayPrior(p, config.data.size, config.seed).to(device).train()
-    plain = replace(config.data, train=p.day, jitter=0.0, depth=False)
+    plain = replace(config.data, train=p.day, jitter=0.0, depth=False, clip_depth=p.truth)
     days = Triplets(plain, config.model.focal_ratio, config.seed)
     log.info("%d triplets in %d day drives", len(days), len(days.drives))
     batches = endless_batches(days, plain.workers, config.optim.batch, step, rank, ranks)
@@ -157,7 +157,7 @@ def take_step(
     # The discriminator learns from the clips it has just judged.
     if critic and output.clip is not None:
         share = learning_rate(o, step) / o.lr
-        losses["discriminator"] = critic.learn(output.clip, step, share)
+        losses |= critic.learn(output.clip, step, share)
     return replace(output, losses={name: loss.detach() for name, loss in losses.items()})
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from sdepth.engines.graph import fuse
 from sdepth.errors import ConfigError
-from sdepth.models.depth_net import DepthNet, disp_to_depth
+from sdepth.models.depth_net import DepthNet, depth_to_disp, disp_to_depth
 from sdepth.models.efficientnet_lite import EfficientNetLiteEncoder, SameConv
 from sdepth.models.pose_net import POSE_ARCHITECTURES, PoseCNN, make_pose_net
 
@@ -122,3 +122,12 @@ def test_plain_pose_network_sees_the_order_of_its_images() -> None:
 def test_unknown_pose_network_is_named() -> None:
     with pytest.raises(ConfigError, match=r"pose 'vit': expected one of .*posecnn"):
         make_pose_net("vit")
+
+
+def test_disparity_of_depth_is_the_one_it_was_made_of() -> None:
+    disp = torch.tensor([0.0, 0.2, 1.0])
+
+    back = depth_to_disp(disp_to_depth(disp, (0.5, 80.0), 1.3), (0.5, 80.0), 1.3)
+
+    assert torch.allclose(back, disp, atol=1e-6)
+    assert depth_to_disp(torch.tensor([0.01, 1e4]), (0.5, 80.0)).tolist() == [1.0, 0.0]

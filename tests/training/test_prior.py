@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from sdepth.checkpoint import bundled, load_depth, read_tensors
 from sdepth.errors import CheckpointError
+from sdepth.models.depth_net import disp_to_depth
 from tests.helpers import write_drive
 from training import trainer
 from training.config import LogConfig, ModelConfig, OptimConfig, TrainConfig
@@ -73,11 +74,23 @@ def test_penalty_moves_the_night_clip_alone() -> None:
 def test_lesson_moves_the_discriminator_alone() -> None:
     judge, clip = prior(), clips()
 
-    judge.lesson(clip, torch.rand(2, 3, 3, *SIZE), 0).backward()
+    judge.lesson(clip, {"images": torch.rand(2, 3, 3, *SIZE)}, 0)["discriminator"].backward()
 
     assert moved(judge.discriminator)
     assert not moved(judge.day_net)
     assert clip.grad is None
+
+
+def test_true_depth_by_day_is_real_where_it_is_known() -> None:
+    day = {"images": torch.rand(2, 3, 3, *SIZE), "focal_scale": torch.ones(2)}
+    day["depths"] = torch.full((2, 3, *SIZE), 12.0)
+    day["depths"][..., :10, :] = 0
+
+    real, learnt = prior(truth=True).real(day), prior().real(day)
+
+    depth = disp_to_depth(real[..., 10:, :], prior().depth_range_m)
+    assert torch.allclose(depth, torch.full_like(depth, 12.0))
+    assert torch.equal(real[..., :10, :], learnt[..., :10, :])
 
 
 def test_lessons_teach_the_discriminator_to_tell_day_from_noise() -> None:
@@ -86,7 +99,7 @@ def test_lessons_teach_the_discriminator_to_tell_day_from_noise() -> None:
     clip = clips().detach()
 
     for step in range(15):
-        loss = judge.lesson(clip, images, step)
+        loss = judge.lesson(clip, {"images": images}, step)["discriminator"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -42,6 +42,23 @@ def test_processes_share_the_order_of_one() -> None:
     assert parts == [whole[0::2], whole[1::2]]
 
 
+def test_frames_of_a_triplet_are_as_far_apart_as_asked(tmp_path: Path) -> None:
+    root = write_drive(tmp_path, frames=8)
+    near, far = (Triplets(config(root, flip=False, apart=n), FOCAL_RATIO, 0) for n in (1, 3))
+    sample = far[0, 1]
+
+    assert (len(near), len(far)) == (6, 2)
+    assert sample["motions"][:, 2, 3].tolist() == pytest.approx([1.5, -1.5])
+    assert torch.equal(sample["images"][0], near[0, 1]["images"][0])
+
+
+def test_all_depths_of_a_clip_are_mirrored_with_it(tmp_path: Path) -> None:
+    samples = Triplets(config(write_drive(tmp_path), clip_depth=True), FOCAL_RATIO, 0)
+    wall = samples[0, 1]["depths"].mean((1, 2))
+
+    assert wall.tolist() == pytest.approx([10.0, 9.5, 9.0], abs=0.01)
+
+
 def test_sample_is_a_function_of_its_key(tmp_path: Path) -> None:
     data = Triplets(config(write_drive(tmp_path, frames=5)), FOCAL_RATIO, seed=3)
 

@@ -40,6 +40,8 @@ class DataConfig:
     )
     min_motion_m: float = 0.0  # skip frames that moved less, where poses are known
     depth: bool = False  # read the middle frame's too, where features are taught by it
+    clip_depth: bool = False  # read all three frames', where a prior learns from it
+    apart: int = 1  # frames from one of a triplet to the next
     workers: int = 1
 
 
@@ -68,8 +70,9 @@ class Triplets(Dataset[dict[str, Tensor]]):
         self.items = [
             (drive, i)
             for drive, i in found
-            if 0 < i < len(drive.frames) - 1
-            and not np.linalg.norm(_motion(drive, i, i - 1)[:3, 3]) < config.min_motion_m
+            if config.apart <= i < len(drive.frames) - config.apart
+            and not np.linalg.norm(_motion(drive, i, i - config.apart)[:3, 3])
+            < config.min_motion_m
         ]
         self._check(found)
         self.drives = {drive.name for drive, _ in self.items}
@@ -82,7 +85,7 @@ class Triplets(Dataset[dict[str, Tensor]]):
         Raises:
             DataError: an image is not of its drive's camera.
         """
-        neighbours = ((drive, j) for drive, i in self.items for j in (i - 1, i, i + 1))
+        neighbours = ((drive, j) for drive, i in self.items for j in self._frames(i))
         for image, camera in {d.frames[j].image: d.camera for d, j in neighbours}.items():
             check_file_size(image, camera)
         ends = sum(not 0 < i < len(drive.frames) - 1 for drive, i in found)
@@ -102,9 +105,10 @@ class Triplets(Dataset[dict[str, Tensor]]):
         drive, i = self.items[index]
         rng = np.random.default_rng((self.seed, index, draw))
         height, width = self.config.size
-        images = np.stack([self._read(drive, j) for j in (i - 1, i, i + 1)])
+        before, _, after = self._frames(i)
+        images = np.stack([self._read(drive, j) for j in (before, i, after)])
         camera = drive.camera.resized(width, height)
-        motions = np.stack([_motion(drive, i, i - 1), _motion(drive, i, i + 1)])
+        motions = np.stack([_motion(drive, i, before), _motion(drive, i, after)])
         if flip := self.config.flip and rng.random() < 0.5:
             images, camera = images[:, :, ::-1], camera.flipped()
             motions = _MIRROR @ motions @ _MIRROR
@@ -120,7 +124,14 @@ class Triplets(Dataset[dict[str, Tensor]]):
         if self.config.depth:
             depth = self._read_depth(drive, i)
             item["depth"] = torch.from_numpy(depth[:, ::-1].copy() if flip else depth)[None]
+        if self.config.clip_depth:
+            depths = np.stack([self._read_depth(drive, j) for j in self._frames(i)])
+            item["depths"] = torch.from_numpy(depths[..., ::-1].copy() if flip else depths)
         return item
+
+    def _frames(self, i: int) -> tuple[int, int, int]:
+        """Return the frames of the triplet around ``i``."""
+        return i - self.config.apart, i, i + self.config.apart
 
     def _read_depth(self, drive: Drive, i: int) -> NDArray[np.float32]:
         """Return the depth of frame ``i`` at the training size, metres.

@@ -17,6 +17,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from sdepth.checkpoint import load_depth
+from sdepth.models.depth_net import depth_to_disp
 from training.prior.discriminators import DiscriminatorConfig, make_discriminator
 from training.step_output import StepOutput
 
@@ -36,6 +37,8 @@ class PriorConfig:
         noise: added to both, as a share of a frame's mean disparity, new at every step; meant to
             keep the discriminator from telling them by traces no one sees (Sønderby et al. 2017,
             instance noise).
+        truth: real clips are the day drives' true disparity, where that is known: what a day
+            network without errors would teach.
         shuffle: frames of each clip in random order: a control that has no time.
         discriminator: which.
     """
@@ -47,6 +50,7 @@ class PriorConfig:
     pool: int = 50
     cell: int = 1
     noise: float = 0.0
+    truth: bool = False
     shuffle: bool = False
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
 
@@ -71,7 +75,8 @@ class DayPrior(nn.Module):
         super().__init__()
         self.config, self.seed = config, seed
         self.discriminator = make_discriminator(config.discriminator)
-        self.day_net = load_depth(Path(config.day_weights))[0].requires_grad_(False).eval()
+        day_net, card = load_depth(Path(config.day_weights))
+        self.day_net, self.depth_range_m = day_net.requires_grad_(False).eval(), card.depth_range_m
         self.register_buffer("pool", torch.zeros(config.pool, 3, *size))
         self.register_buffer("pooled", torch.zeros((), dtype=torch.long))
 
@@ -90,21 +95,45 @@ class DayPrior(nn.Module):
         clip = self._shown(clip, step)
         return ((functional_call(self.discriminator, fixed, (clip,)) - 1) ** 2).mean()
 
-    def lesson(self, clip: Tensor, day_images: Tensor, step: int) -> Tensor:
-        """Return the discriminator's loss, 0.25 where it cannot tell; moves it alone.
+    def real(self, day: dict[str, Tensor]) -> Tensor:
+        """Return the disparities (B, 3, H, W) that count as day.
+
+        Args:
+            day: of day drives: ``images`` (B, 3, 3, H, W) in [0, 1]; ``depths`` (B, 3, H, W),
+                metres, 0 where unknown, and ``focal_scale`` (B,) where truth is asked for.
+        """
+        images = day["images"]
+        clip = self.day_net(images.flatten(0, 1), scales=1)[0].view(-1, 3, *images.shape[3:])
+        if not self.config.truth:
+            return clip
+        depths, focal = day["depths"], day["focal_scale"].view(-1, 1, 1, 1)
+        true = depth_to_disp(depths.clamp(min=1e-3), self.depth_range_m, focal)
+        return torch.where(depths > 0, true, clip)
+
+    def lesson(self, clip: Tensor, day: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+        """Return the discriminator's loss, 0.25 where it cannot tell, which moves it alone.
+
+        Beside it, the shares of clips that it judged rightly before it learned from them.
 
         Args:
             clip: night disparities (B, 3, H, W).
-            day_images: (B, 3, 3, H, W) of day drives, in [0, 1].
+            day: as ``real`` takes it.
             step: of the run, for the draws.
 
         Source: Mao et al. 2017 (LSGAN), eq. 9.
         """
-        fake = self._from_pool(clip.detach(), step)
-        real = self.day_net(day_images.flatten(0, 1), scales=1)[0].view_as(clip)
-        judged = self.discriminator(self._shown(torch.cat([real, fake]), step))
-        is_real, is_fake = judged.chunk(2)
-        return (((is_real - 1) ** 2).mean() + (is_fake**2).mean()) / 2
+        fake, real = self._from_pool(clip.detach(), step), self.real(day)
+        is_real, is_fake = self.logits(torch.cat([real, fake]), step).chunk(2)
+        return {
+            "discriminator": (((is_real - 1) ** 2).mean() + (is_fake**2).mean()) / 2,
+            "day_right": (is_real.detach().mean((1, 2, 3)) > 0.5).float().mean(),
+            "night_right": (is_fake.detach().mean((1, 2, 3)) < 0.5).float().mean(),
+        }
+
+    def logits(self, clip: Tensor, step: int) -> Tensor:
+        """Return what the discriminator says of clips (B, 3, H, W): 1 is day, 0 is night."""
+        judged: Tensor = self.discriminator(self._shown(clip, step))
+        return judged
 
     def _draws(self, step: int) -> torch.Generator:
         """Return the random numbers of a step, the same when a stopped run goes on."""
@@ -172,16 +201,16 @@ class Critic:
         weight = self.prior.config.weight * others / own.clamp(min=1e-12)
         losses["total"] = losses["total"] + weight.detach() * penalty
 
-    def learn(self, clip: Tensor, step: int, share: float) -> Tensor:
-        """Take a step of the discriminator at ``share`` of its rate; return its loss."""
-        images = next(self._days)["images"].to(clip.device, non_blocking=True)
-        loss = self.prior.lesson(clip, images, step)
+    def learn(self, clip: Tensor, step: int, share: float) -> dict[str, Tensor]:
+        """Take a step of the discriminator at ``share`` of its rate; return its ``lesson``."""
+        day = {k: v.to(clip.device, non_blocking=True) for k, v in next(self._days).items()}
+        told = self.prior.lesson(clip, day, step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        told["discriminator"].backward()
         if self._ranks > 1:
             for p in self.prior.discriminator.parameters():
                 distributed.all_reduce(p.grad, distributed.ReduceOp.AVG)
         for group in self.optimizer.param_groups:
             group["lr"] = self.prior.config.lr * share
         self.optimizer.step()
-        return loss.detach()
+        return told

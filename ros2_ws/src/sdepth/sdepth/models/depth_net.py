@@ -48,6 +48,15 @@ def disp_to_depth(
     return focal_scale / (1 / farthest + (1 / nearest - 1 / farthest) * disp)
 
 
+def depth_to_disp(
+    depth: Tensor, depth_range_m: tuple[float, float], focal_scale: Tensor | float = 1.0
+) -> Tensor:
+    """Return the sigmoid (0..1) that ``disp_to_depth`` makes this depth of, at most its ends."""
+    nearest, farthest = depth_range_m
+    disp = (focal_scale / depth - 1 / farthest) / (1 / nearest - 1 / farthest)
+    return disp.clamp(0, 1)
+
+
 class Conv3x3(nn.Module):
     """3x3 convolution, padded by reflection, or with zeros if ``plain``."""
 
