@@ -21,11 +21,14 @@ from training.experiments.dasp.claims import CLAIMS, close, gains_more
 from training.experiments.dasp.configurations import VIDEO
 from training.experiments.dasp.tables import tables_and_plots
 from training.experiments.results import Results
+from training.experiments.run import Run
 from training.experiments.study import StudyContext, plan
 
 STUDY = STUDIES["dasp"]
 CONTEXT = StudyContext(STUDY, Path("out"), {d.name: d.default for d in STUDY.drives})
 ALL = plan(CONTEXT)
+LIGHT = [r for r in ALL if r.network == "light"]
+LITE = [r for r in ALL if r.network == "lite0"]
 
 
 def _found(abs_rel: float, without_texture: float = 1.0) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def _results(**found: dict[str, Any]) -> Results:
 
 
 def test_warm_up_is_the_day_stage() -> None:
-    config = next(r for r in ALL if r.configuration is None).config()
+    config = next(r for r in LIGHT if r.configuration is None).config()
 
     assert (config.domain, config.data.train) == ("day", ("data/synth/day",))
     assert config.model.init_from == "training/weights/light.safetensors"
@@ -58,19 +61,33 @@ def test_warm_up_is_the_day_stage() -> None:
     assert config.prior.weight == config.loss.projection_weight == 0
 
 
+def test_day_model_of_lite0_has_seen_truth_by_day_alone() -> None:
+    day = next(r for r in LITE if r.configuration is None).config()
+    lines = [r.config() for r in LITE if r.configuration and r.configuration.trains]
+
+    assert (day.model.imagenet, day.model.init_from) == (True, "")
+    assert day.data.train == ("data/synth/day_clips", "data/synth/day_streets")
+    assert day.truth.weight > 0
+    assert day.crop.darkened == ()
+    assert {c.data.train for c in lines} == {("data/synth/night_clips",)}
+    assert {c.truth.weight for c in lines} == {0.0}
+
+
 def test_every_line_starts_from_its_seeds_day_model_and_learns_its_prior_from_it() -> None:
     for run in ALL:
         config, line = run.config(), run.configuration
         if line and line.trains:
-            day = f"out/warmup/light/seed{run.seed}/weights.safetensors"
+            day = f"out/warmup/{run.network}/seed{run.seed}/weights.safetensors"
             assert config.model.init_from == config.prior.day_weights == day == str(run.start)
-            assert config.data.train == ("data/synth/night",)
             assert config.loss.known_motion == (not line.name.startswith(VIDEO))
             assert (config.loss.motion_weight > 0) == config.loss.known_motion
 
 
-def test_lines_of_a_seed_differ_in_nothing_but_what_they_say() -> None:
-    lines = [r.config() for r in ALL if r.configuration and r.configuration.trains and r.seed == 2]
+@pytest.mark.parametrize("runs", [LIGHT, LITE])
+def test_lines_of_a_seed_differ_in_nothing_but_what_they_say(runs: list[Run]) -> None:
+    apart = ("spread-lite0", "why-lite0")  # in length, and in how far frames are apart
+    mine = [r for r in runs if r.configuration and r.configuration.trains and r.seed == 2]
+    lines = [r.config() for r in mine if r.configuration and r.configuration.group not in apart]
     said = {"name", "loss", "night", "prior", "refine"}
 
     for config in lines:
@@ -79,7 +96,7 @@ def test_lines_of_a_seed_differ_in_nothing_but_what_they_say() -> None:
 
 
 def test_day_line_is_the_warm_up_itself() -> None:
-    warm_up, day = ALL[:2]
+    warm_up, day = LIGHT[:2]
 
     assert (day.name, day.weights, day.overrides) == (
         "day, seed 0", warm_up.weights, warm_up.overrides,

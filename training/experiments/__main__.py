@@ -87,8 +87,9 @@ def work(o: argparse.Namespace) -> None:
         def evaluate(weights: Path) -> dict[str, Any]:
             return context.study.evaluate(weights, context)
 
-        for folder in context.drives.values():
-            find_drives(folder)  # before hours of training
+        roots = {root for r in todo for root in r.drives()} | {*context.scored_on.values()}
+        for root in roots if todo else ():
+            find_drives(Path(root))  # before hours of training
         for k, r in enumerate(todo, 1):
             left = _duration(seconds_left(todo, collect(everything, records).made))
             print(f"run {k} of {len(todo)}: {r.name}; left {left}", flush=True)

@@ -33,6 +33,21 @@ class Results:
     missing: list[tuple[Run, str]]
     records: dict[str, Record]
 
+    def of(self, names: Mapping[str, str]) -> Results:
+        """Return the results of configurations ``names`` alone, each called as ``names`` says."""
+
+        def kept(found: Mapping[str, Any]) -> dict[str, Any]:
+            return {new: found[old] for old, new in names.items() if old in found}
+
+        configurations = [replace(c, name=names[c.name]) for c in self.configurations
+                          if c.name in names]  # fmt: skip
+        return replace(
+            self,
+            configurations=tuple(configurations),
+            found=kept(self.found),
+            networks=kept(self.networks),
+        )
+
     def value(self, name: str, seed: int, key: str) -> float:
         """Return one number, as ``odometry.refined.ate_m``; NaN where there is none."""
         here: Any = self.found.get(name, {}).get(seed, {})

@@ -87,6 +87,11 @@ class Run:
         """Return the resolved configuration."""
         return from_dict(TrainConfig, self.values(), self.name)
 
+    def drives(self) -> tuple[str, ...]:
+        """Return the folders of drives it is trained on."""
+        config = self.config()
+        return (*config.data.train, *(config.prior.day if config.prior.weight > 0 else ()))
+
     def command(self) -> str:
         """Return the command that makes the same run."""
         sets = [part for o in self.overrides for part in ("--set", o)]

@@ -50,6 +50,8 @@ class Network:
         warmup_steps: shared by all configurations of a seed; those of ``warm_up``, if it is given.
         steps: of each configuration after it.
         warm_up: the network of the study whose warm-up it continues; "" for its own.
+        own: overrides of all its runs, after the study's and before a configuration's.
+        first: further overrides of its warm-up.
     """
 
     depth: str
@@ -57,6 +59,8 @@ class Network:
     warmup_steps: int
     steps: int
     warm_up: str = ""
+    own: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,11 +152,11 @@ def plan(
 def _warm_up(network: str, seed: int, context: StudyContext) -> Run:
     """Return the run all configurations of a network and seed start from."""
     folder = context.out / "warmup" / network.replace(", ", "-").replace(" ", "-") / f"seed{seed}"
-    steps = context.study.networks[network].warmup_steps
+    nets = context.study.networks[network]
     own = (
-        f"optim.steps={steps}",
+        f"optim.steps={nets.warmup_steps}",
         "optim.decay_from=1.0",
-        *_filled(context.study.warm_up, context),
+        *_filled((*context.study.warm_up, *nets.own, *nets.first), context),
     )
     overrides = (*_identity("warmup", network, seed, context), *own, *context.extra)
     return Run(*_common(context), None, network, seed, folder, overrides, None, folder)
@@ -164,13 +168,13 @@ def _continue(c: Configuration, seed: int, first: Run, context: StudyContext) ->
     if not c.trains:
         overrides, start = first.overrides, first.weights
         return Run(*_common(context), c, c.network, seed, folder, overrides, start, first.folder)
-    steps = context.study.networks[c.network].steps
+    nets = context.study.networks[c.network]
     overrides = (
         *_identity(c.name, c.network, seed, context),
         f"model.init_from={first.weights}",
-        f"optim.steps={steps}",
+        f"optim.steps={nets.steps}",
         *_filled(context.study.shared, context, warm_up=first.weights),
-        *_filled(c.overrides, context),
+        *_filled((*nets.own, *c.overrides), context),
         *context.extra,
     )
     start = first.weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.experiments.claims import Check, Claim, Verdict, judge, lower
-from training.experiments.dasp.configurations import DASP, VIDEO
+from training.experiments.dasp.configurations import DASP, NETWORKS, VIDEO, of_network
 from training.experiments.results import Pair, Results
 
 ABS_REL = {
@@ -57,7 +57,7 @@ def _better(id: str, name: str, other: str, regions: tuple[str, ...] = ("all",))
 
 _ANYCONTEXT = ("all", "textureless", "blurred")
 
-CLAIMS = (
+_OF_ANY_NETWORK = (
     Claim("N1", "the day model errs at night half as much again as by day, or more",
           lower(BY_DAY, "day", "day", ABS_REL["all"], factor=1 / 1.5)),
     Claim("N1", "so does what self-supervision at night alone makes of it",
@@ -92,3 +92,12 @@ CLAIMS = (
     *_better("N6", "night", "night-frame"),
     *_better("N7", f"{VIDEO}+refine", VIDEO, _ANYCONTEXT),
 )  # fmt: skip
+
+
+def _with(network: str, claim: Claim) -> Claim:
+    """Return a claim about a network's lines."""
+    return Claim(claim.id, f"{network}: {claim.text}",
+                 lambda results: claim.check(of_network(results, network)))  # fmt: skip
+
+
+CLAIMS = tuple(_with(network, claim) for claim in _OF_ANY_NETWORK for network in NETWORKS)

@@ -1,7 +1,8 @@
 """What the study of day priors trains: one line per configuration.
 
-Every seed has one day model, the warm-up: the light network's weights, trained on by day at the
-study's size. Every configuration continues it at night, with the vehicle's known motion unless it
+Every seed has one day model, the warm-up, trained by day at the study's size: the light network's
+weights without labels, ``lite0`` from ImageNet's encoder by the truth of rendered streets. Every
+configuration continues it at night, without labels and with the vehicle's known motion unless it
 says otherwise, on the same batches in the same order; those with a prior learn it from the same
 frozen day model.
 """
@@ -10,10 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from training.experiments.results import Results
 from training.experiments.run import Configuration
 from training.experiments.study import Network
 
-NETWORKS = {"light": Network("light", "tiny", 300, 300)}
+LITE = "lite0"
+_SHORT = (
+    *("data.train=[{night_clips}]", "prior.day=[{day_clips}]"),
+    *("optim.batch=4", "optim.precision=bf16", "optim.average=0.95", "optim.decay_from=0.3"),
+    *("model.frozen_blocks=8", "model.frozen_norm=true", "optim.encoder_lr_scale=0.2"),
+)
+_TAUGHT = (
+    *("model.init_from=''", "model.imagenet=true", "data.train=[{day_clips}, {day_streets}]"),
+    *("truth.weight=1.0", "truth.relative=1.0", "truth.sky=0.3", "truth.tie=0.2"),
+    *("crop.aspect=[1.33, 3.6]", "crop.look=0.6", "loss.scales=3"),
+    *("optim.lr=8.0e-4", "optim.decay_from=0.5", "optim.batch=8"),
+)
+"""The day model of ``lite0``: ImageNet's encoder, then the truth of streets by day alone."""
+NETWORKS = {
+    "light": Network("light", "tiny", 300, 300),
+    LITE: Network("lite0", "tiny", 250, 75, own=_SHORT, first=_TAUGHT),
+}
 
 BY_DAY = (
     "domain=day",
@@ -47,18 +65,33 @@ _REFINED = (
 """Variant D of the study of refinement."""
 
 
-def _lines(group: str, overrides: Mapping[str, tuple[str, ...]]) -> tuple[Configuration, ...]:
+def ending(network: str) -> str:
+    """Return what names of a network's lines end in."""
+    return "" if network == "light" else f"-{network}"
+
+
+def of_network(results: Results, network: str) -> Results:
+    """Return the results of a network's lines, called as the study calls them."""
+    names = [c.name for c in results.configurations if c.network == network]
+    return results.of({name: name.removesuffix(ending(network)) for name in names})
+
+
+def _lines(
+    group: str, overrides: Mapping[str, tuple[str, ...]], network: str
+) -> tuple[Configuration, ...]:
     """Return configurations of a group, by name, of three seeds each."""
-    return tuple(Configuration(n, group, "light", (0, 1, 2), o) for n, o in overrides.items())
+    return tuple(
+        Configuration(n + ending(network), f"{group}{ending(network)}", network, (0, 1, 2), o)
+        for n, o in overrides.items()
+    )
 
 
 _MAIN = {
     "night": _NIGHT,
     "patch": (*_NO_3D, "prior.discriminator.kind=patch"),
-    "clip": _NO_3D,
     DASP: (),
-    "night+3D": _NO_PRIOR,
 }
+_HALVES = {"clip": _NO_3D, "night+3D": _NO_PRIOR}
 _BLOCKS = {
     "clip-neither": (*_NO_3D, *_NO_STLM, *_NO_ASLM),
     "clip-stlm": (*_NO_3D, *_NO_ASLM),
@@ -75,15 +108,39 @@ _PARTS = {
     "night-no-mask": (*_NIGHT, "night.static_quantile=0.0"),
 }
 
+_SPREAD = {f"night-{n}": (*_NIGHT, f"optim.steps={n}") for n in (150, 300)}
+"""How much one line differs from seed to seed, by its length; *night* is the shortest."""
+_WHY = {
+    f"{DASP}-truth": ("prior.truth=true",),
+    "patch-truth": (*_MAIN["patch"], "prior.truth=true"),
+    "night-apart": (*_NIGHT, "data.apart=3"),
+    f"{DASP}-apart": ("data.apart=3",),
+}
+"""Why clips gain no more than one frame: day depth without errors, frames 0.3 s apart."""
+
+
+def _study(network: str) -> tuple[Configuration, ...]:
+    """Return the lines that every network has."""
+    videos = {VIDEO: _VIDEO, f"{VIDEO}+refine": _REFINED}
+    others = {n: (*_NO_3D, f"{_TEMPORAL}={n}") for n in ("central", "shifts", "plain")}
+    return (
+        Configuration(
+            f"day{ending(network)}", f"main{ending(network)}", network, (0, 1, 2), trains=False
+        ),
+        *_lines("main", _MAIN, network),
+        *_lines("halves", _HALVES, network),
+        *_lines("refine", videos, network),
+        *_lines("blocks", _BLOCKS, network),
+        *_lines("control", {"clip-shuffled": (*_NO_3D, "prior.shuffle=true")}, network),
+        *_lines("consistency", _CONSISTENCY, network),
+        *_lines("parts", _PARTS, network),
+        *_lines("temporal", others, network),
+    )
+
+
 CONFIGURATIONS = (
-    Configuration("day", "main", "light", (0, 1, 2), trains=False),
-    *_lines("main", _MAIN),
-    *_lines("refine", {VIDEO: _VIDEO, f"{VIDEO}+refine": _REFINED}),
-    *_lines("blocks", _BLOCKS),
-    *_lines("control", {"clip-shuffled": (*_NO_3D, "prior.shuffle=true")}),
-    *_lines("consistency", _CONSISTENCY),
-    *_lines("parts", _PARTS),
-    *_lines(
-        "temporal", {n: (*_NO_3D, f"{_TEMPORAL}={n}") for n in ("central", "shifts", "plain")}
-    ),
+    *_study(LITE),
+    *_lines("spread", _SPREAD, LITE),
+    *_lines("why", _WHY, LITE),
+    *_study("light"),
 )

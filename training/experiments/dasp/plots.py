@@ -14,13 +14,13 @@ from sdepth.depth.estimator import DepthEstimator
 from training.data.drive import read_depth
 from training.data.open_drive import find_drives, read_drive
 from training.evaluate.side_by_side import write_sheet
-from training.experiments.dasp.configurations import DASP
+from training.experiments.dasp.configurations import DASP, NETWORKS, ending
 from training.experiments.results import Results
 from training.experiments.run import Run
 from training.experiments.study import StudyContext, plan
 
 SHOWN = ("day", "night", "patch", DASP)
-LOSSES = ("photometric", "prior", "discriminator", "projection")
+LOSSES = ("photometric", "prior", "discriminator", "projection", "day_right", "night_right")
 SHEET_ROWS = 6
 
 
@@ -29,21 +29,23 @@ def write_plots(results: Results, context: StudyContext, out: Path) -> dict[str,
 
     Curves and weights are not recorded: once their runs are deleted, plots stay as they are.
     """
-    runs = {
-        r.configuration.name: r
-        for r in plan(context, SHOWN, [0])
-        if r.configuration and 0 in results.found.get(r.configuration.name, {})
-    }
-    plots = {
-        "dasp_curves.png": ("Losses over steps, seed 0", _draw_curves),
-        "dasp_sheet.png": (
-            "Nights; then depth: day, night, patch, dasp; truth (seed 0)",
-            _draw_sheet,
-        ),
-    }
-    for name, (_, draw) in plots.items():
-        draw(runs, context, out / name)
-    return {name: title for name, (title, _) in plots.items() if (out / name).is_file()}
+    titles = {}
+    for network in NETWORKS:
+        names = [name + ending(network) for name in SHOWN]
+        runs = {
+            r.configuration.name.removesuffix(ending(network)): r
+            for r in plan(context, names, [0])
+            if r.configuration and 0 in results.found.get(r.configuration.name, {})
+        }
+        for kind, title, draw in (
+            ("curves", "Losses over steps", _draw_curves),
+            ("sheet", f"Nights; then depth: {', '.join(SHOWN)}; truth", _draw_sheet),
+        ):
+            path = out / f"dasp{ending(network)}_{kind}.png"
+            draw(runs, context, path)
+            if path.is_file():
+                titles[path.name] = f"{title} ({network}, seed 0)"
+    return titles
 
 
 def read_curve(folder: Path, loss: str) -> tuple[list[int], list[float]]:
@@ -66,8 +68,8 @@ def _draw_curves(runs: dict[str, Run], context: StudyContext, path: Path) -> Non
     }
     if not any(steps for steps, _ in curves.values()):
         return
-    figure = Figure(figsize=(9, 5.5), layout="constrained")
-    for axis, loss in zip(np.ravel(figure.subplots(2, 2)), LOSSES, strict=True):
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    for axis, loss in zip(np.ravel(figure.subplots(3, 2)), LOSSES, strict=True):
         panel: Any = axis
         panel.set_title(loss)
         panel.spines[["top", "right"]].set_visible(False)

@@ -24,6 +24,9 @@ STUDY = Study(
     drives=(
         Drives("data", Path("data/synth/night"), "night", 2000),
         Drives("day", Path("data/synth/day"), "day", 0),
+        Drives("night-clips", Path("data/synth/night_clips"), "night", 2000),
+        Drives("day-clips", Path("data/synth/day_clips"), "day", 0),
+        Drives("day-streets", Path("data/synth/day_streets"), "day", 320000),
         Drives("test", Path("data/synth/night_test"), "night", 1000, scored_as="data"),
         Drives("test-day", Path("data/synth/day_test"), "day", 1000, scored_as="day_data"),
     ),

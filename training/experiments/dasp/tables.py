@@ -11,7 +11,7 @@ import numpy as np
 from sdepth.markdown import table
 from training.evaluate.night import MIN_PIXELS
 from training.experiments.dasp.claims import ABS_REL, APART, BY_DAY, SHRUNK
-from training.experiments.dasp.configurations import DASP, VIDEO
+from training.experiments.dasp.configurations import DASP, NETWORKS, VIDEO, of_network
 from training.experiments.dasp.plots import write_plots
 from training.experiments.report import Column, differences, images, means, tried
 from training.experiments.results import Results, summary
@@ -54,42 +54,59 @@ truth / median estimate; its spread is the standard deviation over the median. P
 over pixels of how far the points of neighbouring frames at night are apart under the true motion,
 over the sum of their norms (0 to 1), all depth scaled by one factor.
 
-Every seed has its own day model, from the day weights that ship, trained on by day; every
-configuration continues it on nights, and learns the prior from that day model on unpaired day
-drives. *day* is that model itself. *night* is self-supervision with enhanced images and static
-mask; *patch* adds RNW's prior of one frame, *clip* one of three frames, *{DASP}* 3D consistency as
-well. All know the vehicle's motion but *{VIDEO}*, where it is learned from the video. Numbers are
-mean ± standard deviation over seeds. Discriminator, losses and weights are our reading of DASP's
-abstract (arXiv 2512.14536)."""
+Every seed has its own day model: of *light*, its own weights, trained on by day without labels;
+of *lite0*, ImageNet's encoder taught the truth of streets by day, and of none by night. Every
+configuration continues it on nights, without labels, and learns the prior from that day model on
+unpaired day drives. *day* is that model itself. *night* is self-supervision with enhanced images
+and static mask; *patch* adds RNW's prior of one frame, *clip* one of three frames, *{DASP}* 3D
+consistency as well. All know the vehicle's motion but *{VIDEO}*, where it is learned from the
+video. Numbers are mean ± standard deviation over seeds. Discriminator, losses and weights are our
+reading of DASP's abstract (arXiv 2512.14536)."""
 
 
 def material(found: Mapping[str, Any], context: StudyContext) -> str:
     """Return what was trained and tested on what."""
-    d, regions = context.drives, {k: v for k, v in found["night"].items() if k != "all"}
-    counts = ", ".join(f"{r['images']} with {k} pixels" for k, r in regions.items())
+    d = context.drives
     return (
-        f"trained on {d['data']}, prior and day models on {d['day']}; tested on "
-        f"{found['data']} and the same views by day, {found['day_data']}: {found['drives']} "
-        f"drives, {found['images']} images each, {counts}"
+        f"light: trained on {d['data']}, prior and day models on {d['day']}; "
+        f"lite0: on {d['night_clips']}, prior on {d['day_clips']}, day models on this and "
+        f"{d['day_streets']}; all tested on {found['data']} and "
+        f"the same views by day, {found['day_data']}"
     )
 
 
 def tables_and_plots(results: Results, context: StudyContext, out: Path) -> list[str]:
     """Return the parts of the report after the claims; plots are written to ``out``."""
-    names = [c.name for c in results.configurations]
-    parts = ["## Night", means(results, names, NIGHT, [_constant(results)])]
-    parts += ["## Day, scale and consistency", means(results, names, BESIDE)]
-    parts += ["## Either model on either image", "AbsRel, all pixels.", _either(results)]
-    for base in ("night", "patch"):
-        others = [n for n in names if n != base]
-        parts += [
-            f"## Difference to {base}",
-            "Per seed (mean; seeds in which it is lower, which is better).",
-            differences(results, others, base, PAIRED),
-        ]
+    parts = [p for n in NETWORKS for p in _network_part(of_network(results, n), n)]
     parts += tried(__file__)
     parts += ["## Time", _time(results), "## Plots"]
     return parts + images(write_plots(results, context, out))
+
+
+def _network_part(results: Results, network: str) -> list[str]:
+    """Return the tables of a network's lines."""
+    names = [c.name for c in results.configurations]
+    parts = [f"## {network} by night", _tested(results)]
+    parts += [means(results, names, NIGHT, [_constant(results)])]
+    parts += [f"{network} by day, scale and consistency:", means(results, names, BESIDE)]
+    parts += ["Either model on either image, AbsRel of all pixels:", _either(results)]
+    for base in ("night", "patch"):
+        others = [n for n in names if n != base]
+        parts += [
+            f"Difference to {base}, per seed (mean; seeds in which it is lower, which is better):",
+            differences(results, others, base, PAIRED),
+        ]
+    return parts
+
+
+def _tested(results: Results) -> str:
+    """Return how many drives and images the first evaluation is of."""
+    found = next((f for seeds in results.found.values() for f in seeds.values()), None)
+    if found is None:
+        return "Nothing has been run."
+    regions = ((k, r) for k, r in found["night"].items() if k != "all")
+    counts = ", ".join(f"{r.get('images')} with {k} pixels" for k, r in regions)
+    return f"{found.get('drives')} test drives, {found.get('images')} images each, {counts}."
 
 
 def _constant(results: Results) -> list[str]:

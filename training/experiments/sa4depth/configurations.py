@@ -11,7 +11,26 @@ from training.experiments.run import Configuration
 from training.experiments.study import Network
 
 SHORT, ABLATION = "light, short", "ablation"
+LITE = "lite0"
+_FROM_TRUTH = (
+    *("model.imagenet=true", "model.motion_from=training/weights/light.safetensors"),
+    "data.train=[{clips}, {streets}]",
+    *("truth.weight=1.0", "truth.relative=1.0", "truth.sky=0.3", "truth.tie=0.2"),
+    *("crop.aspect=[1.33, 3.6]", "crop.look=0.6", "loss.scales=3"),
+    *("optim.lr=8.0e-4", "optim.decay_from=0.5", "optim.batch=8"),
+)
+"""Where ``lite0`` starts: ImageNet's encoder taught the truth of streets by day, and the light
+network's pose network."""
 NETWORKS = {
+    LITE: Network(
+        *("lite0", "tiny", 150, 200),
+        own=(
+            *("data.train=[{clips}]", "optim.batch=4", "optim.precision=bf16", "optim.lr=2.0e-4"),
+            *("optim.average=0.95", "optim.decay_from=0.3", "optim.encoder_lr_scale=0.2"),
+            *("model.frozen_blocks=8", "model.frozen_norm=true"),
+        ),
+        first=_FROM_TRUTH,
+    ),
     "light": Network("light", "tiny", 1000, 700),
     "resnet18": Network("resnet18", "tiny", 500, 400),
     SHORT: Network("light", "tiny", 1000, 300, warm_up="light"),
@@ -65,4 +84,6 @@ CONFIGURATIONS = (
     *(Configuration(n, ABLATION, SHORT, (0,), (*_BEST, *o)) for n, o in _ABLATED.items()),
     Configuration("base-lightpose", "pose network", "light, light pose", (0,), NONE),
     Configuration("D-lightpose", "pose network", "light, light pose", (0,), VARIANTS["D"]),
+    Configuration(f"base-{LITE}", LITE, LITE, _ALL, NONE),
+    *(Configuration(f"{n}-{LITE}", LITE, LITE, _ALL, VARIANTS[n]) for n in ("D", BEST, "B")),
 )

@@ -22,6 +22,8 @@ STUDY = Study(
     title="Pose refinement in training: paired study",
     drives=(
         Drives("data", Path("data/synth/day"), "day", 0),
+        Drives("clips", Path("data/synth/day_clips"), "day", 0),
+        Drives("streets", Path("data/synth/day_streets"), "day", 320000),
         Drives("test", Path("data/synth/day_test"), "day", 1000, scored_as="data"),
     ),
     networks=NETWORKS,

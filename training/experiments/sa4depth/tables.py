@@ -92,7 +92,9 @@ def material(found: Mapping[str, Any], context: StudyContext) -> str:
     """Return what was trained and tested on what."""
     size = f"{found['drives']} drives, {found['images']} images, {found['pairs']} pairs"
     given = "video, and speed where the name says so"
-    return f"trained on {context.drives['data']} ({given}), tested on {found['data']}: {size}"
+    d = context.drives
+    more = f"lite0 on {d['clips']}, from the truth of this and {d['streets']}"
+    return f"trained on {d['data']} ({given}; {more}), tested on {found['data']}: {size}"
 
 
 def tables_and_plots(results: Results, context: StudyContext, out: Path) -> list[str]:
