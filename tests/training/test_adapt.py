@@ -305,17 +305,17 @@ def test_judge_does_not_favour_the_start(
 
     assert (known.triangulated[:, :, :40] > 0).mean() > 0.1
     before, after = see(known, start), see(known, new)
-    assert np.nanmean(before.off[:, 0]) > 0.2
+    assert np.nanmean(before.off[:, 0]) > 1.5 * np.nanmean(after.off[:, 0])
     assert decide([before], [after], metres_known=True).better
     assert not decide([after], [before], metres_known=True).better
 
 
-def test_what_is_far_off_counts_by_a_factor_of_two() -> None:
+def test_what_is_far_off_counts_no_more_than_what_is_wrong() -> None:
     triangulated = np.ones((8, 8), np.float32)
     depth = triangulated.copy()
     depth[:2] = 1e6  # flow that erred
     off, middle = differ(depth, triangulated)
-    assert (off, middle) == (pytest.approx(np.log(2) / 4), 0.0)
+    assert (off, middle) == (pytest.approx(np.log(1.25) / 4), 0.0)
     assert np.isnan(differ(depth, 0 * depth)).all()
 
 

@@ -33,8 +33,8 @@ SSIM = 0.85
 EXACT, MATCHED = find("stereo80"), find("kitti-stereo")
 """Truth up to 80 m; of two cameras that are matched, where in the image that is safe."""
 BATCH = 8
-MOST_OFF = 2.0
-"""Factor by which a pixel may differ from the triangulated to count fully."""
+MOST_OFF = 1.25
+"""A pixel that differs from the triangulated by this factor counts fully: one of them is wrong."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Seen:
 
     Attributes:
         depth: (N, h, w) of each frame, metres.
-        off: (N, 2) mean difference of log depth to the triangulated, log 2 at most, but for its
-            median; and that median. NaN without any.
+        off: (N, 2) mean difference of log depth to the triangulated, log 1.25 at most, but for
+            its median; and that median. NaN without any.
         photometric: (N - 1,) error of the next frame warped into each by its depth and the motion
             that fits it best; features that need no training find that.
         apart: (N - 1,) how far depths of neighbours contradict each other, 0..1.
@@ -152,7 +152,7 @@ def predict(checkpoint: Path, stretch: Stretch) -> Depth:
 def differ(depth: Depth, triangulated: Depth) -> tuple[float, float]:
     """Return how far depth (h, w) is from the triangulated but for a factor; and its logarithm.
 
-    Each pixel counts by a factor of 2 at most: flow that errs, or what moves, says little more.
+    Each pixel counts by ``MOST_OFF`` at most: where flow errs, or something moves, none is right.
     """
     known = triangulated > 0
     if not known.any():
