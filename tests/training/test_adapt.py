@@ -236,6 +236,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_ray_gives_what_one_by_one_does(start: Path, fleet: Path, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     drives = sorted((fleet / "sequences").iterdir())
@@ -256,6 +257,7 @@ def test_ray_gives_what_one_by_one_does(start: Path, fleet: Path, tmp_path: Path
     ).read_text()
 
 
+@pytest.mark.slow
 def test_two_processes_learn_and_one_writes(start: Path, fleet: Path, tmp_path: Path) -> None:
     out = tmp_path / "day.safetensors"
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
