@@ -1,6 +1,7 @@
 """Say what the discriminator of a run knows on held-out drives, and where it pulls.
 
     python -m training.experiments.dasp.diagnose runs/experiments/dasp/dasp-lite0/seed0
+    ... --set data.apart=3      # of clips whose frames are 0.3 s apart
 
 Where the run started and where it stands: how many clips by day and by night the discriminator
 judges rightly (their mean logit against 0.5); how much of the gradient at the disparity lies where
@@ -51,7 +52,7 @@ HEAD = (
 )
 
 
-def diagnose(run: Path, night: Path, day: Path, count: int) -> list[list[float]]:
+def diagnose(run: Path, night: Path, day: Path, count: int, extra: list[str]) -> list[list[float]]:
     """Return a row of ``HEAD`` for how a run started, and one for how it stands.
 
     Args:
@@ -59,8 +60,9 @@ def diagnose(run: Path, night: Path, day: Path, count: int) -> list[list[float]]
         night: held-out drives with depth and masks.
         day: held-out drives by day, with depth.
         count: held-out clips of each.
+        extra: overrides of the run's configuration, for what is looked at.
     """
-    config = load_config(TrainConfig, run / CONFIG)
+    config = load_config(TrainConfig, run / CONFIG, extra)
     torch.manual_seed(config.seed)
     model = build_model(config)
     optimizer = optim.Adam(parameter_groups(model, config))
@@ -103,7 +105,7 @@ def measure(
 
     def note(**values: float | Tensor) -> None:
         for key, value in values.items():
-            rows.setdefault(key, []).append(float(value))
+            rows.setdefault(key, []).append(float(torch.as_tensor(value).detach()))
 
     for day in days:
         with torch.no_grad():
@@ -155,6 +157,7 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--night", type=Path, default=Path("data/synth/night_test"))
     parser.add_argument("--day", type=Path, default=Path("data/synth/day_test"))
     parser.add_argument("--count", type=one_or_more, default=48, help="clips (%(default)s)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="extra")
     options = parser.parse_args(args)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return run(parser.prog, lambda: _print(options))
@@ -162,7 +165,7 @@ def main(args: list[str] | None = None) -> int:
 
 def _print(o: Any) -> None:
     """Print the table."""
-    start, now = diagnose(o.run, o.night, o.day, o.count)
+    start, now = diagnose(o.run, o.night, o.day, o.count, o.extra)
     rows = zip(HEAD, start, now, strict=True)
     print(table(["", "start", "now"], ([h, f"{a:.3f}", f"{b:.3f}"] for h, a, b in rows)))
 
