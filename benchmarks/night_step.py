@@ -62,11 +62,14 @@ def training_step(
         critic.judge(output, 0)
         return output.losses["total"]
 
+    def learn() -> torch.Tensor:
+        return prior.lesson(clip, batch, 0)["discriminator"]
+
     own = [*model.parameters(), *prior.parameters()]
     count = sum(p.numel() for p in prior.discriminator.parameters())
     holds = {
         "graph_mb": kept(night, own) / 1e6,
-        "discriminator_graph_mb": kept(lambda: prior.lesson(clip, batch["images"], 0), own) / 1e6,
+        "discriminator_graph_mb": kept(learn, own) / 1e6,
         "discriminator_parameters": float(count),
     }
     return partial(step, critic=critic), holds
