@@ -112,24 +112,23 @@ class Supervised(nn.Module):
         return StepOutput(losses, disps[0].float(), None, pictures)
 
     def _features(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the encoder's features, and the coarsest of what it is tied to, if anything."""
+        """Return the encoder's features, and those of what it is tied to, if anything."""
         encoder: Any = self.depth_net.encoder
         if self.teacher is None:
             return encoder(image), []
-        with torch.no_grad():
-            if not self.same_blocks:
-                before = self.teacher(image)
-            else:
-                early, x = encoder.begin(image, self.same_blocks)
-                before = self.teacher.end(x, self.same_blocks)
         if not self.same_blocks:
-            return encoder(image), before[-2:]
-        return [*early, *encoder.end(x, self.same_blocks)], before[-2:]
+            with torch.no_grad():
+                before = self.teacher(image)
+            return encoder(image), before
+        with torch.no_grad():
+            early, x = encoder.begin(image, self.same_blocks)
+            before = [*early, *self.teacher.end(x, self.same_blocks)]
+        return [*early, *encoder.end(x, self.same_blocks)], before
 
 
 def _apart(features: list[Tensor], before: list[Tensor]) -> Tensor:
-    """Return one minus the cosine between the coarsest features and those before."""
-    pairs = zip(features[-len(before) :], before, strict=True)
+    """Return one minus the cosine between the coarsest two features and those before."""
+    pairs = zip(features[-2:], before[-2:], strict=True)
     return torch.stack([1 - F.cosine_similarity(a, b, dim=1).mean() for a, b in pairs]).mean()
 
 

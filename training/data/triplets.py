@@ -70,7 +70,7 @@ class Triplets(Dataset[dict[str, Tensor]]):
         self.items = [
             (drive, i)
             for drive, i in found
-            if config.apart <= i < len(drive.frames) - config.apart
+            if self._inside(drive, i)
             and not np.linalg.norm(_motion(drive, i, i - config.apart)[:3, 3])
             < config.min_motion_m
         ]
@@ -88,7 +88,7 @@ class Triplets(Dataset[dict[str, Tensor]]):
         neighbours = ((drive, j) for drive, i in self.items for j in self._frames(i))
         for image, camera in {d.frames[j].image: d.camera for d, j in neighbours}.items():
             check_file_size(image, camera)
-        ends = sum(not 0 < i < len(drive.frames) - 1 for drive, i in found)
+        ends = sum(not self._inside(drive, i) for drive, i in found)
         if ends and self.config.split:
             log.warning(
                 "%s: %d of %d images left out: no frame before or after them",
@@ -128,6 +128,11 @@ class Triplets(Dataset[dict[str, Tensor]]):
             depths = np.stack([self._read_depth(drive, j) for j in self._frames(i)])
             item["depths"] = torch.from_numpy(depths[..., ::-1].copy() if flip else depths)
         return item
+
+    def _inside(self, drive: Drive, i: int) -> bool:
+        """Tell whether frame ``i`` has both neighbours."""
+        before, _, after = self._frames(i)
+        return before >= 0 and after < len(drive.frames)
 
     def _frames(self, i: int) -> tuple[int, int, int]:
         """Return the frames of the triplet around ``i``."""

@@ -31,11 +31,29 @@ SHOWN_IMAGES = 64
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("run", type=Path, help="folder of a training with kept/*.safetensors")
+    add_sets(parser)
+    parser.add_argument("--png", type=Path, help="default: RUN/curve.png")
+    parser.add_argument("--json", type=Path, help="default: RUN/curve.json; what it holds is kept")
+
+
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what checkpoints are scored on."""
     parser.add_argument("--rendered", type=Path, help="drives that were not trained on")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="(%(default)s)")
     parser.add_argument("--cache", type=Path, default=CACHE, help="of stereo truth (%(default)s)")
-    parser.add_argument("--png", type=Path, help="default: RUN/curve.png")
-    parser.add_argument("--json", type=Path, help="default: RUN/curve.json; what it holds is kept")
+
+
+def read_sets(o: argparse.Namespace) -> tuple[list[RealSet], list[Example]]:
+    """Return the real sets and the rendered images that the options name.
+
+    Raises:
+        DataError: there are none.
+    """
+    sets = load_sets(o.data, 3, o.cache)[0]
+    rendered = _rendered(o.rendered) if o.rendered else []
+    if not sets and not rendered:
+        raise DataError(f"{o.data}: no real images with truth, and no --rendered DRIVES")
+    return sets, rendered
 
 
 def draw(o: argparse.Namespace) -> None:
@@ -47,10 +65,7 @@ def draw(o: argparse.Namespace) -> None:
     checkpoints = sorted((o.run / "kept").glob("*.safetensors"))
     if not checkpoints:
         raise DataError(f"{o.run / 'kept'}: no checkpoints; train with --set log.keep_every=250")
-    sets = load_sets(o.data, 3, o.cache)[0]
-    rendered = read_rendered(o.rendered) if o.rendered else []
-    if not sets and not rendered:
-        raise DataError(f"{o.data}: no real images with truth, and no --rendered DRIVES")
+    sets, rendered = read_sets(o)
     out = o.json or o.run / "curve.json"
     known: dict[str, Any] = json.loads(out.read_text()) if out.is_file() else {}
     wanted = {*(one.name for one in sets), *([RENDERED] if rendered else [])}
@@ -66,7 +81,7 @@ def draw(o: argparse.Namespace) -> None:
     plot(o.png or o.run / "curve.png", rows)
 
 
-def read_rendered(root: Path) -> list[Example]:
+def _rendered(root: Path) -> list[Example]:
     """Return images of rendered drives, evenly spread."""
     count = sum(1 for _ in read_examples(root, None, 1))
     return list(islice(read_examples(root, None, max(1, count // SHOWN_IMAGES)), SHOWN_IMAGES))

@@ -21,11 +21,10 @@ from tqdm import tqdm
 from sdepth.checkpoint import read_card, write_card
 from sdepth.cli import image_size
 from sdepth.depth.estimator import DepthEstimator
-from sdepth.errors import ConfigError, DataError
+from sdepth.errors import ConfigError
 from sdepth.markdown import table
-from training.evaluate.curve import read_rendered, score_sets
+from training.evaluate.curve import add_sets, read_sets, score_sets
 from training.evaluate.predictors import of_checkpoint
-from training.evaluate.real_sets import CACHE, load_sets
 
 SIZES = ("320x96", "416x128", "512x160", "640x192")
 ROUNDS = 30
@@ -35,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="WxH", help="multiples of 32")
-    parser.add_argument("--rendered", type=Path, help="drives that were not trained on")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="(%(default)s)")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="of stereo truth (%(default)s)")
+    add_sets(parser)
     parser.add_argument("--png", type=Path, help="draw AbsRel over milliseconds")
 
 
@@ -48,10 +45,7 @@ def score(o: argparse.Namespace) -> None:
         DataError: there is nothing to score on.
         ConfigError: a size the network cannot take.
     """
-    sets = load_sets(o.data, 3, o.cache)[0]
-    rendered = read_rendered(o.rendered) if o.rendered else []
-    if not sets and not rendered:
-        raise DataError(f"{o.data}: no real images with truth, and no --rendered DRIVES")
+    sets, rendered = read_sets(o)
     with TemporaryDirectory() as folder:
         paths = {size: at_size(o.checkpoint, size, Path(folder)) for size in o.sizes}
         scores = {

@@ -124,8 +124,7 @@ class DepthNet(nn.Module):
 
     def start_at(self, depth: float, depth_range_m: tuple[float, float]) -> None:
         """Set the output biases so that an untrained network answers about ``depth``, metres."""
-        nearest, farthest = depth_range_m
-        disp = (1 / depth - 1 / farthest) / (1 / nearest - 1 / farthest)
+        disp = float(depth_to_disp(torch.tensor(depth, dtype=torch.float64), depth_range_m))
         for head in self.heads():
             conv: Any = head.conv
             nn.init.constant_(conv.bias, math.log(disp / (1 - disp)))
