@@ -11,23 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from training.experiments.lite0 import BRIEF, LITE, TAUGHT
 from training.experiments.results import Results
 from training.experiments.run import Configuration
 from training.experiments.study import Network
 
-LITE = "lite0"
-_SHORT = (
-    *("data.train=[{night_clips}]", "prior.day=[{day_clips}]"),
-    *("optim.batch=4", "optim.precision=bf16", "optim.average=0.95", "optim.decay_from=0.3"),
-    *("model.frozen_blocks=8", "model.frozen_norm=true", "optim.encoder_lr_scale=0.2"),
-)
-_TAUGHT = (
-    *("model.init_from=''", "model.imagenet=true", "data.train=[{day_clips}, {day_streets}]"),
-    *("truth.weight=1.0", "truth.relative=1.0", "truth.sky=0.3", "truth.tie=0.2"),
-    *("crop.aspect=[1.33, 3.6]", "crop.look=0.6", "loss.scales=3"),
-    *("optim.lr=8.0e-4", "optim.decay_from=0.5", "optim.batch=8"),
-)
-"""The day model of ``lite0``: ImageNet's encoder, then the truth of streets by day alone."""
+_SHORT = ("data.train=[{night_clips}]", "prior.day=[{day_clips}]", *BRIEF)
+_TAUGHT = ("model.init_from=''", "data.train=[{day_clips}, {day_streets}]", *TAUGHT)
 NETWORKS = {
     "light": Network("light", "tiny", 300, 300),
     LITE: Network("lite0", "tiny", 250, 75, own=_SHORT, first=_TAUGHT),

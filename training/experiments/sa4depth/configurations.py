@@ -7,28 +7,21 @@ line says.
 
 from __future__ import annotations
 
+from training.experiments.lite0 import BRIEF, LITE, TAUGHT
 from training.experiments.run import Configuration
 from training.experiments.study import Network
 
 SHORT, ABLATION = "light, short", "ablation"
-LITE = "lite0"
 _FROM_TRUTH = (
-    *("model.imagenet=true", "model.motion_from=training/weights/light.safetensors"),
+    "model.motion_from=training/weights/light.safetensors",
     "data.train=[{clips}, {streets}]",
-    *("truth.weight=1.0", "truth.relative=1.0", "truth.sky=0.3", "truth.tie=0.2"),
-    *("crop.aspect=[1.33, 3.6]", "crop.look=0.6", "loss.scales=3"),
-    *("optim.lr=8.0e-4", "optim.decay_from=0.5", "optim.batch=8"),
+    *TAUGHT,
 )
-"""Where ``lite0`` starts: ImageNet's encoder taught the truth of streets by day, and the light
-network's pose network."""
+"""Where ``lite0`` starts: taught by truth, with the light network's pose network."""
 NETWORKS = {
     LITE: Network(
         *("lite0", "tiny", 150, 200),
-        own=(
-            *("data.train=[{clips}]", "optim.batch=4", "optim.precision=bf16", "optim.lr=2.0e-4"),
-            *("optim.average=0.95", "optim.decay_from=0.3", "optim.encoder_lr_scale=0.2"),
-            *("model.frozen_blocks=8", "model.frozen_norm=true"),
-        ),
+        own=("data.train=[{clips}]", "optim.lr=2.0e-4", *BRIEF),
         first=_FROM_TRUTH,
     ),
     "light": Network("light", "tiny", 1000, 700),
