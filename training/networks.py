@@ -72,7 +72,10 @@ def build_model(config: TrainConfig) -> Model:
 def build_teacher(
     config: TrainConfig, encoder: Encoder
 ) -> tuple[EfficientNetLiteEncoder | None, int]:
-    """Return the encoder of ImageNet to tie to, if any, and how many first blocks it shares."""
+    """Return the encoder of ImageNet to tie to, if any, and how many first blocks it shares.
+
+    Blocks are the same, too, if the encoder's were once stored in half precision.
+    """
     if config.truth.tie <= 0:
         return None, 0
     teacher, m = EfficientNetLiteEncoder(), config.model
@@ -81,7 +84,7 @@ def build_teacher(
         return teacher, 0
     pairs = zip(encoder.first(m.frozen_blocks), teacher.first(m.frozen_blocks), strict=True)
     states = ((a.state_dict(), b.state_dict()) for a, b in pairs)
-    same = all(torch.equal(a[k], b[k]) for a, b in states for k in a)
+    same = all(torch.equal(a[k].half(), b[k].half()) for a, b in states for k in a)
     return teacher, m.frozen_blocks if same else 0
 
 

@@ -24,7 +24,7 @@ from training.data.frames import CropConfig, Frames
 from training.data.open_drive import find_drives
 from training.data.triplets import DataConfig
 from training.losses.photometric import LossConfig
-from training.networks import build_model, follow
+from training.networks import build_model, build_teacher, follow
 from training.run_folder import snapshot
 from training.supervised import TruthConfig, deviation, gradient_error
 from training.trainer import load_batches, take_step, train
@@ -265,6 +265,16 @@ def test_an_encoder_of_other_first_blocks_shares_none(config: TrainConfig) -> No
 
     assert model.same_blocks == 0
     assert float(model(next(load_batches(config, 0, 0, 1))).losses["tie"].detach()) > 0.1
+
+
+def test_first_blocks_are_shared_after_half_precision(config: TrainConfig) -> None:
+    frozen = ModelConfig(depth="lite0", imagenet=True, frozen_blocks=8, frozen_norm=True)
+    tied = dataclasses.replace(config, model=frozen, truth=TruthConfig(weight=1.0, tie=0.5))
+    encoder = build_model(tied).depth_net.encoder
+
+    stored = encoder.half().float()  # as weights that ship are
+
+    assert build_teacher(tied, stored)[1] == 8
 
 
 def test_a_wrong_scale_costs_little_deviation_and_no_gradient() -> None:
