@@ -55,16 +55,16 @@ def _better(id: str, name: str, other: str, regions: tuple[str, ...] = ("all",))
     ]  # fmt: skip
 
 
-_ANYCONTEXT = ("all", "textureless", "blurred")
+_ANYWHERE = ("all", "textureless", "blurred")
 
 _OF_ANY_NETWORK = (
     Claim("N1", "the day model errs at night half as much again as by day, or more",
           lower(BY_DAY, "day", "day", ABS_REL["all"], factor=1 / 1.5)),
     Claim("N1", "so does what self-supervision at night alone makes of it",
           lower(BY_DAY, "day", "night", ABS_REL["all"], factor=1 / 1.5)),
-    *_better("N2", "patch", "night", _ANYCONTEXT),
+    *_better("N2", "patch", "night", _ANYWHERE),
     *_better("N2", "patch", "day"),
-    *_better("N3", "clip", "patch", _ANYCONTEXT),
+    *_better("N3", "clip", "patch", _ANYWHERE),
     *_better("N3", "clip-stlm", "clip-neither", ("all", "blurred")),
     *_better("N3", "clip-aslm", "clip-neither", ("all", "textureless")),
     *_better("N3", "clip", "clip-stlm"),
@@ -77,7 +77,7 @@ _OF_ANY_NETWORK = (
     *_better("N4", "clip", "clip-shuffled", ("all", "blurred")),
     Claim("N4", "without the order of frames the temporal module gains nothing",
           lower(ABS_REL["all"], "clip-aslm", "clip-shuffled")),
-    *_better("N5", DASP, "clip", _ANYCONTEXT),
+    *_better("N5", DASP, "clip", _ANYWHERE),
     Claim("N5", f"{DASP}: points of neighbouring frames are nearer than clip's",
           lower(APART, DASP, "clip")),
     *_better("N5", "night+3D", "night"),
@@ -85,12 +85,12 @@ _OF_ANY_NETWORK = (
           close(ABS_REL["all"], DASP, "clip+GC", 0.05)),
     Claim("N5", "without normalising, depth shrinks by a tenth or more",
           lower(SHRUNK, DASP, "clip+unnormalised", factor=1 / 1.1)),
-    *_better("N5", DASP, "night", _ANYCONTEXT),
-    *_better("N5", DASP, "patch", _ANYCONTEXT),
+    *_better("N5", DASP, "night", _ANYWHERE),
+    *_better("N5", DASP, "patch", _ANYWHERE),
     *_better("N6", "night", "night-raw"),
     *_better("N6", "night", "night-no-mask"),
     *_better("N6", "night", "night-frame"),
-    *_better("N7", f"{VIDEO}+refine", VIDEO, _ANYCONTEXT),
+    *_better("N7", f"{VIDEO}+refine", VIDEO, _ANYWHERE),
 )  # fmt: skip
 
 

@@ -105,8 +105,11 @@ _WHY = {
     "patch-truth": (*_MAIN["patch"], "prior.truth=true"),
     "night-apart": (*_NIGHT, "data.apart=3"),
     f"{DASP}-apart": ("data.apart=3",),
+    f"{DASP}-slow": ("prior.lr=2.0e-5",),
+    f"{DASP}-apart-slow": ("data.apart=3", "prior.lr=2.0e-5"),
 }
-"""Why clips gain no more than one frame: day depth without errors, frames 0.3 s apart."""
+"""Why clips gain no more than one frame: day depth without errors, frames 0.3 s apart, and a
+discriminator that learns five times slower, as it is right at once."""
 
 
 def _study(network: str) -> tuple[Configuration, ...]:

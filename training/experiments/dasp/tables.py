@@ -43,7 +43,7 @@ PAIRED: tuple[Column, ...] = (
     ("AbsRel by day", BY_DAY),
     ("points apart", APART),
 )
-"""StudyContext less is better."""
+"""Where less is better."""
 PROTOCOL = f"""\
 Depth: every image of the test drives, truth up to 80 m, no crop; each image is scaled by the ratio
 of medians over the whole image first and keeps that scale inside the masks, then clamped and
@@ -110,7 +110,7 @@ def _tested(results: Results) -> str:
 
 
 def _constant(results: Results) -> list[str]:
-    """Return the row of a predictor that answers the same depth everycontext."""
+    """Return the row of a predictor that answers the same depth everywhere."""
     first = next((f for seeds in results.found.values() for f in seeds.values()), {})
     rows = first.get("constant", {})
     cells = [rows.get(r, {}).get(e) for r in REGIONS for _, e in ERRORS]

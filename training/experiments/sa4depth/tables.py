@@ -58,7 +58,7 @@ PAIRED: tuple[Column, ...] = (
     ("abs log rho", ALIGNMENT[1][1].format(INITIAL)),
     ("spread of rho", ALIGNMENT[2][1].format(INITIAL)),
 )
-"""StudyContext less is better; of the networks alone, as they run."""
+"""Where less is better; of the networks alone, as they run."""
 ABLATED: tuple[Column, ...] = (
     *DEPTH[:1],
     DEPTH[3],
