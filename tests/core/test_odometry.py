@@ -30,7 +30,9 @@ Image, Depth = NDArray[np.uint8], NDArray[np.float32]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def see_room(z: float, x: float = 0.0, yaw: float = 0.0) -> tuple[Image, Depth]:
+def see_room(
+    z: float, x: float = 0.0, yaw: float = 0.0, finer: float = 1.0
+) -> tuple[Image, Depth]:
     """Return image and depth inside a textured room 6 m wide and 4 m high, its wall at z = 12."""
     v, u = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
     ray = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones_like(u)], -1)
@@ -39,7 +41,7 @@ def see_room(z: float, x: float = 0.0, yaw: float = 0.0) -> tuple[Image, Depth]:
     reach = (np.where(ray > 0, high, low) - start) / np.where(np.abs(ray) < 1e-9, 1e-9, ray)
     depth = reach.min(-1)  # rays have z = 1 in the camera
     point = start + depth[..., None] * ray
-    waves = np.random.default_rng(0).normal(size=(3, 24)) * 2.5
+    waves = np.random.default_rng(0).normal(size=(3, 24)) * 2.5 * finer
     value = np.sin(point @ waves + np.arange(24)).mean(-1)
     grey = np.clip(128 + 300 * value, 0, 255).astype(np.uint8)
     return np.repeat(grey[..., None], 3, 2), depth.astype(np.float32)
@@ -73,6 +75,14 @@ def test_a_straight_drive_is_followed_within_two_percent() -> None:
     np.testing.assert_allclose(state.T_world_cam[:3, :3], np.eye(3), atol=0.005)
     assert state.tracking == "ok"
     assert state.residual_ratio < 1
+
+
+def test_a_sudden_start_is_followed_where_texture_is_fine() -> None:
+    odometry = Odometry(None, "cpu")
+    for i in range(10):  # where it stood, and nothing moved, agrees with itself
+        image, depth = see_room(max(0, i - 3) * 0.6, finer=6.0)
+        state = odometry.update(image, depth, CAMERA, i * PERIOD_NS)
+    np.testing.assert_allclose(state.T_world_cam[:3, 3], [0, 0, 3.6], atol=0.07)
 
 
 def test_a_turn_is_followed() -> None:

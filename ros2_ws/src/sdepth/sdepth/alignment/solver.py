@@ -88,6 +88,12 @@ class Refinement:
         """The cost (B,) after over before."""
         return self.cost_final / self.cost_initial.clamp(min=TINY)
 
+    def only(self, index: int) -> Refinement:
+        """Return one sample, a batch of one."""
+        one = slice(index, index + 1)
+        fields = {name: value[one] for name, value in vars(self).items() if name != "T_levels"}
+        return Refinement(**fields, T_levels=self.T_levels[:, one])
+
 
 def refine(
     levels: Sequence[Level],

@@ -19,6 +19,7 @@ from sdepth.checkpoint import load_refiner, read_card
 from sdepth.depth.estimator import pick_device
 from sdepth.engines import FEATURES, POSE, Engine, Source, choose
 from sdepth.geometry.camera import Camera
+from sdepth.odometry.guesses import forward, rivals, transform
 from sdepth.odometry.motion import LOST_VARIANCE, Matrix, propagate, step_covariance
 from sdepth.shapes import check_shape
 
@@ -26,8 +27,6 @@ Tracking = Literal["ok", "degraded", "lost"]
 
 BY_ENGINE = ("unet", "random")
 """Features that engines run; the others are too small, or the depth network's."""
-FIRST_STEPS = (0.04, 0.08, 0.16)
-"""Steps forward, in median depths, that are tried beside "no motion" while speed is unknown."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class OdometryConfig:
         refine: the refinement's own settings.
     """
 
-    keyframe_move: float = 0.1
+    keyframe_move: float = 0.07
     keyframe_valid: float = 0.6
     min_depth_share: float = 0.2
     min_agreement: float = 0.3
@@ -153,6 +152,7 @@ class Odometry:
         self._velocity: Matrix | None = None
         self._speed = 0.0
         self._missed, self._missed_m = 0, 0.0
+        self._turn = 0
 
     @torch.inference_mode()
     def update(
@@ -208,34 +208,34 @@ class Odometry:
         T_last_key = np.linalg.inv(self._T_world_cam) @ self._T_world_key
         guesses = np.stack(self._guesses(view, last, seconds)) @ T_last_key
         T_cam_key = torch.from_numpy(guesses).float().to(self.device)
-        # Every guess at the coarse levels, the best of them at the finest.
+        # Every guess at the coarse levels; where they lead to two motions, the finest one decides.
         first = max(1, len(self._damping) - 1)
         pair, config = levels(self._key, view), self.config.refine
         pixels = self._key.pixels if self.device.type == "cpu" else [None] * len(pair)
         coarse = search(pair[:first], T_cam_key, config, self._damping[:first], pixels[:first])
-        best = coarse.agreement.argmax()
-        T_best = coarse.T_src_tgt[best][None]
-        found = search(pair[-1:], T_best, config, self._damping[-1:], pixels[-1:])
+        best = rivals(coarse, self._key.median_depth)
+        T_best = coarse.T_src_tgt[best]
+        fine = search(pair[-1:], T_best, config, self._damping[-1:], pixels[-1:])
+        chosen = int(fine.agreement.argmax())
+        found = fine.only(chosen)
         if not found.ok[0] or float(found.agreement[0]) < self.config.min_agreement:
             return None
-        return _Found(found, float(coarse.cost_ratio[best] * found.cost_ratio[0]))
+        return _Found(found, float(coarse.cost_ratio[best[chosen]] * found.cost_ratio[0]))
 
     def _guesses(self, view: View, last: View, seconds: float) -> list[Matrix]:
-        """Return guesses of T_cam_last: the last velocity's, the network's, or a few speeds."""
+        """Return guesses of T_cam_last: the last velocity's, the network's, and other speeds."""
         guesses = [self._extrapolate(seconds)]
         if self._pose is not None and last.image is not None and view.image is not None:
             (motion,) = self._pose.run(last.image[None], view.image[None])
-            guesses.append(_transform(motion[0].astype(np.float64)))
-        if self._velocity is None:
-            for share in FIRST_STEPS:
-                ahead = np.eye(4)
-                ahead[2, 3] = -share * last.median_depth
-                guesses.append(ahead)
-        return guesses
+            guesses.append(transform(motion[0].astype(np.float64)))
+        # A false motion is a good start for the same one: other speeds are always tried, too.
+        steps, self._turn = forward(last.median_depth), self._turn + 1
+        known = self._velocity is not None
+        return guesses + ([steps[self._turn % len(steps)]] if known else steps)
 
     def _extrapolate(self, seconds: float) -> Matrix:
         """Return T_cam_last at the last velocity; no motion where it is unknown."""
-        return np.eye(4) if self._velocity is None else _transform(self._velocity * seconds)
+        return np.eye(4) if self._velocity is None else transform(self._velocity * seconds)
 
     def _move(self, view: View, aligned: _Found, seconds: float) -> OdometryState:
         """Return the aligned pose; take a new keyframe where the old one is left behind."""
@@ -286,10 +286,3 @@ class Odometry:
         if view.depth_share >= self.config.min_depth_share:
             self._key = view
             self._T_world_key, self._covariance_key = self._T_world_cam, self._covariance
-
-
-def _transform(motion: Matrix) -> Matrix:
-    """Return T (4, 4) of a rotation vector and a translation (6,)."""
-    T = np.eye(4)
-    T[:3, :3], T[:3, 3] = cv2.Rodrigues(motion[:3])[0], motion[3:]
-    return T
