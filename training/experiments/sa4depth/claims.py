@@ -96,6 +96,15 @@ CLAIMS = (
     *_OF_ANY_NETWORK,
     *map(_lite0, _OF_ANY_NETWORK),
     *(
+        Claim(id, f"{LITE}, {name}: {text}", lower(key, f"{name}-{LITE}", f"base-{LITE}"))
+        for name in ("D-taught", "C-taught", "D-fixed")
+        for id, text, key in (
+            ("S3", "abs log rho of the pose network is lower than the baseline's", _of(_LOG_RHO)),
+            ("S4", "depth scale spreads less across drives", "depth_scale.across"),
+            ("S5", "AbsRel is lower (median scaled)", _ABS_REL),
+        )
+    ),
+    *(
         Claim("S4", f"with the vehicle's speed, both: {what}",
               lower(key, f"{BEST}+speed", "base+speed"))
         for what, key in (

@@ -57,6 +57,19 @@ _ABLATED = {
     "stride-4": ("refine.strides=[4]",),
 }
 """One thing of the best variant changed."""
+_TAUGHT_FEATURES = (
+    "model.motion_from=training/weights/light.safetensors",
+    "refine.strides=[8, 4, 2]",
+    "refine.lr_scale=0.0",
+    "refine.damping_lr_scale=0.0",
+)
+_TRIED = {
+    "D-taught": (*VARIANTS["D"], *_TAUGHT_FEATURES),
+    "C-taught": (*_BEST, *_TAUGHT_FEATURES),
+    "D-fixed": (*VARIANTS["D"], "refine.features=intensity"),
+}
+"""Why refinement harms ``lite0``: features that truth has taught, or none to learn, in the place
+of features that start at random. The pose network starts as the light one's either way."""
 
 CONFIGURATIONS = (
     Configuration("base", "main", "light", _ALL, NONE),
@@ -79,4 +92,5 @@ CONFIGURATIONS = (
     Configuration("D-lightpose", "pose network", "light, light pose", (0,), VARIANTS["D"]),
     Configuration(f"base-{LITE}", LITE, LITE, _ALL, NONE),
     *(Configuration(f"{n}-{LITE}", LITE, LITE, _ALL, VARIANTS[n]) for n in ("D", BEST, "B")),
+    *(Configuration(f"{n}-{LITE}", f"{LITE}, tried", LITE, _ALL, o) for n, o in _TRIED.items()),
 )
