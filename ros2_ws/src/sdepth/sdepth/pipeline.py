@@ -254,10 +254,11 @@ class Pipeline:
         rectify: Rectifier,
         stamp_ns: int,
         T_base_cam: NDArray[np.float64] | None = None,
+        fuse: bool = False,
     ) -> FrameResult:
         """Return depth and motion of a frame; arguments and errors are those of the halves."""
         seen = self.depth.process(raw, rectify, stamp_ns)
         with torch_threads(THREADS):
-            how = stamp_ns, T_base_cam, seen.scale.metric, seen.depth.seen
+            how = stamp_ns, T_base_cam, seen.scale.metric, seen.depth.seen, fuse
             moved = self.odometry.process(seen.image, seen.camera, seen.depth.depth, *how)
         return FrameResult(seen, moved)

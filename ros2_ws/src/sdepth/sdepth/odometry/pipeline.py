@@ -15,6 +15,7 @@ from sdepth.alignment.refiner import fixed_refiner
 from sdepth.checkpoint import bundled
 from sdepth.config import param
 from sdepth.depth.daynight import DAY
+from sdepth.depth.parallax import FusedDepth, Parallax
 from sdepth.engines import AUTO
 from sdepth.errors import ImageError
 from sdepth.geometry.camera import Camera
@@ -53,11 +54,13 @@ class OdometryResult:
         state: pose of the camera, as aligned.
         motion: pose and twist of the base, or of the camera itself.
         first: whether it is the origin: nothing is known of any motion before.
+        fused: depth that the frames before agree to, where it was asked for.
     """
 
     state: OdometryState
     motion: Motion
     first: bool
+    fused: FusedDepth | None = None
 
 
 class OdometryPipeline:
@@ -78,11 +81,11 @@ class OdometryPipeline:
         Args:
             odometry: aligns frames.
             config: what they are aligned by; its features are those that ``odometry`` has.
-            timer: of the steps align and pose.
+            timer: of the steps align, pose and fuse.
         """
         self.config = config
         self._odometry, self._tracker, self._timer = odometry, MotionTracker(), timer
-        self._order = StampOrder()
+        self._order, self._parallax = StampOrder(), Parallax()
         self.reset()
 
     def reset(self) -> None:
@@ -90,6 +93,7 @@ class OdometryPipeline:
         self._first = True
         self._odometry.reset()
         self._tracker.reset()
+        self._parallax.reset()
 
     def process(
         self,
@@ -100,6 +104,7 @@ class OdometryPipeline:
         T_base_cam: NDArray[np.float64] | None = None,
         metric: bool = True,
         small: NDArray[np.uint8] | None = None,
+        fuse: bool = False,
     ) -> OdometryResult:
         """Return the motion up to a frame.
 
@@ -112,6 +117,7 @@ class OdometryPipeline:
                 is followed.
             metric: whether depth is in metres; otherwise nothing is promised of lengths.
             small: the image as a depth network saw it, where one did: it is not made again.
+            fuse: make the depth agree with the frames before, too.
 
         Raises:
             ImageError: the frame is late or comes twice.
@@ -128,8 +134,26 @@ class OdometryPipeline:
             motion = self._tracker.update(
                 state.T_world_cam, state.covariance, T_base_cam, stamp_ns
             )
+        # 4. Fuse: what the frames before say of depth, once it is known where they were taken.
+        fused = self._fuse(image, camera, depth, state) if fuse else None
         first, self._first = self._first, False
-        return OdometryResult(state, motion if metric else up_to_scale(motion), first)
+        motion = motion if metric else up_to_scale(motion)
+        return OdometryResult(state, motion, first, fused)
+
+    def _fuse(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        depth: NDArray[np.float32],
+        state: OdometryState,
+    ) -> FusedDepth:
+        """Return the depth that the frames before agree to; as it was where motion is a guess."""
+        if state.tracking != "ok":
+            self._parallax.reset()
+            return FusedDepth(depth, 0.0)
+        with self._timer("fuse"):
+            pose = state.T_world_cam
+            return self._parallax.update(image, depth, camera, pose, self.config.max_depth_m)
 
     def _check_order(self, stamp_ns: int) -> None:
         """Refuse a frame that is late or comes twice; begin anew where time does."""
