@@ -132,6 +132,16 @@ def test_it_is_made_only_where_it_is_asked_for() -> None:
     assert pipeline.process(image, CAMERA, depth, 0).fused is None
 
 
+def test_frames_from_before_a_gap_are_forgotten() -> None:
+    pipeline = OdometryPipeline(Odometry(None, "cpu"), AlignmentConfig())
+    told = []
+    for i, asked in enumerate((True, True, False, True, True)):
+        image, depth = see_room(0.3 * i)
+        fused = pipeline.process(image, CAMERA, depth, i * PERIOD_NS, fuse=asked).fused
+        told.append(None if fused is None else fused.told > 0)
+    assert told == [False, True, None, False, True]
+
+
 def test_the_sweep_warps_as_training_does() -> None:
     rng = np.random.default_rng(0)
     now, past = (rng.normal(size=(20, 30, 3)).astype(np.float32) for _ in range(2))

@@ -117,7 +117,8 @@ class OdometryPipeline:
                 is followed.
             metric: whether depth is in metres; otherwise nothing is promised of lengths.
             small: the image as a depth network saw it, where one did: it is not made again.
-            fuse: make the depth agree with the frames before, too.
+            fuse: make the depth agree with the frames before, too: with those since which that
+                was asked for at every frame.
 
         Raises:
             ImageError: the frame is late or comes twice.
@@ -135,7 +136,11 @@ class OdometryPipeline:
                 state.T_world_cam, state.covariance, T_base_cam, stamp_ns
             )
         # 4. Fuse: what the frames before say of depth, once it is known where they were taken.
-        fused = self._fuse(image, camera, depth, state) if fuse else None
+        fused = None
+        if fuse:
+            fused = self._fuse(image, camera, depth, state)
+        else:
+            self._parallax.reset()
         first, self._first = self._first, False
         motion = motion if metric else up_to_scale(motion)
         return OdometryResult(state, motion, first, fused)
