@@ -209,10 +209,13 @@ def load_odometry(
 
 
 def warm_up(odometry: Odometry) -> None:
-    """Show the odometry two images: the first are slow."""
+    """Show the odometry, and what fuses depth, two images: the first are slow."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (96, 320, 3), np.uint8)
-    camera = Camera(160.0, 160.0, 159.5, 47.5, 320, 96)
-    for stamp_ns in (0, 100_000_000):
-        odometry.update(image, np.full((96, 320), 5, np.float32), camera, stamp_ns)
+    camera, depth = Camera(160.0, 160.0, 159.5, 47.5, 320, 96), np.full((96, 320), 5, np.float32)
+    parallax, T_world_cam = Parallax(), np.eye(4)
+    for i in range(2):
+        odometry.update(image, depth, camera, i * 100_000_000)
+        T_world_cam[0, 3] = 0.25 * i  # to the right by 8 pixels: parallax has something to tell
+        parallax.update(np.roll(image, -8 * i, axis=1), depth, camera, T_world_cam.copy())
     odometry.reset()
