@@ -19,7 +19,7 @@ from sdepth.scale.tracker import SPEED_SOURCES, UNKNOWN, Scale
 from sdepth_ros import stats
 from sdepth_ros.camera_input import ImageWatch
 from sdepth_ros.conversions import stamp_ns, to_rgb
-from sdepth_ros.depth_publishers import CONFIDENCE, POINTS, DepthPublishers
+from sdepth_ros.depth_publishers import CONFIDENCE, POINTS, DepthPublishers, Shown
 from sdepth_ros.frame_node import Frame, FrameNode
 from sdepth_ros.node_params import DepthParams
 from sdepth_ros.node_process import run
@@ -138,7 +138,7 @@ class DepthNode(FrameNode[DepthParams]):
         with self.stats.part("decode"):
             raw = to_rgb(frame.image, self.bits)
         stamp, params = stamp_ns(frame.image.header), self.params
-        heard = self._depth_out.heard(stamp, params.cloud)
+        heard = self._depth_out.due(self._depth_out.heard(params.cloud), stamp, params.cloud)
         if not heard and not self.followers:
             self._tell_mode(self._pipeline.choose_mode(raw, stamp))
             self.camera.rectify(raw)  # refuses what is not of this camera
@@ -149,7 +149,9 @@ class DepthNode(FrameNode[DepthParams]):
         answered = Rendezvous() if self.followers and POINTS in heard else None
         for follow in self.followers:
             follow(replace(frame, result=result, answered=answered))
-        self._depth_out.publish(heard, result, self.header_of(frame.image), params, answered)
+        shown = Shown(result.image, result.depth, result.predicted, result.confidence)
+        how = self.header_of(frame.image), params.depth, params.cloud, answered
+        self._depth_out.publish(heard, shown, *how)
         return True
 
     def _on_image(self, msg: Any) -> None:
