@@ -1,11 +1,20 @@
-"""Small real things for tests: a drive on disk."""
+"""Small real things for tests: a drive on disk, the names of nested values."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+
+
+def dotted(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted names of nested values, and the values."""
+    for key, value in values.items():
+        nested = isinstance(value, dict)
+        yield from dotted(value, f"{prefix}{key}.") if nested else [(prefix + key, value)]
 
 
 def write_drive(

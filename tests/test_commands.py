@@ -5,20 +5,19 @@ from __future__ import annotations
 import io
 import re
 import shlex
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sdepth.config import to_dict
 from sdepth_ros.node_params import DepthParams, OdometryParams
 from tests.conftest import ROOT
+from tests.helpers import dotted
 from tests.test_docs import PAGES
 from tests.test_layout import COMMANDS
 
@@ -27,13 +26,10 @@ FOREIGN = {"sudo", "source", "export", "kill", "torchrun", "tensorboard"}
 OURS = ("training", "bags", "benchmarks", "demo", "sdepth", "sdepth_ros")
 
 
-def names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted names of nested values."""
-    for key, value in values.items():
-        yield from names(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
-
-
-PARAMETERS = {*names(to_dict(DepthParams())), *names(to_dict(OdometryParams())), "use_sim_time"}
+PARAMETERS = {
+    *(name for kind in (DepthParams, OdometryParams) for name, _ in dotted(to_dict(kind()))),
+    "use_sim_time",
+}
 
 
 def typed(text: str) -> list[list[str]]:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.helpers import dotted
 
 FOLDERS = (
     *(".", "bags", "docs", "interfaces", "training", "training/doc", "training/results"),
@@ -79,10 +80,10 @@ def test_every_parameter_is_on_the_page_of_its_node(node: str) -> None:
     page = (folder / f"doc/{node}_node.md").read_text()
     listed = yaml.safe_load((folder / f"config/{node}.param.yaml").read_text())
     parameters = listed["/**"]["ros__parameters"]
-    for name, value in parameters.items():
-        for key in value if isinstance(value, dict) else [""]:
-            full = f"{name}.{key}".rstrip(".")
-            assert f"`{full}`" in page or f"`.{key}`" in page, full
+    for name, _ in dotted(parameters):
+        rows = [row for row in page.splitlines() if f"`{name.rpartition('.')[0]}." in row]
+        key = name.rpartition(".")[2]
+        assert f"`{name}`" in page or any(f"`.{key}`" in row for row in rows), name
 
 
 def test_the_architecture_is_that_of_the_code() -> None:

@@ -54,6 +54,11 @@ FRONT = {  # in the namespace the nodes are in
     "/front/depth/debug/pipeline_latency_ms": Topic("depth", Float64, 2),
     "/front/odom": Topic("odometry", Odometry, 10),
     "/front/path": Topic("odometry", PathMsg, 1),
+    "/front/fused/depth/image_rect": Topic("odometry", Image, 2),
+    "/front/fused/depth/image_rect/compressedDepth": Topic("odometry", CompressedImage, 2),
+    "/front/fused/depth/camera_info": Topic("odometry", CameraInfo, 2),
+    "/front/fused/depth/color": Topic("odometry", Image, 2),
+    "/front/fused/points": Topic("odometry", PointCloud2, 1),
     "/front/odometry/debug/processing_time_ms": Topic("odometry", Float64, 2),
     "/front/odometry/debug/pipeline_latency_ms": Topic("odometry", Float64, 2),
 }
@@ -70,6 +75,11 @@ DERIVED = (
     "depth/confidence",
     "depth/color",
     "points",
+    "fused/depth/image_rect",
+    "fused/depth/image_rect/compressedDepth",
+    "fused/depth/camera_info",
+    "fused/depth/color",
+    "fused/points",
 )
 
 
@@ -191,6 +201,7 @@ def test_the_camera_of_the_depth_is_scaled_to_it_and_has_no_distortion(heard: He
 def test_images_say_how_their_bytes_lie(heard: Heard) -> None:
     metres, bgr = ("32FC1", 4), ("bgr8", 3)
     kinds = {"depth/image_rect": metres, "depth/confidence": metres, "depth/color": bgr}
+    kinds |= {"fused/depth/image_rect": metres, "fused/depth/color": bgr}
     for name, (encoding, pixel) in kinds.items():
         image = heard.messages[f"/front/{name}"][0]
         assert (image.encoding, image.is_bigendian, image.step) == (encoding, 0, pixel * 128)

@@ -17,8 +17,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from sdepth.errors import ConfigError
-from sdepth_ros.node_params import DepthParams, OdometryParams
+from sdepth_ros.node_params import DepthParams, InputParams, OdometryParams
 from sdepth_ros.parameters import declare, leaves, read, updated
+from tests.helpers import dotted
 
 CONFIG = Path(__file__).parents[2] / "ros2_ws/src/sdepth_ros/config"
 KINDS = {"depth": DepthParams, "odometry": OdometryParams}
@@ -107,6 +108,13 @@ def test_every_parameter_is_described_also_by_when_it_can_change(
     assert fixed == inputs | models | {"depth.resolution", "depth.encoding", *sources}
 
 
+def test_both_nodes_read_only_what_is_the_same_for_both() -> None:
+    # In one process a parameter file of either node is read by both, and the last one wins.
+    depth, odometry = ({name for name, _ in leaves(kind)} for kind in KINDS.values())
+    inputs = {name for name, _ in leaves(InputParams)}
+    assert depth & odometry == inputs | {"model.device", "model.engine", "model.precision"}
+
+
 def test_a_change_is_checked_like_a_start() -> None:
     params = updated(DepthParams(), [Parameter("mode", value="day")])
     assert params == replace(DepthParams(), mode="day")
@@ -124,8 +132,4 @@ def test_what_is_not_dynamic_changes_while_unconfigured_only() -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_the_parameter_file_holds_every_default(name: str) -> None:
     values = yaml.safe_load((CONFIG / f"{name}.param.yaml").read_text())["/**"]["ros__parameters"]
-    flat = {}
-    for key, value in values.items():
-        items = value.items() if isinstance(value, dict) else [("", value)]
-        flat |= {f"{key}.{sub}".rstrip("."): v for sub, v in items}
-    assert flat == {key: item.default for key, item in leaves(KINDS[name])}
+    assert dict(dotted(values)) == {key: item.default for key, item in leaves(KINDS[name])}

@@ -21,6 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 
+from sdepth_ros.conversions import stamp_ns
 from sdepth_ros.depth_node import DepthNode
 from sdepth_ros.odometry_node import OdometryNode
 from tests.conftest import ROOT
@@ -82,18 +83,30 @@ def both_nodes(weights: Path) -> Iterator[Walk]:
         spin.join(10)
 
 
+def newest(messages: list) -> int:
+    """Return the stamp of the last message, ns; 0 where none came."""
+    items = [item for m in messages[-1:] for item in getattr(m, "transforms", [m])]
+    return stamp_ns(items[0].header) if items else 0
+
+
 def test_an_image_runs_through_the_files_that_the_page_names(peer: Peer, weights: Path) -> None:
     page = (ROOT / "docs/architecture.md").read_text()
     section = page.split("## One image")[1].split("## One training step")[0]
-    odoms, depths = peer.listen(Odometry, "/odom"), peer.listen(Image, "/depth/image_rect")
-    transforms = peer.listen(TFMessage, "/tf")
+    outputs = [
+        peer.listen(kind, topic)
+        for kind, topic in (
+            (Odometry, "/odom"), (TFMessage, "/tf"), (Image, "/depth/image_rect"),
+            (Image, "/fused/depth/image_rect"),
+        )
+    ]  # fmt: skip
     with both_nodes(weights) as walk:
         camera = FakeCamera(peer)
-        camera.send_and_wait(3, odoms)
-        assert peer.spin_until(lambda: len(transforms) == len(depths) == 3)
+        camera.show_texture()  # depth is fused where the motion is known
+        camera.send_and_wait(3, outputs[-1])
+        assert peer.spin_until(lambda: {*map(newest, outputs)} == {camera.stamps[-1]})
         walk.on.set()
-        camera.send_and_wait(1, odoms)
-        assert peer.spin_until(lambda: len(transforms) == len(depths) == 4)
+        camera.send_and_wait(1, outputs[-1])
+        assert peer.spin_until(lambda: {*map(newest, outputs)} == {camera.stamps[-1]})
         walk.on.clear()
 
     named = set(re.findall(r"`(sdepth(?:_ros)?/[\w/]+\.py)`", section))

@@ -1,4 +1,4 @@
-"""Fields of the depth node's messages, made without ROS: bags use them, too."""
+"""Fields of messages of depth, made without ROS: bags use them, too."""
 
 from __future__ import annotations
 

@@ -195,6 +195,17 @@ class PathParams:
 
 
 @dataclass(frozen=True)
+class FusedParams:
+    """Depth that agrees with the frames before; it looks like the depth it is made of.
+
+    The points have parameters of their own: in one process a file of either node is read by both.
+    """
+
+    enable: bool = param(True, "Whether to publish fused/... where somebody listens", dynamic=True)
+    cloud: CloudParams = field(default_factory=CloudParams)
+
+
+@dataclass(frozen=True)
 class OdometryParams(InputParams, AlignmentConfig):
     """Parameters of the odometry node."""
 
@@ -205,6 +216,7 @@ class OdometryParams(InputParams, AlignmentConfig):
     publish_tf: bool = param(True, "Whether to publish odom -> base on /tf", dynamic=True)
     model: OdometryModelParams = field(default_factory=OdometryModelParams)
     path: PathParams = field(default_factory=PathParams)
+    fused: FusedParams = field(default_factory=FusedParams)
 
     def __post_init__(self) -> None:
         """Refuse frames that cannot be a parent and its child."""

@@ -1,4 +1,4 @@
-"""Images and their depth in; the vehicle's pose and twist, its trail and its transform out."""
+"""Images and their depth in; the vehicle's pose, twist, trail and transform, better depth out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
-from std_msgs.msg import Float64
+from std_msgs.msg import Float64, Header
 from std_srvs.srv import Trigger
 
+from sdepth.depth.estimator import DepthMap
 from sdepth.geometry.camera import Camera
 from sdepth.odometry.motion import Motion
 from sdepth.odometry.odometry import Odometry
@@ -24,9 +25,10 @@ from sdepth_ros import stats
 from sdepth_ros.conversions import plain, stamp_ns, to_depth, to_rgb
 from sdepth_ros.depth_pairs import DepthPairs
 from sdepth_ros.frame_node import Frame, FrameNode
+from sdepth_ros.fused_publishers import FusedPublishers, looks_of
 from sdepth_ros.managed_node import ACTIVE
 from sdepth_ros.mounting import Mounting
-from sdepth_ros.node_params import OdometryParams
+from sdepth_ros.node_params import DepthOutputParams, OdometryParams
 from sdepth_ros.node_process import run
 from sdepth_ros.notices import Said
 from sdepth_ros.pose_publishers import PosePublishers
@@ -70,6 +72,7 @@ class OdometryNode(FrameNode[OdometryParams]):
         self._pipeline = OdometryPipeline(self._odometry, self.params, self.stats.part)
         self.start()
         self._out = PosePublishers(self, self.params.path, self._rivals.sent)
+        self._fused_out = FusedPublishers(self)
 
     def activate(self) -> None:
         """Start at the origin: how the camera moved while nobody looked is not known."""
@@ -137,36 +140,48 @@ class OdometryNode(FrameNode[OdometryParams]):
     def process(self, frame: Frame) -> bool:
         """Publish the pose at a frame; always, since it builds on every frame."""
         assert self._mounting is not None
-        header = self.header_of(frame.image)
+        header, params = self.header_of(frame.image), self.params.fused
         image, camera, depth = self._read(frame)
-        small = None if frame.result is None else frame.result.depth.seen
         if self._anew.is_set():
             self._anew.clear()
             self._pipeline.reset()
-        how = stamp_ns(header), self._mounting.lookup(header), self._metric, small
-        result = self._pipeline.process(image, camera, depth, *how)
+        heard = self._fused_out.heard(params)
+        how = stamp_ns(header), self._mounting.lookup(header), self._metric, depth.seen
+        result = self._pipeline.process(image, camera, depth.depth, *how, fuse=bool(heard))
         if result.first:
             self._out.start_anew()
         if self._log.add(result):
             self.get_logger().info(f"tracking {result.state.tracking}")
         with self.stats.part("publish"):
             self._publish(result.motion, header)
+        frame.let_go()  # the transform is out
+        if result.fused is not None:
+            source = image, depth, self._looks(frame)
+            self._fused_out.publish(heard, result.fused.depth, source, header, params)
         return True
 
-    def _read(self, frame: Frame) -> tuple[NDArray[np.uint8], Camera, NDArray[np.float32]]:
-        """Return image (H, W, 3), camera and depth (h, w): a depth node's here, or messages'."""
+    def _read(self, frame: Frame) -> tuple[NDArray[np.uint8], Camera, DepthMap]:
+        """Return image (H, W, 3), its camera, and depth: a depth node's here, or messages'."""
         if (seen := frame.result) is not None:
             self._metric = seen.scale.metric
-            return seen.image, seen.camera, seen.depth.depth
+            return seen.image, seen.camera, seen.depth
         with self.stats.part("decode"):
             raw, depth = to_rgb(frame.image, self.bits), to_depth(frame.depth)
         with self.stats.part("rectify"):
-            return *self.camera.rectify(raw), depth
+            image, camera = self.camera.rectify(raw)
+        height, width = depth.shape
+        return image, camera, DepthMap(depth, camera.resized(width, height))
 
-    def _publish(self, motion: Motion, header: Any) -> None:
-        """Publish pose and twist, the transform and the trail."""
+    def _looks(self, frame: Frame) -> DepthOutputParams:
+        """Return what the depth of a frame looks like where it is published."""
+        if self._depth_node is not None:
+            return self._depth_node.params.depth
+        return looks_of(frame.depth, self.params.max_depth_m)
+
+    def _publish(self, motion: Motion, header: Header) -> None:
+        """Publish pose and twist, the transform and the trail, at the stamp of an image."""
         child = plain(self.params.base_frame) or header.frame_id
-        header.frame_id = plain(self.params.odom_frame)
+        header = Header(stamp=header.stamp, frame_id=plain(self.params.odom_frame))
         self._out.publish(motion, header, child, self.params.publish_tf)
 
     def _on_reset(self, request: Any, response: Any) -> Any:
