@@ -21,4 +21,7 @@ def test_of_our_recording_all_outputs_are_ours_in_whatever_namespace() -> None:
 def test_a_depth_camera_and_wheels_are_not_ours() -> None:
     theirs = {"/camera/depth/image_rect", "/camera/depth/camera_info", "/odom", "/points"}
     assert own_topics(CAMERA | theirs) == set()
+    fused = {"/fused/depth/image_rect", "/fused/depth/color", "/fused/points"}
+    others = {"/fused/odom", "/fused/map"}  # such as a filter's
+    assert own_topics(CAMERA | fused | others) == fused
     assert own_topics(CAMERA | {"/depth/image_rect", "/odom"}) == {"/depth/image_rect", "/odom"}

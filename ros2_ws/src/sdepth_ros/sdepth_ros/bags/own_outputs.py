@@ -11,7 +11,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from tf2_msgs.msg import TFMessage
 
 from sdepth_ros.conversions import plain
-from sdepth_ros.depth_publishers import COLOR, CONFIDENCE, DEPTH, INFO, PACKED, POINTS
+from sdepth_ros.depth_publishers import COLOR, CONFIDENCE, DEPTH, FUSED, OF_DEPTH
 
 _TIMES = tuple(
     f"{node}/debug/{what}"
@@ -19,11 +19,12 @@ _TIMES = tuple(
     for what in ("processing_time_ms", "pipeline_latency_ms")
 )
 OUTPUTS = (
-    *(DEPTH, PACKED, INFO, CONFIDENCE, COLOR, POINTS, "odom", "path", *_TIMES),
+    *(*OF_DEPTH, CONFIDENCE, "odom", "path", *_TIMES),
+    *(FUSED + topic for topic in OF_DEPTH),
     *("depth/mode", "depth/scale", "mode", "scale"),  # the last two: until version 0.1
 )
-_ONLY_OURS = (COLOR, "depth/mode", *_TIMES)
-"""Where one of these is, no other camera's depth has the names of ours."""
+_ONLY_OURS = (FUSED + COLOR, COLOR, "depth/mode", *_TIMES)
+"""Where one of these is, no other camera's depth has the names of ours; the first that fits."""
 ODOM, TF = "odom", "/tf"
 Link = tuple[str, str]
 
@@ -35,9 +36,8 @@ def own_topics(topics: Iterable[str]) -> set[str]:
     something must stand beside it that is ours alone.
     """
     topics = set(topics)
-    spaces = {
-        t.removesuffix(mark) for mark in _ONLY_OURS for t in topics if t.endswith(f"/{mark}")
-    }
+    marks = {t: next((m for m in _ONLY_OURS if t.endswith(f"/{m}")), "") for t in topics}
+    spaces = {topic.removesuffix(mark) for topic, mark in marks.items() if mark}
     if f"/{DEPTH}" in topics:
         spaces.add("/")
     return {f"{space}{name}" for space in spaces for name in OUTPUTS} & topics
