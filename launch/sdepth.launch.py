@@ -66,7 +66,7 @@ ARGUMENTS = (
     *((name, AS_FILE, kind, description) for name, _, _, kind, description in PARAMETERS),
 )
 FILES = ("depth_params", "odometry_params", "rviz_config")
-VIEWED = ("depth/color", "points", "odom", "path")
+VIEWED = ("depth/color", "points", "fused/points", "odom", "path")
 """Topics of ours in sdepth.rviz, where they are absolute."""
 
 

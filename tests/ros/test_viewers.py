@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 RVIZ = yaml.safe_load((ROOT / "rviz/sdepth.rviz").read_text())
 FOXGLOVE = json.loads((ROOT / "rviz/sdepth.foxglove.json").read_text())
-SHOWN = {"/depth/color", "/points", "/odom", "/path"}
+SHOWN = {"/depth/color", "/points", "/fused/points", "/odom", "/path"}
+AT_HAND = {"/fused/points"}  # off: a recording need not have it, and it costs where it is heard
 # What RViz 14 (Jazzy) declares; an unknown class shows as an error in its window.
 CLASSES = {
     "rviz_common/Displays",
@@ -50,9 +51,9 @@ def test_rviz_knows_every_class() -> None:
 def test_rviz_shows_every_output_with_a_complete_qos() -> None:
     topics = {d["Topic"]["Value"]: d for d in nodes_of(RVIZ) if "Topic" in d}
     assert set(topics) == {"/camera/image_raw"} | SHOWN
-    for display in topics.values():
+    for topic, display in topics.items():
         assert set(display["Topic"]) >= QOS_KEYS
-        assert display["Enabled"]
+        assert display["Enabled"] == display["Value"] == (topic not in AT_HAND)
 
 
 def test_rviz_hears_a_best_effort_camera_and_keeps_no_clouds_waiting() -> None:
@@ -116,6 +117,7 @@ def test_foxglove_and_rviz_show_the_same_scene() -> None:
     options = RVIZ["Visualization Manager"]["Global Options"]
     view = RVIZ["Visualization Manager"]["Views"]["Current"]
     assert scene["followTf"] == view["Target Frame"] == options["Fixed Frame"]
+    assert {t for t, how in scene["topics"].items() if not how["visible"]} == AT_HAND
     assert foxglove_topics() >= SHOWN | {"/depth/mode", "/diagnostics"}
 
 
