@@ -20,6 +20,8 @@ from tf2_msgs.msg import TFMessage
 
 from sdepth_ros.conversions import image_fields, stamp_ns, to_depth
 from sdepth_ros.depth_outputs import to_millimetres
+from sdepth_ros.fused_publishers import in_range
+from sdepth_ros.node_params import DepthOutputParams
 from tests.core.test_odometry import CAMERA, see_room
 from tests.core.test_parallax import off, wrong
 from tests.ros import processes, test_odometry_node, test_vision_node
@@ -209,6 +211,26 @@ def test_points_leave_after_the_transform_at_a_rate_of_their_own(
     assert all(left[stamp] > moved[stamp] for stamp in left)
     assert {(m.width, m.height, m.header.frame_id) for m in clouds} == {(32, 12, "camera_optical")}
     assert {(m.width, m.height) for m in plain} == {(128, 48)}
+
+
+def test_it_looks_as_the_depth_of_its_process_does(peer: Peer, weights: Path) -> None:
+    fused, depths = peer.listen(Image, DEPTH), peer.listen(Image, "/depth/image_rect")
+    camera = rolling_camera(peer)
+    looks = "depth.encoding:=16UC1", "depth.max_m:=12.0", "depth.sky:=clip"
+    with both(False, peer, weights, *looks):
+        roll(camera, fused, 6)
+        assert peer.spin_until(lambda: len(depths) >= len(fused))
+    assert {(m.encoding, m.step) for m in (*fused, *depths)} == {("16UC1", 2 * 256)}
+    assert max(np.nanmax(to_depth(m)) for m in fused) <= 12.001
+
+
+def test_depth_that_leaves_the_range_stands_at_its_end() -> None:
+    said = np.float32([0.2, 39, 10, np.inf, -np.inf, np.nan, 90])
+    told = np.float32([0.05, 50, 11, np.inf, -np.inf, np.nan, 90])
+    limits = DepthOutputParams(min_m=0.1, max_m=40.0)
+    found = in_range(told[None], said[None], limits)
+    expected = np.float32([[0.1, 40, 11, np.inf, -np.inf, np.nan, 90]])
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_wrong_parameter_ends_the_node_in_one_line(domain: int, weights: Path) -> None:
