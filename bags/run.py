@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from bags.recordings import Topics, read_bag, read_frames
 from bags.write import STATIC_TF, base_from_camera, check_apart, write_messages
 from sdepth.cli import make_parser, positive, run
 from sdepth.config import load_config
-from sdepth.depth.estimator import load_estimators
+from sdepth.depth.estimator import DepthMap, load_estimators
 from sdepth.errors import DataError
 from sdepth.odometry.motion import Motion
 from sdepth.odometry.pipeline import AlignmentConfig, OdometryPipeline, load_odometry
@@ -44,6 +45,7 @@ _EXAMPLES = """examples:
   python -m bags.run KITTI/sequences/06 out/06 --camera-height 1.65
   python -m bags.run ride.mp4 out/ride --calib camera.yaml        a video
   python -m bags.run frames/ out/ride --calib camera.yaml --fps 15
+  python -m bags.run drives/monday out/monday --fused             and fused depth and points
   python -m bags.run drives/monday out/monday --set cloud.stride=4 --set mode=night
                                                                   parameters of depth_node
 """
@@ -62,6 +64,8 @@ def make_arguments() -> ArgumentParser:
         help="of the camera above base_link; default: odometry of the camera itself")  # fmt: skip
     add("--set", action="append", default=[], metavar="KEY=VALUE",
         help="a parameter of depth_node; may be repeated")  # fmt: skip
+    add("--fused", action="store_true",
+        help="also depth and points fused with the frames before")  # fmt: skip
     add("--skip-broken", action="store_true", help="leave out images that are broken")
     add("--overwrite", action="store_true", help="replace the bag where it exists")
     return parser
@@ -114,6 +118,9 @@ def outputs(
             yield "/depth/scale", stamp, make("std_msgs/Float64", data=told.announced)
         yield from _depth_outputs(seen, params, stamp)
         yield from _odometry_outputs(result.odometry.motion, child, stamp)
+        if result.odometry.fused is not None:
+            fused = replace(seen.depth, depth=result.odometry.fused.depth)
+            yield from _shown(fused, fused.depth, seen.image, params, stamp, "/fused")
 
 
 def _depth_outputs(
@@ -122,14 +129,26 @@ def _depth_outputs(
     """Yield what the depth node publishes of a frame."""
     jpeg = cv2.imencode(".jpg", cv2.cvtColor(seen.image, cv2.COLOR_RGB2BGR))[1]
     yield "/image_rect/compressed", stamp, messages.compressed_image(jpeg, "jpeg", stamp)
-    depth = depth_fields(seen.depth.depth, params.depth)
-    yield "/depth/image_rect", stamp, messages.of_fields("sensor_msgs/Image", depth, stamp)
-    yield "/depth/camera_info", stamp, messages.camera_info(seen.depth.camera, stamp)
-    color = color_fields(seen.predicted, params.depth)
-    yield "/depth/color", stamp, messages.of_fields("sensor_msgs/Image", color, stamp)
+    yield from _shown(seen.depth, seen.predicted, seen.image, params, stamp)
+
+
+def _shown(
+    seen: DepthMap,
+    colored: NDArray[np.float32],
+    image: NDArray[np.uint8],
+    params: DepthParams,
+    stamp: int,
+    under: str = "",
+) -> Iterator[tuple[str, int, Any]]:
+    """Yield depth, its camera, its picture and its points; topics are ``under`` a name."""
+    depth = depth_fields(seen.depth, params.depth)
+    yield f"{under}/depth/image_rect", stamp, messages.of_fields("sensor_msgs/Image", depth, stamp)
+    yield f"{under}/depth/camera_info", stamp, messages.camera_info(seen.camera, stamp)
+    color = color_fields(colored, params.depth)
+    yield f"{under}/depth/color", stamp, messages.of_fields("sensor_msgs/Image", color, stamp)
     if params.cloud.enable:
-        points = points_fields(seen.depth, seen.image, params.cloud)
-        yield "/points", stamp, messages.points(points, stamp)
+        points = points_fields(seen, image, params.cloud)
+        yield f"{under}/points", stamp, messages.points(points, stamp)
 
 
 def _odometry_outputs(motion: Motion, child: str, stamp: int) -> Iterator[tuple[str, int, Any]]:
@@ -160,8 +179,9 @@ def run_over(options: Namespace) -> None:
     T_base_cam = None if height is None else base_from_camera(height)
     frames, camera = read_frames(found, options.skip_broken), found.camera
     shown = tqdm(frames, unit="frame", total=found.count, desc=found.name, mininterval=1)
+    how = T_base_cam, options.fused
     results = (
-        (t := frame.stamp_ns, pipeline.process(raw, rectified(image, camera), t, T_base_cam))
+        (t := frame.stamp_ns, pipeline.process(raw, rectified(image, camera), t, *how))
         for frame, raw, image in shown
     )
     timed = outputs(results, params, T_base_cam)

@@ -37,6 +37,18 @@ def messages(bag: Path, topic: str) -> list[Any]:
     return [msg for _, _, msg in read_messages(bag, topic)]
 
 
+def test_fused_depth_is_there_where_it_is_asked_for(drive: Drive, tmp_path: Path) -> None:
+    source, out = str(tmp_path / "d/sequences/00"), tmp_path / "out"
+    assert main([source, str(out), "--fused", "--set", "depth.max_m=1000.0"]) == 0
+    names = ("depth/image_rect", "depth/camera_info", "depth/color", "points")
+    counts = count_messages(out)
+    assert {counts[f"/fused/{name}"] for name in names} == {5}
+    own, fused = messages(out, "/depth/image_rect"), messages(out, "/fused/depth/image_rect")
+    assert [m.header.stamp for m in fused] == [m.header.stamp for m in own]
+    assert to_depth(fused[0]) == pytest.approx(to_depth(own[0]))  # nothing came before
+    assert to_depth(fused[-1]) != pytest.approx(to_depth(own[-1]), rel=1e-3)
+
+
 def test_a_drive_becomes_what_the_nodes_publish(drive: Drive, tmp_path: Path) -> None:
     out = tmp_path / "out"
     args = [str(tmp_path / "d/sequences/00"), str(out), "--camera-height", "1.5"]

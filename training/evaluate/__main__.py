@@ -13,6 +13,7 @@ r"""Score depth and trajectories by published protocols, and set results side by
     python -m training.evaluate night weights/night.safetensors data/synth/night_test \
         --day data/synth/day_test
     python -m training.evaluate motion weights/day.safetensors data/synth/day_test
+    python -m training.evaluate fused data/synth/day_test --sheet fused.png
     python -m training.evaluate odometry --truth poses/09.txt --estimate 09.txt --align 7dof \
         --plot 09.png
     python -m training.evaluate compare day.json night.json
@@ -37,6 +38,7 @@ from training.evaluate import (
     curve,
     depth,
     drive_odometry,
+    fused,
     handover,
     metres,
     motion,
@@ -93,6 +95,7 @@ COMMANDS = {
     "alignment": _command("score pose refinement on stereo depth", alignment),
     "refinement": _command("draw what pose refinement does to a pair", refinement_figure, "draw"),
     "drive_odometry": _command("follow drives with learned and fixed features", drive_odometry),
+    "fused": _command("score depth fused with the frames before", fused),
     "odometry": _command("score a trajectory", odometry),
     "compare": _command("set written results in one table", compare, "compare"),
 }
