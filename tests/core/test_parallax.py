@@ -73,6 +73,19 @@ def test_without_motion_depth_stays_as_it_is() -> None:
     assert fused.told == 0
 
 
+def test_what_goes_along_with_the_camera_stays_as_it_is() -> None:
+    parallax = Parallax()
+    rng = np.random.default_rng(0)
+    lorry = np.repeat(rng.integers(0, 255, (40, 50, 1), np.uint8), 3, 2)
+    for i in range(4):
+        image, truth = see_room(0.3 * i, finer=2)
+        image[30:70, 60:110], truth[30:70, 60:110] = lorry, 5
+        fused = parallax.update(image, truth, CAMERA, pose(0.3 * i))
+    ratio = (fused.depth / truth)[36:64, 66:104]
+    assert np.median(ratio) == pytest.approx(1, abs=0.02)
+    assert ratio.min() > 0.9
+
+
 def test_the_scale_stays_that_of_the_depth() -> None:
     right, said, _ = fuse(4, 0.3)
     longer, _, _ = fuse(4, 0.3, scale=1.15)

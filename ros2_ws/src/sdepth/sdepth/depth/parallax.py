@@ -42,6 +42,9 @@ SOFTNESS, AROUND = np.float32(0.5), 9
 """Of differences, as ``sweep`` takes it; they are averaged over so many pixels, squared."""
 SEEN = 0.2
 """Share of these that both images must show."""
+STILL = 0.9
+"""A pixel tells something if some depth makes the images unlike by less than this share of how
+unlike they are as they come: what stays in its place goes along with the camera, or has none."""
 OFF, OFF_TRAFFIC = 0.7, 0.2
 """Log depth off the network's that counts a quarter; likewise where vehicles may drive along. What
 drives ahead at our pace looks infinitely far, what comes towards us too near."""
@@ -164,7 +167,9 @@ class Parallax:
         for layer in unlike:
             cv2.blur(layer, (AROUND, AROUND), layer)
         unlike /= np.maximum(shown, SEEN)
-        fully = shown > SEEN
+        square = np.square(now.features - past.features).sum(2)
+        as_they_come = cv2.blur(square / (square + SOFTNESS), (AROUND, AROUND))
+        fully = (shown > SEEN) & (unlike.min(0) < STILL * as_they_come)
         if not fully.any():
             return nothing
         # Noise is what remains at the best depth; errors of neighbours are taken as independent.
