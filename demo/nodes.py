@@ -20,6 +20,7 @@ from sdepth_ros.middleware import PROFILES_VARIABLE, profile_file
 RECORDED = (
     *("/camera/image_raw", "/camera/camera_info", "/ground_truth/odometry", "/tf", "/tf_static"),
     *("/depth/image_rect", "/depth/camera_info", "/depth/color", "/points"),
+    *("/fused/depth/image_rect", "/fused/depth/camera_info", "/fused/points"),
     *("/odom", "/path", "/depth/mode", "/diagnostics"),
 )
 NODES = ("depth", "odometry")
@@ -120,7 +121,7 @@ def _run(config: DemoConfig, watcher: Watcher, group: Processes, console: Consol
     console.print("  depth_node, odometry_node and record are starting, each a process ...")
     watcher.wait_until(watcher.alive, _START_S, group, "the nodes' first diagnostics")
     console.print(f"  both nodes are up; replaying {config.frames} images at {config.rate:g}x ...")
-    heard = ["/camera/image_raw", "/depth/image_rect", "/odom", "/points"]
+    heard = ["/camera/image_raw", "/depth/image_rect", "/odom", "/points", "/fused/points"]
     group.start("replay", "sdepth_ros.bags.replay", str(config.bag), "--rate", str(config.rate),
                 "--start-delay", "2", "--wait-for", *heard)  # fmt: skip
     seconds = _START_S + config.frames * 0.1 / config.rate

@@ -1,7 +1,7 @@
 "use strict";
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
-const KINDS = ["image", "depth", "truth", "error"];
+const KINDS = ["image", "depth", "fused", "truth", "error"];
 let current = -1, shownCloud = -1, timer = null;
 
 function unpack(text, kind) {
@@ -46,6 +46,8 @@ function show(index) {
   at("light").textContent = `${frame.light} outside`;
   at("score").textContent = frame.abs_rel === null ? "dropped: overtaken by a newer frame"
     : `${frame.mode} network · AbsRel ${frame.abs_rel.toFixed(3)}`;
+  at("fusedscore").textContent = frame.fused_abs_rel === null ? "no answer"
+    : `AbsRel ${frame.fused_abs_rel.toFixed(3)}`;
   Plotly.restyle("trajectory", { x: [[frame.x]], y: [[frame.y]] }, [DATA.marker]);
   const line = `shapes[${DATA.cursor}]`;
   Plotly.relayout("timeline", { [`${line}.x0`]: frame.t, [`${line}.x1`]: frame.t });

@@ -27,6 +27,7 @@ class FramePictures:
 
     image: NDArray[np.uint8]
     depth: NDArray[np.uint8]
+    fused: NDArray[np.uint8]
     truth: NDArray[np.uint8]
     error: NDArray[np.uint8]
 
@@ -35,11 +36,13 @@ def frame_pictures(frame: DemoFrame, max_m: float) -> FramePictures:
     """Return the pictures of a frame; grey where the node gave no answer."""
     truth = np.where(frame.truth > 0, frame.truth, np.inf).astype(np.float32)
     blank = np.full_like(frame.image, 40)
-    depth = blank if frame.depth is None else colorize(frame.depth, NEAR_M, max_m)
-    error = blank if frame.depth is None else error_colours(frame.truth, frame.depth, max_m)
-    return FramePictures(
-        cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR), depth, colorize(truth, NEAR_M, max_m), error
+    depth, fused = (
+        blank if said is None else colorize(said, NEAR_M, max_m)
+        for said in (frame.depth, frame.fused)
     )
+    error = blank if frame.fused is None else error_colours(frame.truth, frame.fused, max_m)
+    image = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+    return FramePictures(image, depth, fused, colorize(truth, NEAR_M, max_m), error)
 
 
 def colour_bar(max_m: float) -> str:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from demo.run import DAY, DUSK, NIGHT, DemoRun
-from demo.scores import CONSTANT, NODE, PER_PIXEL, Scores
+from demo.scores import CONSTANT, FUSED, NODE, PER_PIXEL, Scores
 from sdepth.depth.daynight import mean_luminance
 
 BLUE, ORANGE, GREY, GREEN = "#2166ac", "#e08214", "#8a8f98", "#1b7837"
@@ -46,6 +46,7 @@ def timeline(run: DemoRun, scores: Scores) -> go.Figure:
     )
     for name, colour, dash in (
         (NODE, BLUE, "solid"),
+        (FUSED, GREEN, "solid"),
         (PER_PIXEL, GREY, "dash"),
         (CONSTANT, GREY, "dot"),
     ):

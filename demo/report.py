@@ -22,7 +22,7 @@ from demo.pictures import (
     packed_clouds,
 )
 from demo.run import DAY, NIGHT, DemoRun
-from demo.scores import NODE, PER_PIXEL, Scores
+from demo.scores import FUSED, NODE, OURS, PER_PIXEL, Scores
 from sdepth.files import write_bytes
 from training.evaluate.web_page import data_uri, style
 
@@ -80,14 +80,16 @@ def _frames(run: DemoRun, scores: Scores, max_m: float) -> list[dict[str, Any]]:
     frames = []
     for i, frame in enumerate(tqdm(run.frames, unit="frame", desc="report")):
         pictures = frame_pictures(frame, max_m)
-        abs_rel = float(scores.abs_rel[NODE][i])
+        off = [float(scores.abs_rel[name][i]) for name in OURS]
+        abs_rel, fused = (round(x, 4) if np.isfinite(x) else None for x in off)
         frames.append(
             {
                 **{name: data_uri(picture) for name, picture in vars(pictures).items()},
                 "t": round(float(run.seconds[i]), 3),
                 "light": frame.light,
                 "mode": frame.mode,
-                "abs_rel": round(abs_rel, 4) if np.isfinite(abs_rel) else None,
+                "abs_rel": abs_rel,
+                "fused_abs_rel": fused,
                 "x": round(-float(frame.T_odom_base[1, 3]), 3),
                 "y": round(float(frame.T_odom_base[0, 3]), 3),
             }
@@ -101,10 +103,10 @@ def _tiles(run: DemoRun, scores: Scores) -> str:
     for light in (DAY, NIGHT):
         lit = [s for s in scores.depth if s.light == light]
         if lit:
-            node = next(s.metric.abs_rel for s in lit if s.predictor == NODE)
-            mean = next(s.metric.abs_rel for s in lit if s.predictor == PER_PIXEL)
-            note = f"AbsRel by {light}, in metres (per-pixel mean {mean:.3f})"
-            tiles.append((f"{node:.3f}", note))
+            off = {s.predictor: s.metric.abs_rel for s in lit}
+            best = off.get(FUSED, off[NODE])
+            note = f"the network alone {off[NODE]:.3f}, per-pixel mean {off[PER_PIXEL]:.3f}"
+            tiles.append((f"{best:.3f}", f"AbsRel by {light}, in metres ({note})"))
     if scores.odometry:
         straight = scores.straight["none"].ate_m
         ate_m = scores.odometry["none"].ate_m

@@ -32,7 +32,8 @@ class DemoFrame:
         daylight: 1 full day, 0 full night.
         T_odom_base: the true pose (4, 4), metres.
         depth: (H, W) metres as published, or None where the node dropped the frame.
-        cloud: (h, w, 4) x, y, z (camera optical frame, metres) and packed colour; or None.
+        fused: the same, fused with the frames before by the odometry node.
+        cloud: (h, w, 4) x, y, z of that (camera optical frame, metres), packed colour; or None.
         T_estimate: T_odom_base as published, or None.
         mode: network in use, ``day`` or ``night``; empty before the node said.
     """
@@ -43,6 +44,7 @@ class DemoFrame:
     daylight: float
     T_odom_base: NDArray[np.float64]
     depth: NDArray[np.float32] | None = None
+    fused: NDArray[np.float32] | None = None
     cloud: NDArray[np.float32] | None = None
     T_estimate: NDArray[np.float64] | None = None
     mode: str = ""
@@ -96,6 +98,7 @@ def read_run(recording: Path, sequence: Path) -> DemoRun:
                 daylight[i],
                 heard.truths[stamp],
                 heard.depths.get(stamp),
+                heard.fused.get(stamp),
                 heard.clouds.get(stamp),
                 heard.poses.get(stamp),
                 heard.modes.get(stamp, ""),
@@ -113,6 +116,7 @@ class _Heard:
         """Read it all."""
         self.images: dict[int, NDArray[np.uint8]] = {}
         self.depths: dict[int, NDArray[np.float32]] = {}
+        self.fused: dict[int, NDArray[np.float32]] = {}
         self.clouds: dict[int, NDArray[np.float32]] = {}
         self.truths: dict[int, NDArray[np.float64]] = {}
         self.poses: dict[int, NDArray[np.float64]] = {}
@@ -132,7 +136,9 @@ class _Heard:
         elif topic == "/depth/image_rect":
             self.depths[stamp_ns(msg.header)] = to_depth(msg)
             self.modes[stamp_ns(msg.header)] = self._mode
-        elif topic == "/points":
+        elif topic == "/fused/depth/image_rect":
+            self.fused[stamp_ns(msg.header)] = to_depth(msg)
+        elif topic == "/fused/points":
             cloud = np.frombuffer(msg.data, np.float32).reshape(msg.height, msg.width, 4)
             self.clouds[stamp_ns(msg.header)] = cloud
         elif topic in (TRUTH, "/odom"):

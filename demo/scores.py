@@ -13,7 +13,8 @@ from sdepth.errors import DataError
 from sdepth.metrics.depth import DepthErrors, depth_errors, mean_errors
 from sdepth.metrics.trajectory import TrajectoryErrors, trajectory_errors
 
-NODE, PER_PIXEL, CONSTANT = "depth node", "per-pixel mean", "constant"
+NODE, FUSED, PER_PIXEL, CONSTANT = "depth node", "fused", "per-pixel mean", "constant"
+OURS = NODE, FUSED
 LIGHTS = ("all", DAY, DUSK, NIGHT)
 
 
@@ -22,7 +23,7 @@ class DepthScore:
     """Mean errors of one predictor over the frames in one light.
 
     Attributes:
-        predictor: ``NODE``, ``PER_PIXEL`` or ``CONSTANT``.
+        predictor: ``NODE``, ``FUSED`` (by the odometry node), ``PER_PIXEL`` or ``CONSTANT``.
         light: one of ``LIGHTS``.
         frames: how many.
         metric: as published, in metres.
@@ -80,9 +81,12 @@ def score_run(run: DemoRun, near_m: float = 1e-3, max_m: float = 80.0) -> Scores
         raise DataError("the depth node answered no frame; see its log")
     fixed = _trivial_answers(run.frames, max_m)
     rows, curves = [], {}
-    for predictor in (NODE, PER_PIXEL, CONSTANT):
+    for predictor in (*OURS, PER_PIXEL, CONSTANT):
         metric, scaled = (
-            [_errors(frame, fixed.get(predictor), near_m, max_m, scale) for frame in run.frames]
+            [
+                _errors(frame, _answer(frame, predictor, fixed), near_m, max_m, scale)
+                for frame in run.frames
+            ]
             for scale in ("none", "median")
         )
         curves[predictor] = np.array([e.abs_rel if e else np.nan for e in metric])
@@ -95,11 +99,18 @@ def score_run(run: DemoRun, near_m: float = 1e-3, max_m: float = 80.0) -> Scores
     return Scores(tuple(rows), curves, moved, straight, T_straight)
 
 
+def _answer(
+    frame: DemoFrame, predictor: str, fixed: dict[str, NDArray[np.float32]]
+) -> NDArray[np.float32] | None:
+    """Return what a predictor said of a frame."""
+    said = {NODE: frame.depth, FUSED: frame.fused, **fixed}
+    return said[predictor]
+
+
 def _errors(
-    frame: DemoFrame, fixed: NDArray[np.float32] | None, near_m: float, max_m: float, scale: str
+    frame: DemoFrame, depth: NDArray[np.float32] | None, near_m: float, max_m: float, scale: str
 ) -> DepthErrors | None:
-    """Return the errors of the node's depth, or of a fixed answer; None without depth or truth."""
-    depth = frame.depth if fixed is None else fixed
+    """Return the errors of an answer; None without it or the node's."""
     if frame.depth is None or depth is None:  # judge all on the same frames
         return None
     return depth_errors(frame.truth, depth, near_m, max_m, scale)

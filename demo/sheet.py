@@ -16,7 +16,7 @@ from demo.config import DemoConfig
 from demo.pictures import frame_pictures, near_points
 from demo.plots import BLUE, GREEN, GREY, SHADES, light_spans
 from demo.run import NIGHT, DemoRun
-from demo.scores import CONSTANT, NODE, PER_PIXEL, Scores
+from demo.scores import CONSTANT, FUSED, NODE, PER_PIXEL, Scores
 
 _COLUMNS = 4
 _WEIGHTS = "Weights"
@@ -27,8 +27,8 @@ def write_sheet(path: Path, run: DemoRun, scores: Scores, config: DemoConfig) ->
     """Write the sheet of a run as a PNG."""
     answered = [i for i, frame in enumerate(run.frames) if frame.depth is not None]
     chosen = [answered[i] for i in np.linspace(0, len(answered) - 1, _COLUMNS).round().astype(int)]
-    figure = Figure(figsize=(18, 12), layout="constrained")
-    parts: Any = figure.subfigures(3, 1, height_ratios=[1.02, 0.95, 0.5])
+    figure = Figure(figsize=(18, 13.5), layout="constrained")
+    parts: Any = figure.subfigures(3, 1, height_ratios=[1.36, 0.95, 0.6])
     top, bottom, foot = parts
     top.suptitle("From day into night: what the nodes published, beside the truth", size=17)
     _draw_frames(top, run, scores, chosen, config.max_m)
@@ -50,19 +50,20 @@ def drawn_weights(path: Path) -> dict[str, str]:
 
 
 def _draw_frames(area: Any, run: DemoRun, scores: Scores, chosen: list[int], max_m: float) -> None:
-    """Draw image, depth and truth of some frames, one column each."""
-    axes = area.subplots(3, len(chosen), squeeze=False)
+    """Draw image, depths and truth of some frames, one column each."""
+    axes = area.subplots(4, len(chosen), squeeze=False)
     for column, index in enumerate(chosen):
         frame = run.frames[index]
         pictures = frame_pictures(frame, max_m)
-        for row, name in enumerate(("image", "depth", "truth")):
+        for row, name in enumerate(("image", "depth", "fused", "truth")):
             axis = axes[row, column]
             axis.imshow(cv2.cvtColor(getattr(pictures, name), cv2.COLOR_BGR2RGB))
             axis.set(xticks=[], yticks=[])
             if column == 0:
                 axis.set_ylabel(name, size=13)
         note = f"{run.seconds[index]:.1f} s · {frame.mode} network"
-        axes[0, column].set_title(f"{note} · AbsRel {scores.abs_rel[NODE][index]:.3f}", size=12)
+        off = " → ".join(f"{scores.abs_rel[name][index]:.3f}" for name in (NODE, FUSED))
+        axes[0, column].set_title(f"{note} · AbsRel {off}", size=12)
 
 
 def _draw_cloud(area: Any, run: DemoRun, index: int | None, max_m: float) -> None:
@@ -82,7 +83,7 @@ def _draw_cloud(area: Any, run: DemoRun, index: int | None, max_m: float) -> Non
     axis.set_box_aspect((26, 22, 9), zoom=1.75)
     axis.view_init(elev=20, azim=187)
     axis.set_proj_type("persp", focal_length=0.6)
-    note = f"/points at {run.seconds[index]:.1f} s"
+    note = f"/fused/points at {run.seconds[index]:.1f} s"
     axis.text2D(0.02, 0.95, note, transform=axis.transAxes, color="#ddd", size=13)
 
 
@@ -107,11 +108,12 @@ def _draw_trajectory(area: Any, run: DemoRun, scores: Scores) -> None:
 def _draw_timeline(area: Any, run: DemoRun, scores: Scores) -> None:
     """Draw error and mode over time on the light outside."""
     error, mode = area.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    for name, colour, style in ((NODE, BLUE, "-"), (PER_PIXEL, GREY, "--"), (CONSTANT, GREY, ":")):
+    drawn = (NODE, BLUE, "-"), (FUSED, GREEN, "-"), (PER_PIXEL, GREY, "--"), (CONSTANT, GREY, ":")
+    for name, colour, style in drawn:
         error.plot(run.seconds, scores.abs_rel[name], color=colour, ls=style, lw=2, label=name)
     error.set(ylabel="AbsRel, in metres", title="error and mode, on the light outside")
     error.set_ylim(0, 1.15 * error.get_ylim()[1])
-    error.legend(frameon=False, ncols=3, loc="upper left")
+    error.legend(frameon=False, ncols=4, loc="upper left")
     night = [np.nan if not f.mode else float(f.mode == NIGHT) for f in run.frames]
     mode.step(run.seconds, night, color=GREEN, where="post", lw=2.5)
     mode.set(yticks=[1, 0], yticklabels=["night", "day"], ylim=(1.4, -0.4), xlabel="seconds")

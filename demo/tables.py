@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from demo.run import DemoRun
-from demo.scores import LIGHTS, NODE, Scores
+from demo.scores import LIGHTS, OURS, Scores
 from sdepth.metrics.trajectory import TrajectoryErrors
 
 
@@ -33,7 +33,7 @@ def depth_table(scores: Scores) -> Table:
     for light in LIGHTS:
         groups.add(len(rows))
         for score in (s for s in scores.depth if s.light == light):
-            if score.predictor == NODE:
+            if score.predictor in OURS:
                 ours.add(len(rows))
             errors = (score.metric, score.scaled)
             values = [v for e in errors for v in (f"{e.abs_rel:.3f}", f"{e.delta1:.1%}")]

@@ -26,6 +26,7 @@ def make_run(frames: int = 12, factor: float = 1.1, dropped: tuple[int, ...] = (
         T_odom_base[:2, 3] = i, 0.02 * i * i
         answer = {} if i in dropped else {
             "depth": depth,
+            "fused": np.where(truth > 0, truth * np.float32(1.02), np.float32(np.inf)),
             "cloud": xyzrgb_cloud(depth, image, CAMERA, 2),
             "T_estimate": T_odom_base,
             "mode": "day" if i < 8 else "night",

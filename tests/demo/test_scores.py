@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from demo.scores import CONSTANT, NODE, PER_PIXEL, score_run
+from demo.scores import CONSTANT, FUSED, NODE, PER_PIXEL, score_run
 from demo.tables import depth_table, path_length, runtime_table
 from sdepth.errors import DataError
 from tests.demo.runs import make_run
@@ -16,6 +16,7 @@ def test_depth_ten_percent_too_far_has_that_error_in_metres_and_none_scaled() ->
     assert row.metric.abs_rel == pytest.approx(0.1, abs=1e-6)
     assert row.scaled.abs_rel == pytest.approx(0.0, abs=1e-6)
     assert row.frames == 11
+    assert score_run(make_run()).row(FUSED).metric.abs_rel == pytest.approx(0.02, abs=1e-6)
 
 
 def test_exact_odometry_has_no_error_and_straight_ahead_has_some() -> None:
@@ -35,7 +36,7 @@ def test_trivial_answers_are_judged_on_the_frames_the_node_answered() -> None:
 def test_day_and_night_are_scored_apart() -> None:
     scores = score_run(make_run())
     assert scores.row(NODE, "day").frames + scores.row(NODE, "night").frames == 11
-    assert len(depth_table(scores).rows) == 9
+    assert len(depth_table(scores).rows) == 12
 
 
 def test_a_run_without_any_answer_is_refused() -> None:
