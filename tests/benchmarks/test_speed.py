@@ -12,11 +12,13 @@ import torch
 pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
 pytest.importorskip("sensor_msgs", reason="needs ROS 2's messages")
 
+from benchmarks import parallax
 from benchmarks.depth import make_checkpoint
 from benchmarks.engines import EAGER, LIMIT, network, operations
 from benchmarks.messages import CAMERA, message, ours, pack_tuples, unprepared
 from benchmarks.timing import measure
 from sdepth.depth.estimator import DepthEstimator
+from sdepth.geometry.camera import Camera
 from sdepth_ros.node_params import CloudParams, DepthParams
 
 
@@ -55,3 +57,17 @@ def test_all_ways_to_the_messages_give_the_same_messages(tmp_path: Path) -> None
         )
         assert np.allclose(points, expected, rtol=1e-4, equal_nan=True)
     assert (CAMERA.width, CAMERA.height) == (msg.width, msg.height)
+
+
+def test_both_ways_to_compare_frames_find_the_wall() -> None:
+    camera = Camera(93.0, 93.0, 79.5, 31.5, 160, 64)
+    (before, _, T_before), (image, truth, T) = parallax.frames(2, camera)
+    now, past = (x.mean(2, dtype=np.float32)[..., None].repeat(3, 2) / 64 for x in (image, before))
+    said, T_past_now = np.float32(1.25) * truth, np.linalg.inv(T_before) @ T
+    K = (camera.fx, camera.fy, camera.cx, camera.cy)
+    compiled = parallax.ours(now, past, said, T_past_now, K)
+    as_batch = [torch.from_numpy(x).permute(2, 0, 1)[None] for x in (now, past)]
+    rest = torch.from_numpy(said)[None, None], torch.from_numpy(T_past_now).float()[None]
+    plain = parallax.plain(*as_batch, *rest, torch.from_numpy(camera.K).float()[None])
+    for log in (compiled[compiled != 0], plain.numpy()):
+        assert np.median(log) == pytest.approx(-np.log(1.25), abs=0.12)
