@@ -118,8 +118,8 @@ def outputs(
             yield "/depth/scale", stamp, make("std_msgs/Float64", data=told.announced)
         yield from _depth_outputs(seen, params, stamp)
         yield from _odometry_outputs(result.odometry.motion, child, stamp)
-        if result.odometry.fused is not None:
-            fused = replace(seen.depth, depth=result.odometry.fused.depth)
+        if result.fused is not None:
+            fused = replace(seen.depth, depth=result.fused.depth)
             yield from _shown(fused, fused.depth, seen.image, params, stamp, "/fused")
 
 

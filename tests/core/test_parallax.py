@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -119,41 +118,31 @@ def test_another_size_of_depth_starts_anew() -> None:
         parallax.update(image[1:], half, CAMERA, pose(0.3))
 
 
+def fused_of(pipeline: OdometryPipeline, number: int) -> FusedDepth:
+    """Return the fused depth of the room's frame ``number``."""
+    image, depth = see_room(0.3 * number)
+    moved = pipeline.process(image, CAMERA, depth, number * PERIOD_NS)
+    return pipeline.fuse(image, CAMERA, depth, moved)
+
+
 def test_a_guessed_motion_is_not_fused() -> None:
-    def frames(pipeline: OdometryPipeline, numbers: range) -> Iterator[FusedDepth]:
-        for i in numbers:
-            image, depth = see_room(0.2 * i)
-            found = pipeline.process(image, CAMERA, depth, i * PERIOD_NS, fuse=True)
-            assert found.fused is not None
-            yield found.fused
-
-    odometry = Odometry(None, "cpu")
-    pipeline = OdometryPipeline(odometry, AlignmentConfig())
-    assert [*frames(pipeline, range(4))][-1].told > 0.3
-    black, far = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((HEIGHT, WIDTH), 10, np.float32)
-    lost = pipeline.process(black, CAMERA, far, 4 * PERIOD_NS, fuse=True)
-    assert lost.state.tracking == "degraded"
-    assert lost.fused is not None
-    assert lost.fused.told == 0
-    np.testing.assert_array_equal(lost.fused.depth, far)
-    again, *_ = frames(pipeline, range(5, 6))
-    assert again.told == 0  # what was seen before is forgotten
-
-
-def test_it_is_made_only_where_it_is_asked_for() -> None:
     pipeline = OdometryPipeline(Odometry(None, "cpu"), AlignmentConfig())
-    image, depth = see_room(0)
-    assert pipeline.process(image, CAMERA, depth, 0).fused is None
+    assert [fused_of(pipeline, i).told for i in range(4)][-1] > 0.3
+    black, far = np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((HEIGHT, WIDTH), 10, np.float32)
+    lost = pipeline.process(black, CAMERA, far, 4 * PERIOD_NS)
+    assert lost.state.tracking == "degraded"
+    fused = pipeline.fuse(black, CAMERA, far, lost)
+    assert fused.told == 0
+    np.testing.assert_array_equal(fused.depth, far)
+    assert fused_of(pipeline, 5).told == 0  # what was seen before is forgotten
 
 
 def test_frames_from_before_a_gap_are_forgotten() -> None:
     pipeline = OdometryPipeline(Odometry(None, "cpu"), AlignmentConfig())
-    told = []
-    for i, asked in enumerate((True, True, False, True, True)):
-        image, depth = see_room(0.3 * i)
-        fused = pipeline.process(image, CAMERA, depth, i * PERIOD_NS, fuse=asked).fused
-        told.append(None if fused is None else fused.told > 0)
-    assert told == [False, True, None, False, True]
+    assert [fused_of(pipeline, i).told > 0 for i in range(2)] == [False, True]
+    image, depth = see_room(0.6)
+    pipeline.process(image, CAMERA, depth, 2 * PERIOD_NS)
+    assert [fused_of(pipeline, i).told > 0 for i in range(3, 5)] == [False, True]
 
 
 def test_the_sweep_warps_as_training_does() -> None:
@@ -209,11 +198,12 @@ def test_on_a_real_street_parts_agree_better(shared_data: Path) -> None:
     for frame in drive.frames[:12]:
         image = drive.read(frame)
         said = estimator.predict(image, drive.camera)
-        found = pipeline.process(image, drive.camera, said.depth, frame.stamp_ns, fuse=True)
-        assert found.fused is not None
+        view = image, drive.camera, said.depth
+        found = pipeline.process(*view, frame.stamp_ns)
+        fused = pipeline.fuse(*view, found)
         T, camera = found.state.T_world_cam, said.camera
         K = (camera.fx, camera.fy, camera.cx, camera.cy)
-        for name, depth in (("said", said.depth), ("fused", found.fused.depth)):
+        for name, depth in (("said", said.depth), ("fused", fused.depth)):
             if name in before:
                 old, T_old = before[name]
                 seen, weight = carry(old, np.ones_like(old), np.linalg.inv(T) @ T_old, K, MIN_Z)

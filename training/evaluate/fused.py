@@ -85,9 +85,9 @@ class Fusing:
         for i, frame in enumerate(drive.frames):
             image = drive.read(frame)
             seen = self.estimator.predict(image, drive.camera)
-            how = image, drive.camera, seen.depth, frame.stamp_ns
-            own = pipeline.process(*how, small=seen.seen, fuse=True).fused
-            assert own is not None
+            view = image, drive.camera, seen.depth
+            result = pipeline.process(*view, frame.stamp_ns, small=seen.seen)
+            own = pipeline.fuse(*view, result)
             found = {NETWORK: FusedDepth(seen.depth, 0.0), OWN: own}
             if poses is not None:
                 start = time.perf_counter()

@@ -28,6 +28,7 @@ from sdepth.depth.daynight import (
 )
 from sdepth.depth.estimator import DepthEstimator, DepthMap, Estimator
 from sdepth.depth.handover import Handover
+from sdepth.depth.parallax import FusedDepth
 from sdepth.depth.validity import ConfidenceConfig, RangeConfig, valid_depth
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
@@ -235,10 +236,11 @@ def rectified(image: Image, camera: Camera) -> Rectifier:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """Depth and motion of a frame."""
+    """Depth and motion of a frame; ``fused``: depth as the frames before have it, too."""
 
     depth: DepthResult
     odometry: OdometryResult
+    fused: FusedDepth | None = None
 
 
 class Pipeline:
@@ -256,9 +258,14 @@ class Pipeline:
         T_base_cam: NDArray[np.float64] | None = None,
         fuse: bool = False,
     ) -> FrameResult:
-        """Return depth and motion of a frame; arguments and errors are those of the halves."""
+        """Return depth and motion of a frame, and its depth fused where that is asked for.
+
+        Other arguments, and errors, are those of the halves.
+        """
         seen = self.depth.process(raw, rectify, stamp_ns)
+        view = seen.image, seen.camera, seen.depth.depth
         with torch_threads(THREADS):
-            how = stamp_ns, T_base_cam, seen.scale.metric, seen.depth.seen, fuse
-            moved = self.odometry.process(seen.image, seen.camera, seen.depth.depth, *how)
-        return FrameResult(seen, moved)
+            metric, small = seen.scale.metric, seen.depth.seen
+            moved = self.odometry.process(*view, stamp_ns, T_base_cam, metric, small)
+            fused = self.odometry.fuse(*view, moved) if fuse else None
+        return FrameResult(seen, moved, fused)

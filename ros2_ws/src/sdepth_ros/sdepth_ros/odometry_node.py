@@ -145,9 +145,8 @@ class OdometryNode(FrameNode[OdometryParams]):
         if self._anew.is_set():
             self._anew.clear()
             self._pipeline.reset()
-        heard = self._fused_out.heard(params)
         how = stamp_ns(header), self._mounting.lookup(header), self._metric, depth.seen
-        result = self._pipeline.process(image, camera, depth.depth, *how, fuse=bool(heard))
+        result = self._pipeline.process(image, camera, depth.depth, *how)
         if result.first:
             self._out.start_anew()
         if self._log.add(result):
@@ -155,9 +154,11 @@ class OdometryNode(FrameNode[OdometryParams]):
         with self.stats.part("publish"):
             self._publish(result.motion, header)
         frame.let_go()  # the transform is out
-        if result.fused is not None:
+        if heard := self._fused_out.heard(params):
+            fused = self._pipeline.fuse(image, camera, depth.depth, result)
+            self._log.told = fused.told
             source = image, depth, self._looks(frame)
-            self._fused_out.publish(heard, result.fused.depth, source, header, params)
+            self._fused_out.publish(heard, fused.depth, source, header, params)
         return True
 
     def _read(self, frame: Frame) -> tuple[NDArray[np.uint8], Camera, DepthMap]:

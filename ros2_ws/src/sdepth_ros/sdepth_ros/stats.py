@@ -120,12 +120,16 @@ class FrameStats:
 
 
 class TrackingLog:
-    """Keeps how well recent frames were tracked."""
+    """Keeps how well recent frames were tracked.
+
+    Attributes:
+        told: share of the last frame's pixels that fusing told of; None where it was not fused.
+    """
 
     def __init__(self) -> None:
         """Start without a frame."""
         self._state: OdometryState | None = None
-        self._told: float | None = None
+        self.told: float | None = None
         self._refused: deque[bool] = deque(maxlen=_TRACKED)
 
     def add(self, result: OdometryResult) -> bool:
@@ -137,7 +141,7 @@ class TrackingLog:
         else:
             self._refused.append(state.tracking != "ok")
         self._state = state
-        self._told = None if result.fused is None else result.fused.told
+        self.told = None
         return before is None or state.tracking != before.tracking
 
     def values(self, metric: bool) -> dict[str, str]:
@@ -151,6 +155,6 @@ class TrackingLog:
             values["image seen %"] = f"{100 * state.valid:.1f}"
         if refused:
             values["refinements refused %"] = f"{100 * np.mean(refused):.1f}"
-        if (told := self._told) is not None:
+        if (told := self.told) is not None:
             values["fused told"] = f"{told:.2f}"
         return values

@@ -54,13 +54,11 @@ class OdometryResult:
         state: pose of the camera, as aligned.
         motion: pose and twist of the base, or of the camera itself.
         first: whether it is the origin: nothing is known of any motion before.
-        fused: depth that the frames before agree to, where it was asked for.
     """
 
     state: OdometryState
     motion: Motion
     first: bool
-    fused: FusedDepth | None = None
 
 
 class OdometryPipeline:
@@ -91,9 +89,9 @@ class OdometryPipeline:
     def reset(self) -> None:
         """Make the next frame the origin."""
         self._first = True
+        self._fused = False
         self._odometry.reset()
         self._tracker.reset()
-        self._parallax.reset()
 
     def process(
         self,
@@ -104,7 +102,6 @@ class OdometryPipeline:
         T_base_cam: NDArray[np.float64] | None = None,
         metric: bool = True,
         small: NDArray[np.uint8] | None = None,
-        fuse: bool = False,
     ) -> OdometryResult:
         """Return the motion up to a frame.
 
@@ -117,8 +114,6 @@ class OdometryPipeline:
                 is followed.
             metric: whether depth is in metres; otherwise nothing is promised of lengths.
             small: the image as a depth network saw it, where one did: it is not made again.
-            fuse: make the depth agree with the frames before, too: with those since which that
-                was asked for at every frame.
 
         Raises:
             ImageError: the frame is late or comes twice.
@@ -135,29 +130,36 @@ class OdometryPipeline:
             motion = self._tracker.update(
                 state.T_world_cam, state.covariance, T_base_cam, stamp_ns
             )
-        # 4. Fuse: what the frames before say of depth, once it is known where they were taken.
-        fused = None
-        if fuse:
-            fused = self._fuse(image, camera, depth, state)
-        else:
+        # 4. What is fused from here on must follow each other.
+        if not self._fused:
             self._parallax.reset()
+        self._fused = False
         first, self._first = self._first, False
-        motion = motion if metric else up_to_scale(motion)
-        return OdometryResult(state, motion, first, fused)
+        return OdometryResult(state, motion if metric else up_to_scale(motion), first)
 
-    def _fuse(
+    def fuse(
         self,
         image: NDArray[np.uint8],
         camera: Camera,
         depth: NDArray[np.float32],
-        state: OdometryState,
+        result: OdometryResult,
     ) -> FusedDepth:
-        """Return the depth that the frames before agree to; as it was where motion is a guess."""
-        if state.tracking != "ok":
-            self._parallax.reset()
+        """Return the depth of a frame as the frames before have it, too; see ``Parallax``.
+
+        That is, the frames since the last that was not fused, or could not be followed. Depth
+        stays as it is where the motion is but a guess.
+
+        Args:
+            image: as ``process`` took it just now; so are camera and depth.
+            camera: likewise.
+            depth: likewise.
+            result: what it returned.
+        """
+        if result.state.tracking != "ok":
             return FusedDepth(depth, 0.0)
+        self._fused = True
         with self._timer("fuse"):
-            pose = state.T_world_cam
+            pose = result.state.T_world_cam
             return self._parallax.update(image, depth, camera, pose, self.config.max_depth_m)
 
     def _check_order(self, stamp_ns: int) -> None:
