@@ -16,7 +16,7 @@ from demo.config import DemoConfig
 from demo.pictures import frame_pictures, near_points
 from demo.plots import BLUE, GREEN, GREY, SHADES, light_spans
 from demo.run import NIGHT, DemoRun
-from demo.scores import CONSTANT, FUSED, NODE, PER_PIXEL, Scores
+from demo.scores import CONSTANT, FUSED, NODE, OURS, PER_PIXEL, Scores
 
 _COLUMNS = 4
 _WEIGHTS = "Weights"
@@ -112,7 +112,8 @@ def _draw_timeline(area: Any, run: DemoRun, scores: Scores) -> None:
     for name, colour, style in drawn:
         error.plot(run.seconds, scores.abs_rel[name], color=colour, ls=style, lw=2, label=name)
     error.set(ylabel="AbsRel, in metres", title="error and mode, on the light outside")
-    error.set_ylim(0, 1.15 * error.get_ylim()[1])
+    ours = np.concatenate([scores.abs_rel[name] for name in OURS])
+    error.set_ylim(0, min(1.15 * error.get_ylim()[1], 3 * np.nanmax(ours)))  # ours can be read
     error.legend(frameon=False, ncols=4, loc="upper left")
     night = [np.nan if not f.mode else float(f.mode == NIGHT) for f in run.frames]
     mode.step(run.seconds, night, color=GREEN, where="post", lw=2.5)
