@@ -50,6 +50,7 @@ def make_arguments() -> ArgumentParser:
     add("--night", type=Path, default=bundled("night"), help="checkpoint")
     add("--device", default="cpu")
     add("--depth", action="store_true", help="keep depth images, too")
+    add("--fused", action="store_true", help="keep them fused with the frames before")
     add("--skip-broken", action="store_true", help="leave out images that are broken")
     return parser
 
@@ -88,7 +89,7 @@ def process(options: Namespace) -> None:
     topics = Topics(options.image, options.camera_info, "none", options.calib, options.stamps)
     checkpoints = options.day.resolve(), options.night.resolve()
     config = ProcessConfig(topics, options.mode, checkpoints, options.device, options.depth,
-                            options.skip_broken)  # fmt: skip
+                            options.fused, options.skip_broken)  # fmt: skip
     bags, out = [bag.resolve() for bag in find_bags(options.list)], options.out.resolve()
     made = {**asdict(config), "checkpoints": [str(path) for path in checkpoints]}
     claim(out, {"generator": "bags.process", **made})

@@ -39,6 +39,7 @@ class ProcessConfig:
         checkpoints: by mode.
         device: ``cpu``, ``cuda:N`` or ``auto``.
         depth: keep the depth images, too.
+        fused: keep them fused with the frames before.
         skip_broken: leave out images that cannot be decoded or whose stamps go back.
     """
 
@@ -47,6 +48,7 @@ class ProcessConfig:
     checkpoints: tuple[Path, Path] = (bundled(DAY), bundled(NIGHT))
     device: str = "cpu"
     depth: bool = False
+    fused: bool = False
     skip_broken: bool = False
 
 
@@ -117,13 +119,15 @@ def _follow(recording: Recording, folder: Path, config: ProcessConfig) -> Result
     )
     nights, states, lines = 0, [], []
     for frame, raw, image in read_frames(recording, config.skip_broken):
-        result = pipeline.process(raw, rectified(image, recording.camera), frame.stamp_ns)
+        view = raw, rectified(image, recording.camera), frame.stamp_ns
+        result = pipeline.process(*view, fuse=config.fused)
         nights += result.depth.mode == NIGHT
         states.append(result.odometry.state)
         lines.append(_tum_line(frame, states[-1]))
-        if config.depth:
+        if config.depth or config.fused:
+            kept = result.fused or result.depth.depth
             (folder / "depth").mkdir(exist_ok=True)
-            put_png(folder / "depth" / f"{frame.name}.png", code_depth(result.depth.depth.depth))
+            put_png(folder / "depth" / f"{frame.name}.png", code_depth(kept.depth))
     (folder / "trajectory.txt").write_text("".join(lines))
     steps = np.diff([state.T_world_cam[:3, 3] for state in states], axis=0)
     ok = sum(state.tracking == "ok" for state in states)

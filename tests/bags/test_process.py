@@ -93,6 +93,18 @@ def test_a_bag_gives_a_trajectory_and_depth(bags: Path, tmp_path: Path) -> None:
     assert depth.min() > 0.1
 
 
+def test_depth_is_kept_fused_where_it_is_asked_for(bags: Path, tmp_path: Path) -> None:
+    for name, config in (("own", ProcessConfig(depth=True)), ("fused", ProcessConfig(fused=True))):
+        process_bag(bags / "05", tmp_path / name, config)
+    first, last = ("0000000000000000000.png", "0000000000900000000.png")
+    own, fused = (
+        [read_depth(tmp_path / name / "05/depth" / frame) for frame in (first, last)]
+        for name in ("own", "fused")
+    )
+    np.testing.assert_array_equal(fused[0], own[0])  # nothing came before
+    assert (fused[1] != own[1]).any()
+
+
 def test_one_by_one_goes_on_and_names_what_fails(
     bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
