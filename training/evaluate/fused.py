@@ -97,17 +97,17 @@ class Fusing:
             yield image, found
 
 
-def truths(drives: list[Drive], path: Path | None) -> dict[Path, Depth | Path]:
-    """Return the truth of each image that has one, or where it is.
+def truths(folders: list[Path], path: Path | None) -> dict[Path, Depth | Path]:
+    """Return the truth of each image of drives that has one, or where it is.
 
     Raises:
         DataError: no image has any, or the file does not name its images.
     """
     known: dict[Path, Depth | Path]
     if path is None:
-        known = {f.image: f.depth for d in drives for f in d.frames if f.depth}
+        known = {f.image: f.depth for d in map(read_drive, folders) for f in d.frames if f.depth}
     else:
-        file, folders = read_truth(path), [d.frames[0].image.parents[1] for d in drives]
+        file = read_truth(path)
         if len(file.lines) != len(file.data):
             raise DataError(f"{path}: does not name its images; make it with training.data."
                             "export_truth")  # fmt: skip
@@ -134,8 +134,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def score(o: argparse.Namespace) -> None:
     """Print the table, and write the files asked for."""
     protocol = find(o.protocol)
-    drives = [read_drive(folder) for folder in find_drives(o.data)]
-    known = truths(drives, o.truth)
+    folders = find_drives(o.data)
+    drives, known = [read_drive(folder) for folder in folders], truths(folders, o.truth)
     config = AlignmentConfig(features=o.features)
     odometry = load_odometry(config, o.checkpoint, "cpu")
     fusing = Fusing(DepthEstimator(o.checkpoint, "cpu"), odometry, config)
