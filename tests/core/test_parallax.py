@@ -93,6 +93,16 @@ def test_the_scale_stays_that_of_the_depth() -> None:
         assert np.median(fused.depth / said) == pytest.approx(1, abs=0.05)
 
 
+def test_depth_in_another_unit_is_fused_alike() -> None:
+    metres, other = Parallax(), Parallax()
+    for i in range(4):
+        image, truth = see_room(0.3 * i, finer=2)
+        said = wrong(truth)
+        found = metres.update(image, said, CAMERA, pose(0.3 * i)).depth
+        alike = other.update(image, said / 4, CAMERA, pose(0.3 * i / 4)).depth
+    np.testing.assert_allclose(4 * alike, found, rtol=0.01)
+
+
 def test_what_is_unknown_stays_unknown() -> None:
     parallax = Parallax()
     for i in range(3):

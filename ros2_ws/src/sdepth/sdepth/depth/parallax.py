@@ -136,7 +136,8 @@ class Parallax:
         if not seen.any():
             return FusedDepth(depth, 0.0)
         # 3. With what is told of neighbours, against the network as the prior.
-        guide = np.log(np.maximum(said, 1))
+        nearest = said[said > 0].min()
+        guide = np.log(np.maximum(said, nearest) / nearest)
         total, trust = spread(told.log, told.weight, guide, CELL, STEP)
         speck = (told.log - total / np.maximum(trust, 1e-6)) / SPECK
         weight = told.weight / (1 + np.square(speck)) ** 2
