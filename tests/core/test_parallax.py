@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sdepth.checkpoint import bundled
 from sdepth.depth.estimator import DepthEstimator
 from sdepth.depth.fused_parallax import carry, spread, sweep
-from sdepth.depth.parallax import LOGS, FusedDepth, Parallax
+from sdepth.depth.parallax import LOGS, WIDEST, FusedDepth, Parallax
 from sdepth.errors import ShapeError
 from sdepth.geometry.projection import MIN_Z
 from sdepth.geometry.warp import warp
@@ -180,10 +180,20 @@ def test_carried_depth_is_what_is_seen_from_there() -> None:
     K = (CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy)
     _, here = see_room(0)
     _, there = see_room(0.5)
-    depth, weight = carry(here, np.ones_like(here), np.linalg.inv(pose(0.5)), K, MIN_Z)
+    depth, weight = carry(here, np.ones_like(here), np.linalg.inv(pose(0.5)), K, MIN_Z, WIDEST)
     assert (weight > 0).mean() > 0.9
     seen = weight > 0
     assert np.abs(depth[seen] / there[seen] - 1).mean() < 0.02
+
+
+def test_after_a_jump_one_pixel_does_not_fill_the_image() -> None:
+    K = (CAMERA.fx, CAMERA.fy, CAMERA.cx, CAMERA.cy)
+    weight = np.zeros((HEIGHT, WIDTH), np.float32)
+    weight[48, 80] = 1
+    far = np.full_like(weight, 50)
+    depth, seen = carry(far, weight, np.linalg.inv(pose(45)), K, MIN_Z, WIDEST)
+    assert 0 < (seen > 0).sum() <= 25
+    assert depth.max() == pytest.approx(5)
 
 
 def test_neighbours_share_what_is_told_up_to_an_edge() -> None:
@@ -216,7 +226,9 @@ def test_on_a_real_street_parts_agree_better(shared_data: Path) -> None:
         for name, depth in (("said", said.depth), ("fused", fused.depth)):
             if name in before:
                 old, T_old = before[name]
-                seen, weight = carry(old, np.ones_like(old), np.linalg.inv(T) @ T_old, K, MIN_Z)
+                seen, weight = carry(
+                    old, np.ones_like(old), np.linalg.inv(T) @ T_old, K, MIN_Z, WIDEST
+                )
                 near = (weight > 0) & (depth < 40)
                 apart[name].append(float(np.abs(np.log(seen[near] / depth[near])).mean()))
             before[name] = depth, T

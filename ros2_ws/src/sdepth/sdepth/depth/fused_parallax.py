@@ -105,7 +105,7 @@ def weigh(unlike, sure, logs, prior, least):
 
 
 @jit
-def carry(depth, weight, T, K, min_z):
+def carry(depth, weight, T, K, min_z, widest):
     """Return depth and weight (h, w) seen from elsewhere, 0 where nothing is; the nearest wins.
 
     Args:
@@ -114,6 +114,7 @@ def carry(depth, weight, T, K, min_z):
         T: from here to there.
         K: of both.
         min_z: least depth that is seen, metres.
+        widest: pixels that one becomes at most, seen from nearer by, to each side.
     """
     h, w = depth.shape
     fx, fy, cx, cy = K
@@ -129,7 +130,7 @@ def carry(depth, weight, T, K, min_z):
                 continue
             a = fx * (T[0, 0] * x + T[0, 1] * y + T[0, 2] * z + T[0, 3]) / ahead + cx
             b = fy * (T[1, 0] * x + T[1, 1] * y + T[1, 2] * z + T[1, 3]) / ahead + cy
-            half = 0.5 * z / ahead  # of a pixel, as large as it is from there
+            half = min(0.5 * z / ahead, widest)  # of a pixel, as large as it is from there
             if not (-half <= a <= w - 1 + half and -half <= b <= h - 1 + half):
                 continue
             for i in range(max(0, np.ceil(b - half)), min(h - 1, np.floor(b + half)) + 1):

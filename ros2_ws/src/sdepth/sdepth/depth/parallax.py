@@ -51,6 +51,8 @@ drives ahead at our pace looks infinitely far, what comes towards us too near.""
 FADING, APART = 0.8, 0.3
 """What earlier frames told counts less by this factor with each frame, and nothing where this one
 says otherwise by so much log depth."""
+WIDEST = 2.0
+"""Pixels to each side that a pixel of the frame before may cover: poses may jump."""
 CELL, STEP = 8, 0.38
 """Neighbours that are told together: pixels, and log depth by the network."""
 SPECK = 0.3
@@ -187,7 +189,7 @@ class Parallax:
         assert self._known is not None
         *before, T_world_before = self._known
         T_now_before = np.linalg.inv(now.T_world_cam) @ T_world_before
-        depth, weight = carry(*before, T_now_before, K, MIN_Z)
+        depth, weight = carry(*before, T_now_before, K, MIN_Z, WIDEST)
         both = (depth > 0) & (said > 0)
         log = np.log(np.where(both, depth, 1) / np.where(both, said, 1))
         near = both & (np.abs(log) < LOGS[-1])
