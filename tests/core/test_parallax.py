@@ -117,6 +117,23 @@ def test_what_is_unknown_stays_unknown() -> None:
     assert (fused.depth[40:][~far] != said[40:][~far]).any()
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_any_size_and_motion_leave_the_unknown_unknown(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    height, width, *size = (int(rng.integers(1, n)) for n in (150, 400, 150, 400))
+    centre = (width - 1) / 2, (height - 1) / 2
+    camera = Camera(*rng.uniform(0.1, 2, 2) * width, *centre, width, height)
+    parallax = Parallax()
+    for _ in range(4):
+        depth = np.exp(rng.normal(1, 3, size)).astype(np.float32)
+        depth[rng.random(size) < 0.1], depth[rng.random(size) < 0.05] = np.nan, np.inf
+        T = np.eye(4)
+        T[:3, 3] = rng.normal(0, 10 ** rng.uniform(-2, 2), 3)
+        image = rng.integers(0, 255, (height, width, 3), np.uint8)
+        fused = parallax.update(image, depth, camera, T, 10 ** rng.uniform(0, 4)).depth
+        np.testing.assert_array_equal(np.isfinite(fused), np.isfinite(depth))
+
+
 def test_another_size_of_depth_starts_anew() -> None:
     parallax = Parallax()
     image, truth = see_room(0)
