@@ -15,6 +15,7 @@ from sdepth.depth.estimator import DepthEstimator
 from sdepth.depth.fused_parallax import carry, spread, sweep
 from sdepth.depth.parallax import LOGS, WIDEST, FusedDepth, Parallax
 from sdepth.errors import ShapeError
+from sdepth.geometry.camera import Camera
 from sdepth.geometry.projection import MIN_Z
 from sdepth.geometry.warp import warp
 from sdepth.odometry.odometry import Odometry

@@ -13,8 +13,13 @@ from bags.read import read_messages
 from bags.write import IMAGE, TRUTH, BagConfig, write_bag
 from demo.config import DemoConfig
 from sdepth.metrics.trajectory import trajectory_errors
-from sdepth_ros.conversions import read_transform, stamp_ns
+from sdepth_ros.conversions import read_transform, stamp_ns, to_depth
+from training.data.export_truth import export_stereo
 from training.data.open_drive import read_drive
+from training.data.split import find_frames
+from training.data.stereo import DISPARITIES
+from training.evaluate.examples import read_truth
+from training.evaluate.protocols import find
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,8 @@ def test_every_image_has_depth_cloud_and_pose_of_its_stamp(heard: dict[str, list
     images = stamps(heard[IMAGE])
 
     assert len(images) == 51
-    for topic in ("/depth/image_rect", "/depth/camera_info", "/points", "/odom"):
+    own = "/depth/image_rect", "/depth/camera_info", "/points", "/odom"
+    for topic in (*own, "/fused/depth/image_rect", "/fused/points"):
         assert stamps(heard[topic]) == images, topic
     assert {msg.encoding for msg in heard["/depth/image_rect"]} == {"32FC1"}
 
@@ -68,3 +74,22 @@ def test_odometry_follows_the_real_drive(heard: dict[str, list[Any]]) -> None:
 
     assert errors.ate_m < 0.6  # of 60 m driven
     assert 0.8 < errors.scale < 1.25  # metres, by weights that have seen no real image
+
+
+@pytest.mark.alone
+@pytest.mark.ros
+@pytest.mark.slow
+def test_fused_depth_is_nearer_the_truth(
+    heard: dict[str, list[Any]], shared_data: Path, tmp_path: Path
+) -> None:
+    folder, path = shared_data / "kitti_odom/sequences/06", tmp_path / "stereo.npz"
+    export_stereo(folder, path, None, DISPARITIES, 10)
+    truth, protocol = read_truth(path), find("kitti-stereo")
+    off = {}
+    for topic in ("/depth/image_rect", "/fused/depth/image_rect"):
+        messages = sorted(heard[topic], key=lambda msg: stamp_ns(msg.header))
+        depths = [np.nan_to_num(to_depth(msg), posinf=80.0) for msg in messages]
+        found = find_frames([folder], truth.lines, path)
+        errors = [protocol.score(truth[k], depths[i]).abs_rel for k, (_, i) in enumerate(found)]
+        off[topic] = np.mean(errors[1:])  # nothing came before the first
+    assert off["/fused/depth/image_rect"] < 0.85 * off["/depth/image_rect"]
