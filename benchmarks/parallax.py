@@ -24,12 +24,10 @@ from benchmarks.table import show
 from benchmarks.timing import measure, one_thread, prepare, size_of, timing_parser
 from sdepth.cli import run
 from sdepth.depth.fused_parallax import sweep, weigh
-from sdepth.depth.parallax import AROUND, LEAST, LOGS, PRIOR, SOFTNESS, Parallax
+from sdepth.depth.parallax import AROUND, LEAST, LOGS, PRIOR, SOFTNESS, WIDTH, Parallax
 from sdepth.geometry.camera import Camera
 from sdepth.geometry.projection import MIN_Z
 from sdepth.geometry.warp import warp
-
-WIDTH = 320
 
 
 @torch.inference_mode()

@@ -118,7 +118,7 @@ class Viewer:
         known = [x for x in (image, small) if x is not None and len(x) <= len(image)]
         seen_size = self._refiner.input_size(camera.height, camera.width)
         pose_size = self._pose_size
-        posed = _resized(known, pose_size) if pose_size else None
+        posed = resized(known, pose_size) if pose_size else None
         maps = self._features([*known, *([] if posed is None else [posed])], seen_size)
         size = min(seen_size[0], depth.shape[0]), min(seen_size[1], depth.shape[1])
         # Once: the levels' depth comes from this.
@@ -142,9 +142,9 @@ class Viewer:
     def _features(self, images: Sequence[Image], size: tuple[int, int]) -> list[FeatureMap]:
         """Return features at a size of one of the images, which show the same."""
         if self._engine is not None:
-            grey = _resized([cv2.cvtColor(images[0], cv2.COLOR_RGB2GRAY)], size)
+            grey = resized([cv2.cvtColor(images[0], cv2.COLOR_RGB2GRAY)], size)
             return _learned(grey, self._engine)
-        rgb = _resized(images, size)
+        rgb = resized(images, size)
         if self._refiner.kind == "intensity" and self._device.type == "cpu":
             return [_fixed(rgb, stride) for stride in self._refiner.strides]
         pixels = torch.from_numpy(rgb).to(self._device)
@@ -153,8 +153,13 @@ class Viewer:
 
 def _fixed(rgb: Image, stride: int) -> FeatureMap:
     """Return what ``IntensityFeatures`` does of an image (H, W, 3) at a stride."""
+    return FeatureMap(_channels_first(brightness_features(rgb, stride)[None]), None)
+
+
+def brightness_features(rgb: Image, stride: int = 1) -> NDArray[np.float32]:
+    """Return evened out brightness of an image (H, W, 3), and its changes (h, w, 3)."""
     even = fused_frame.even(fused_frame.shrink_image(rgb, stride, RGB_WEIGHTS), WINDOW, NOISE)
-    return FeatureMap(_channels_first(fused_frame.features(even)[None]), None)
+    return np.asarray(fused_frame.features(even), np.float32)
 
 
 def _learned(grey: Image, engine: Engine) -> list[FeatureMap]:
@@ -191,7 +196,7 @@ def _shrunk(depth: Tensor, size: tuple[int, int], below: float) -> Tensor:
     return pyramid.shrink_depth(depth.where(depth < below, 0.0), size)
 
 
-def _resized(images: Sequence[Image], size: tuple[int, int]) -> Image:
+def resized(images: Sequence[Image], size: tuple[int, int]) -> Image:
     """Return that of the images which has a size, or the first, resized: smaller by areas."""
     image = next((x for x in images if x.shape[:2] == size), images[0])
     how = cv2.INTER_AREA if size[0] <= image.shape[0] else cv2.INTER_LINEAR

@@ -16,13 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sdepth.alignment.fused_frame import even, features, shrink_depth, shrink_image
-from sdepth.alignment.pyramid import NOISE, WINDOW
+from sdepth.alignment.frame import brightness_features, resized
+from sdepth.alignment.fused_frame import shrink_depth
 from sdepth.alignment.traffic import believed_still
 from sdepth.depth.fused_parallax import carry, spread, sweep, weigh
 from sdepth.geometry.camera import Camera
 from sdepth.geometry.projection import MIN_Z
-from sdepth.pixels import RGB_WEIGHTS
 from sdepth.shapes import check_shape
 
 Depth = NDArray[np.float32]
@@ -125,9 +124,7 @@ class Parallax:
         # 1. Small: features of brightness, and the network's depth.
         width = min(WIDTH, camera.width, depth.shape[1])
         height = min(max(1, round(camera.height * width / camera.width)), depth.shape[0])
-        small = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
-        grey = shrink_image(np.require(small, np.uint8, ["C", "W"]), 1, RGB_WEIGHTS)
-        now = _Frame(features(even(grey, WINDOW, NOISE)), T_world_cam)
+        now = _Frame(brightness_features(resized([image], (height, width))), T_world_cam)
         said = shrink_depth(np.require(depth, np.float32, ["C", "W"]), height, width, below_m)
         if self._past and self._past[-1].features.shape != now.features.shape:
             self.reset()
