@@ -49,6 +49,20 @@ def test_fused_depth_is_there_where_it_is_asked_for(drive: Drive, tmp_path: Path
     assert to_depth(fused[-1]) != pytest.approx(to_depth(own[-1]), rel=1e-3)
 
 
+def test_fused_depth_stays_in_range_as_the_node_has_it(drive: Drive, tmp_path: Path) -> None:
+    source, first, second = str(tmp_path / "d/sequences/00"), tmp_path / "free", tmp_path / "cut"
+    assert main([source, str(first), "--set", "depth.max_m=1000.0"]) == 0
+    middle = float(np.median(to_depth(messages(first, "/depth/image_rect")[-1])))
+    assert main([source, str(second), "--fused", "--set", f"depth.max_m={middle:.3f}"]) == 0
+    for number in range(5):
+        own, fused = (
+            to_depth(messages(second, f"{under}/depth/image_rect")[number])
+            for under in ("", "/fused")
+        )
+        np.testing.assert_array_equal(np.isfinite(fused), np.isfinite(own))
+        assert fused[np.isfinite(fused)].max() <= middle + 1e-3
+
+
 def test_a_drive_becomes_what_the_nodes_publish(drive: Drive, tmp_path: Path) -> None:
     out = tmp_path / "out"
     args = [str(tmp_path / "d/sequences/00"), str(out), "--camera-height", "1.5"]

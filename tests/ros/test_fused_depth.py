@@ -18,9 +18,9 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 
+from sdepth.depth.validity import in_range
 from sdepth_ros.conversions import image_fields, stamp_ns, to_depth
 from sdepth_ros.depth_outputs import to_millimetres
-from sdepth_ros.fused_publishers import in_range
 from sdepth_ros.node_params import DepthOutputParams
 from tests.core.test_odometry import CAMERA, see_room
 from tests.core.test_parallax import off, wrong

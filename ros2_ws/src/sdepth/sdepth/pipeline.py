@@ -29,7 +29,7 @@ from sdepth.depth.daynight import (
 from sdepth.depth.estimator import DepthEstimator, DepthMap, Estimator
 from sdepth.depth.handover import Handover
 from sdepth.depth.parallax import FusedDepth
-from sdepth.depth.validity import ConfidenceConfig, RangeConfig, valid_depth
+from sdepth.depth.validity import ConfidenceConfig, RangeConfig, in_range, valid_depth
 from sdepth.errors import ConfigError
 from sdepth.geometry.camera import Camera
 from sdepth.odometry.pipeline import THREADS, OdometryPipeline, OdometryResult
@@ -268,4 +268,7 @@ class Pipeline:
             metric, small = seen.scale.metric, seen.depth.seen
             moved = self.odometry.process(*view, stamp_ns, T_base_cam, metric, small)
             fused = self.odometry.fuse(*view, moved) if fuse else None
+        if fused is not None:
+            depth = in_range(fused.depth, seen.depth.depth, self.depth.config.depth)
+            fused = replace(fused, depth=depth)
         return FrameResult(seen, moved, fused)

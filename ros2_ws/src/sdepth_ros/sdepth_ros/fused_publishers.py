@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from sdepth.depth.estimator import DepthMap
+from sdepth.depth.validity import in_range
 from sdepth_ros.conversions import stamp_ns
 from sdepth_ros.depth_publishers import FUSED, OF_DEPTH, DepthPublishers, Shown
 from sdepth_ros.frame_node import FrameNode
@@ -51,18 +52,6 @@ class FusedPublishers:
         depth = replace(depth, depth=in_range(fused, depth.depth, limits))
         due = self._out.due(heard, stamp_ns(header), params.cloud)
         self._out.publish(due, Shown(image, depth, depth.depth), header, limits, params.cloud)
-
-
-def in_range(
-    fused: NDArray[np.float32], depth: NDArray[np.float32], limits: DepthOutputParams
-) -> NDArray[np.float32]:
-    """Return fused depth (h, w), metres, at the end of the range where fusing went beyond it.
-
-    What is as in ``depth`` stays, sky and what is unknown among it.
-    """
-    if fused is depth:
-        return depth
-    return np.where(fused == depth, depth, np.clip(fused, limits.min_m, limits.max_m))
 
 
 def looks_of(message: Any, below_m: float) -> DepthOutputParams:

@@ -133,3 +133,15 @@ def within(depth: Depth, min_m: float, max_m: float) -> Depth:
     found = np.where(depth > max_m, np.float32(np.inf), depth)
     np.copyto(found, -np.inf, where=found < min_m)  # in place: half the time
     return found
+
+
+def in_range(
+    fused: NDArray[np.float32], depth: NDArray[np.float32], limits: RangeConfig
+) -> NDArray[np.float32]:
+    """Return fused depth (h, w), metres, at the end of the range where fusing went beyond it.
+
+    What is as in ``depth`` stays, sky and what is unknown among it.
+    """
+    if fused is depth:
+        return depth
+    return np.where(fused == depth, depth, np.clip(fused, limits.min_m, limits.max_m))
