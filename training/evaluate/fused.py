@@ -44,6 +44,8 @@ from training.evaluate.side_by_side import Row, write_sheet
 NETWORK, OWN, TRUE = "network", "fused", "fused, true motion"
 SHOWN = 8
 """Examples on the sheet."""
+Truth = Depth | Path
+"""Depth (H, W), metres, 0 where unknown; or the PNG that holds it."""
 
 
 @dataclass
@@ -97,15 +99,20 @@ class Fusing:
             yield image, found
 
 
-def truths(folders: list[Path], path: Path | None) -> dict[Path, Depth | Path]:
-    """Return the truth of each image of drives that has one, or where it is.
+def truths(drives: list[Drive], folders: list[Path], path: Path | None) -> dict[Path, Truth]:
+    """Return the truth of each image of drives that has one.
+
+    Args:
+        drives: in ``folders``.
+        folders: where they are.
+        path: an .npz (``read_truth``) that names its images; None for the drives' own.
 
     Raises:
         DataError: no image has any, or the file does not name its images.
     """
-    known: dict[Path, Depth | Path]
+    known: dict[Path, Truth]
     if path is None:
-        known = {f.image: f.depth for d in map(read_drive, folders) for f in d.frames if f.depth}
+        known = {f.image: f.depth for drive in drives for f in drive.frames if f.depth}
     else:
         file = read_truth(path)
         if len(file.lines) != len(file.data):
@@ -135,27 +142,21 @@ def score(o: argparse.Namespace) -> None:
     """Print the table, and write the files asked for."""
     protocol = find(o.protocol)
     folders = find_drives(o.data)
-    drives, known = [read_drive(folder) for folder in folders], truths(folders, o.truth)
+    drives = [read_drive(folder) for folder in folders]
+    known = truths(drives, folders, o.truth)
     config = AlignmentConfig(features=o.features)
     odometry = load_odometry(config, o.checkpoint, "cpu")
     fusing = Fusing(DepthEstimator(o.checkpoint, "cpu"), odometry, config)
     rows: dict[str, Rows] = {}
     sheet: list[Row] = []
-    every = max(1, len(known) // o.stride // SHOWN)
+    every, images = max(1, len(known) // o.stride // SHOWN), 0
     with torch_threads(1):
-        for drive in tqdm(drives, unit="drive", mininterval=1):
-            scored = [f for f in drive.frames if f.image in known][:: o.stride]
-            for frame, (image, seen) in zip(drive.frames, fusing.depths(drive), strict=True):
-                if frame not in scored:
-                    continue
-                truth = known[frame.image]
-                truth = read_depth(truth) if isinstance(truth, Path) else truth
-                mask = np.zeros(truth.shape, np.uint8) if not frame.mask else read_mask(frame.mask)
-                for name, one in seen.items():
-                    rows.setdefault(name, Rows()).add(truth, one, mask, protocol)
-                images = len(rows[NETWORK].metres)
-                if (images + every // 2) % every == 0:
-                    sheet.append((image, *(one.depth for one in seen.values()), truth))
+        for image, seen, truth, mask in _scored(fusing, drives, known, o.stride):
+            for name, one in seen.items():
+                rows.setdefault(name, Rows()).add(truth, one, mask, protocol)
+            images += 1
+            if (images + every // 2) % every == 0:
+                sheet.append((image, *(one.depth for one in seen.values()), truth))
     numbers = {name: r.numbers() for name, r in rows.items()}
     print(f"{o.data}: {images} images, {o.features} features\n{protocol.describe()}\n")
     print(_table(numbers))
@@ -166,6 +167,21 @@ def score(o: argparse.Namespace) -> None:
             "protocol": record(protocol), "predictors": numbers})  # fmt: skip
     if o.sheet:
         write_sheet(o.sheet, sheet, titles=("image", *rows, "truth"))
+
+
+def _scored(
+    fusing: Fusing, drives: list[Drive], known: dict[Path, Truth], stride: int
+) -> Iterator[tuple[NDArray[np.uint8], dict[str, FusedDepth], Depth, NDArray[np.uint8]]]:
+    """Yield image, depths, truth and mask of every ``stride``-th image that has truth."""
+    for drive in tqdm(drives, unit="drive", mininterval=1):
+        wanted = {f.image for f in [f for f in drive.frames if f.image in known][::stride]}
+        for frame, (image, seen) in zip(drive.frames, fusing.depths(drive), strict=True):
+            if frame.image not in wanted:
+                continue
+            truth = known[frame.image]
+            truth = read_depth(truth) if isinstance(truth, Path) else truth
+            mask = np.zeros(truth.shape, np.uint8) if not frame.mask else read_mask(frame.mask)
+            yield image, seen, truth, mask
 
 
 def _table(numbers: dict[str, dict[str, Any]]) -> str:
